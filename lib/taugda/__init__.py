@@ -1,0 +1,27 @@
+"""Gradient descent-ascent with finite timescale separation.
+
+A companion to "Local Convergence Analysis of Gradient Descent Ascent with Finite
+Timescale Separation" (Fiez & Ratliff, ICLR 2021).  The subjects are modules: ``games``,
+``equilibria``, ``stability``, ``dynamics`` and ``plots`` hold the mathematics and its
+pictures; ``runs`` and ``report`` execute the notebooks and make the pages.
+
+Nothing is imported here until it is used, so ``import taugda`` takes milliseconds.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_SUBJECTS = ("dynamics", "equilibria", "games", "plots", "report", "runs", "stability")
+__all__ = [*_SUBJECTS, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBJECTS:
+        return import_module(f"taugda.{name}")
+    raise AttributeError(f"module 'taugda' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBJECTS])

@@ -1,0 +1,143 @@
+"""The Jacobian blocks of a two-player zero-sum game at one point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from taugda.checks import finite_array, positives
+
+__all__ = ["Blocks"]
+
+# Second derivatives that come from floating-point code are symmetric up to rounding only.
+_ASYMMETRY = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The blocks of the Jacobian of g(x) = (D1 f, -D2 f) in a zero-sum game.
+
+    Player 1 (n1 coordinates) minimizes f, player 2 (n2 coordinates) maximizes it.  The
+    Jacobian of the tau-GDA vector field Lambda_tau g is
+    J_tau = [[A11, A12], [-tau A12^T, tau A22]].  Sign convention: a positive definite A11
+    means that player 1 is at a strict minimum, a positive definite A22 that player 2 is at a
+    strict maximum, and eigenvalues of J_tau with positive real parts mean stability.
+
+    Parameters
+    ----------
+    A11 : array_like, shape (n1, n1)
+        D1^2 f, symmetric.
+    A12 : array_like, shape (n1, n2)
+        D12 f.
+    A22 : array_like, shape (n2, n2)
+        -D2^2 f, symmetric.
+
+    Raises
+    ------
+    ValueError
+        If a block is not finite, the shapes do not fit, or A11 or A22 is not symmetric.
+
+    Examples
+    --------
+    >>> Blocks([[-1.0]], [[1.0]], [[2.0]]).schur_complement
+    array([[-0.5]])
+    """
+
+    A11: NDArray[np.float64]
+    A12: NDArray[np.float64]
+    A22: NDArray[np.float64]
+
+    def __init__(self, A11: ArrayLike, A12: ArrayLike, A22: ArrayLike) -> None:
+        # Frozen: the arrays are checked once and then never change.
+        for name, value in (("A11", A11), ("A12", A12), ("A22", A22)):
+            object.__setattr__(self, name, finite_array(name, value, ndim=2))
+        n1, n2 = self.A12.shape
+        if n1 == 0 or n2 == 0:
+            raise ValueError(f"A12: expected at least one row and column, got shape {(n1, n2)}")
+        for name, n in (("A11", n1), ("A22", n2)):
+            block = getattr(self, name)
+            if block.shape != (n, n):
+                raise ValueError(
+                    f"{name}: expected shape {(n, n)} beside A12 of shape {(n1, n2)}, "
+                    f"got {block.shape}"
+                )
+            gap = np.abs(block - block.T).max()
+            if gap > _ASYMMETRY * max(np.abs(block).max(), 1e-300):
+                raise ValueError(
+                    f"{name}: expected a symmetric matrix, got one that differs from its "
+                    f"transpose by {gap:.3g}"
+                )
+            object.__setattr__(self, name, (block + block.T) / 2)
+        for name in ("A11", "A12", "A22"):
+            getattr(self, name).flags.writeable = False
+
+    @property
+    def n1(self) -> int:
+        """Number of coordinates of player 1."""
+        return self.A12.shape[0]
+
+    @property
+    def n2(self) -> int:
+        """Number of coordinates of player 2."""
+        return self.A12.shape[1]
+
+    @property
+    def scale(self) -> float:
+        """The largest absolute entry, against which tolerances are measured."""
+        return float(max(np.abs(a).max() for a in (self.A11, self.A12, self.A22)))
+
+    @property
+    def schur_complement(self) -> NDArray[np.float64]:
+        """S1 = A11 + A12 A22^{-1} A12^T, shape (n1, n1).
+
+        Raises
+        ------
+        ValueError
+            If A22 is singular to working precision.
+        """
+        self.require_regular_A22()
+        s1 = self.A11 + self.A12 @ np.linalg.solve(self.A22, self.A12.T)
+        return (s1 + s1.T) / 2
+
+    def require_regular_A22(self) -> None:
+        """Raise where det(D2^2 f) = 0 to working precision, which every theorem excludes.
+
+        Raises
+        ------
+        ValueError
+            If the smallest eigenvalue of A22 is within rounding of zero.
+        """
+        values = np.linalg.eigvalsh(self.A22)
+        nearest = values[np.argmin(np.abs(values))]
+        if abs(nearest) <= 1e-13 * self.n2 * max(self.scale, 1e-300):
+            raise ValueError(
+                f"A22: expected a nonsingular matrix (the theory needs det(D2^2 f) != 0), got "
+                f"an eigenvalue {nearest:.3g} beside entries of size {self.scale:.3g}"
+            )
+
+    def jacobian(self, tau: ArrayLike) -> NDArray[np.float64]:
+        """Return J_tau, the Jacobian of Lambda_tau g.
+
+        Parameters
+        ----------
+        tau : array_like
+            Timescale separations (learning rate of player 2 over that of player 1), at
+            least 0; 0 is the limit in which player 2 stands still.
+
+        Returns
+        -------
+        ndarray, shape tau.shape + (n1 + n2, n1 + n2)
+
+        Raises
+        ------
+        ValueError
+            If a tau is negative or not finite.
+        """
+        tau = positives("tau", tau, zero=True)[..., None, None]
+        n1, n = self.n1, self.n1 + self.n2
+        j = np.empty((*tau.shape[:-2], n, n))
+        j[..., :n1, :n1] = self.A11
+        j[..., :n1, n1:] = self.A12
+        j[..., n1:, :n1] = -tau * self.A12.T
+        j[..., n1:, n1:] = tau * self.A22
+        return j
