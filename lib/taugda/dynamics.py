@@ -287,7 +287,9 @@ def region_of_attraction(
     iterations, points = count("iterations", iterations), count("points", points, least=2)
     box = finite_array("bounds", bounds)
     if box.shape != (2, 2) or (box[:, 0] >= box[:, 1]).any():
-        raise ValueError(f"bounds: expected ((low, high), (low, high)) with low < high, got {bounds}")
+        raise ValueError(
+            f"bounds: expected ((low, high), (low, high)) with low < high, got {bounds}"
+        )
     from taugda import kernels
 
     advance = kernels.advance_all(game, alternating)
@@ -297,7 +299,9 @@ def region_of_attraction(
     # A piece holds every k-th point: slow and quick regions mix, so that pieces take about the
     # same time.
     stride = max(1, grid.shape[1] // _PIECE)
-    pieces = [(t, slice(offset, None, stride)) for t in range(taus.size) for offset in range(stride)]
+    pieces = [
+        (t, slice(offset, None, stride)) for t in range(taus.size) for offset in range(stride)
+    ]
 
     def one(piece: tuple[int, slice]) -> None:
         t, part = piece

@@ -217,7 +217,9 @@ def critical_points(
         return _collect(game, game.known_points)
     box = np.tile([-3.0, 3.0], (game.n, 1)) if bounds is None else finite_array("bounds", bounds)
     if box.shape != (game.n, 2) or (box[:, 0] >= box[:, 1]).any():
-        raise ValueError(f"bounds: expected {game.n} rows (low, high) with low < high, got {bounds}")
+        raise ValueError(
+            f"bounds: expected {game.n} rows (low, high) with low < high, got {bounds}"
+        )
     rng = np.random.default_rng(0) if rng is None else rng
     found = _search(game, box, count("starts", starts), tolerance, rng)
     return _collect(game, found)
@@ -254,7 +256,9 @@ def _polynomial_part(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.
         try:
             monomials = sp.Poly(plain, *stand_ins).monoms()
         except sp.PolynomialError as error:
-            raise NotPolynomialError(f"g: expected a polynomial system, got {expression}") from error
+            raise NotPolynomialError(
+                f"g: expected a polynomial system, got {expression}"
+            ) from error
         common = [min(m[i] for m in monomials) for i in range(len(stand_ins))]
         plain = sp.expand(plain / sp.prod(e**k for e, k in zip(stand_ins, common, strict=True)))
     if plain.free_symbols - set(variables) or not plain.is_polynomial(*variables):

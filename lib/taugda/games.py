@@ -77,7 +77,7 @@ def exact(name: str, value: Any) -> sp.Expr:
 
 
 class Game:
-    """A two-player game with its derivatives.
+    r"""A two-player game with its derivatives.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Game:
     >>> game.gradient([1.0, 1.0])
     array([1., 0.])
     >>> game.latex()
-    '- \\\\frac{x^{2}}{2} + 2 x y - y^{2}'
+    '- \\frac{x^{2}}{2} + 2 x y - y^{2}'
     """
 
     def __init__(
@@ -387,9 +387,7 @@ class Game:
 
     @cached_property
     def _compiled_jacobian(self) -> Callable[..., list[Any]]:
-        return sp.lambdify(
-            self.variables, list(self.symbolic_jacobian), modules="numpy", cse=True
-        )
+        return sp.lambdify(self.variables, list(self.symbolic_jacobian), modules="numpy", cse=True)
 
     def _evaluate(self, compiled: Callable[..., list[Any]], points: Array) -> Array:
         values = compiled(*np.moveaxis(points, -1, 0))
@@ -506,7 +504,9 @@ def quadratic(v: Any = 4) -> Game:
     if v == 0:
         raise ValueError("v: expected a number other than 0, got 0")
     x = sp.symbols("x11 x12 x21 x22", real=True)
-    matrix = sp.Matrix([[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]])
+    matrix = sp.Matrix(
+        [[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]]
+    )
     vector = sp.Matrix(x)
     cost = sp.expand((vector.T * matrix * vector)[0] / 2)
     return Game(cost, x[:2], x[2:], name="quadratic game")
@@ -708,9 +708,7 @@ def covariance_gan(
 
     def blocks(x: Array) -> Blocks:
         v, w = split(x)
-        return Blocks(
-            np.kron(-(w + w.T), eye), -np.kron(eye, v.T) @ symmetrize, m * np.eye(d * d)
-        )
+        return Blocks(np.kron(-(w + w.T), eye), -np.kron(eye, v.T) @ symmetrize, m * np.eye(d * d))
 
     equilibrium = np.concatenate([root.ravel(), np.zeros(d * d)])
     return Game.from_functions(

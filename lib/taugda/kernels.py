@@ -155,7 +155,7 @@ def advance_all(columns, tau, step, steps):
 
 
 @intrinsic
-def _bits(typingctx: Any, value: Any) -> Any:  # noqa: ARG001
+def _bits(typingctx: Any, value: Any) -> Any:
     """Reinterpret a float64 as an int64."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -165,7 +165,7 @@ def _bits(typingctx: Any, value: Any) -> Any:  # noqa: ARG001
 
 
 @intrinsic
-def _float(typingctx: Any, bits: Any) -> Any:  # noqa: ARG001
+def _float(typingctx: Any, bits: Any) -> Any:
     """Reinterpret an int64 as a float64."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:

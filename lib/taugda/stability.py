@@ -8,8 +8,9 @@ Source: Fiez & Ratliff (2021), the theorems on tau* (guard map), on non-converge
 the rate and on regularized GANs; the Kronecker-free form of the guard map is ours.
 """
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,7 +122,7 @@ def guard_matrix(blocks: Blocks) -> Array:
     return apply(basis).reshape(n1 * n2, n1 * n2).T
 
 
-def _guard_operator(blocks: Blocks):  # noqa: ANN202
+def _guard_operator(blocks: Blocks) -> Callable[[Array], Array]:
     """Return the function Y -> Q(Y) on arrays of shape (..., n1, n2)."""
     s1 = blocks.schur_complement
     a, u = np.linalg.eigh(blocks.A22)
@@ -296,8 +297,8 @@ def _polish(blocks: Blocks, root: float) -> float:
         k = int(np.argmin(np.abs(values.real)))
         if abs(values[k].real) > 1e-4 * size or abs(values[k].imag) < 1e-6 * size:
             return root  # a real pair +-l: nothing crosses here
-        l, r = left[:, k].conj(), right[:, k]
-        slope = (l @ j1 @ r / (l @ r)).real
+        row, column = left[:, k].conj(), right[:, k]
+        slope = (row @ j1 @ column / (row @ column)).real
         if abs(slope) * tau < 1e-6 * size:
             return root  # the pair moves along the axis: Newton would divide by nothing
         step = values[k].real / slope
@@ -353,7 +354,7 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
     roots = [r for r in _guard_roots(blocks) if _pair_on_axis(blocks, r)]
     edges = [0.0, *roots, math.inf]
     intervals = []
-    for lower, upper in zip(edges, edges[1:], strict=False):
+    for lower, upper in itertools.pairwise(edges):
         if is_stable(blocks, _between(lower, upper)):
             intervals.append(Interval(lower, upper))
     return intervals

@@ -1,0 +1,186 @@
+"""The command line: ``python -m taugda run``, ``report``, ``claims``, ``parameters``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from taugda.runs.parameters import ParameterError, parse_assignment, read_file, read_parameters
+from taugda.runs.project import Project, ProjectError
+from taugda.runs.provenance import cores
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Command-line arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit status: 0 on success, 1 if a run or the report failed, 2 if the request was wrong,
+        130 if it was interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(Project.find(), options)
+    except KeyboardInterrupt:
+        print("taugda: interrupted; finished runs are kept", file=sys.stderr)
+        return 130
+    except ValueError as error:
+        from taugda.claims import ClaimError
+        from taugda.report import ReportError
+
+        if not isinstance(error, (ParameterError, ProjectError, ClaimError, ReportError)):
+            raise
+        print(f"taugda: {error}", file=sys.stderr)
+        return 1 if isinstance(error, ReportError) else 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m taugda", description="Run the notebooks and make the report."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run", help="run notebooks that are not up to date", description=_run.__doc__
+    )
+    run.set_defaults(command=_run)
+    run.add_argument(
+        "names", nargs="*", metavar="NAME", help="notebook, with or without number, or sweep file"
+    )
+    run.add_argument(
+        "-p", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
+        help="set a parameter (value in YAML); needs exactly one notebook",
+    )  # fmt: skip
+    run.add_argument(
+        "-f", dest="files", action="append", default=[], type=Path, metavar="FILE",
+        help="read parameters from a YAML file; -p comes after it",
+    )  # fmt: skip
+    run.add_argument(
+        "-j", dest="jobs", type=_positive, default=cores(), metavar="N",
+        help="runs at the same time (default: the number of cores, %(default)s)",
+    )  # fmt: skip
+    run.add_argument("--refresh", action="store_true", help="also rerun stale training runs")
+    run.add_argument("--force", action="store_true", help="rerun what is up to date, too")
+    run.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
+    run.add_argument("--no-report", action="store_true", help="leave the HTML pages as they are")
+
+    report = commands.add_parser("report", help="make the HTML pages from the runs")
+    report.set_defaults(command=_report)
+    report.add_argument(
+        "--single-file", action="store_true", help="pages that need no other file, to be mailed"
+    )
+
+    claims = commands.add_parser("claims", help="print the paper's claims and what the runs say")
+    claims.set_defaults(command=_claims)
+
+    parameters = commands.add_parser("parameters", help="list the parameters of a notebook")
+    parameters.set_defaults(command=_parameters)
+    parameters.add_argument("name", metavar="NAME", help="notebook, with or without number")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
+    return number
+
+
+def _run(project: Project, options: argparse.Namespace) -> int:
+    """Run the named notebooks and sweeps, or every notebook; what is up to date is left alone."""
+    from taugda.claims import read_claims
+    from taugda.runs.batch import execute_all, summary
+    from taugda.runs.plan import check_writable, make_plan
+
+    plan = make_plan(project, _wanted(project, options), options.refresh, options.force)
+    # A mistake in the claims would otherwise show only after all the work.
+    read_claims(project)
+    if options.dry_run:
+        for item in plan:
+            reason = f" ({item.reason})" if item.reason else ""
+            print(f"{item.label}: {item.state}{reason}{', would run' if item.due else ''}")
+        return 0
+    check_writable(project)
+    outcomes = execute_all(project, plan, options.jobs)
+    print(f"\n{summary(project, plan, outcomes)}\n")
+    status = 1 if any(outcome.error for outcome in outcomes) else 0
+    if not options.no_report:
+        status = max(status, _build(project))
+    return status
+
+
+def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
+    from taugda.runs.sweep import read_sweep
+
+    overrides: dict[str, Any] = {}
+    for file in options.files:
+        overrides.update(read_file(file))
+    overrides.update(map(parse_assignment, options.assignments))
+    sweeps = [name for name in options.names if name.endswith((".yaml", ".yml"))]
+    if (options.files or options.assignments) and (len(options.names) != 1 or sweeps):
+        raise ParameterError("-p and -f need exactly one notebook")
+    wanted: list[tuple[str, dict[str, Any]]] = []
+    for name in options.names or project.stems():
+        if name in sweeps:
+            path = Path(name)
+            named = project.sweeps / name
+            wanted.extend(read_sweep(project, path if path.exists() else named))
+        else:
+            wanted.append((name, overrides))
+    return wanted
+
+
+def _build(project: Project, single_file: bool = False) -> int:
+    from taugda.report import ReportError, build
+
+    try:
+        index = build(project, single_file=single_file)
+    except ReportError as error:
+        print(f"taugda: {error}", file=sys.stderr)
+        return 1
+    print(f"Open {project.display(index)}")
+    return 0
+
+
+def _report(project: Project, options: argparse.Namespace) -> int:
+    from taugda.runs.plan import check_writable
+
+    check_writable(project)
+    return _build(project, options.single_file)
+
+
+def _claims(project: Project, options: argparse.Namespace) -> int:
+    from taugda.claims import VERDICTS, verdicts
+    from taugda.runs.tables import claim_rows, plain_table
+
+    found = verdicts(project)
+    rows = [
+        [entry.claim.id, *row.values()] for entry, row in zip(found, claim_rows(found), strict=True)
+    ]
+    for row in rows:
+        del row[1]  # the statement is long; the id stands for it
+    print(plain_table(["claim", "where", "paper", "measured", "verdict"], rows))
+    counts = (f"{sum(v.verdict == name for v in found)} {name}" for name in VERDICTS)
+    print(f"\n{len(found)} claims: {', '.join(counts)}")
+    return 0
+
+
+def _parameters(project: Project, options: argparse.Namespace) -> int:
+    from taugda.runs.tables import plain_table
+
+    stem = project.find_notebook(options.name)
+    declared = read_parameters(project.notebook(stem))
+    rows = [[p.name, p.annotation, repr(p.default), p.help] for p in declared.values()]
+    print(plain_table(["parameter", "type", "default", "meaning"], rows, f"Parameters of {stem}"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

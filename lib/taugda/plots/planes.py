@@ -1,0 +1,296 @@
+"""Pictures in the plane of the coordinates: trajectories, flows, basins, the cost's surface."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import ArrayLike, NDArray
+
+from taugda.equilibria import CriticalPoint
+from taugda.games import Game
+from taugda.plots.style import (
+    BASINS,
+    INK,
+    KINDS,
+    PALE,
+    WIDTH,
+    coordinate_name,
+    figure_of,
+    kind_handles,
+    mark,
+    styled,
+    tau_colours,
+)
+
+__all__ = ["regions", "surface", "trajectories", "vector_fields"]
+
+Array = NDArray[np.float64]
+
+
+@styled
+def trajectories(
+    game: Game,
+    paths: ArrayLike,
+    labels: Sequence[str],
+    pairs: Sequence[tuple[int, int]],
+    points: Sequence[tuple[ArrayLike, str]] = (),
+) -> Figure:
+    """Draw trajectories in planes of two coordinates.
+
+    Parameters
+    ----------
+    game : Game
+    paths : array_like, shape (k, iterations + 1, n1 + n2)
+        From :func:`taugda.dynamics.simulate`, in the order of ``labels``.
+    labels : sequence of str
+        One a trajectory.
+    pairs : sequence of (int, int)
+        The coordinates of each panel, horizontal first.
+    points : sequence of (array_like, kind)
+        Points to mark, with their kind ("DNE", "DSE", "neither", ...).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    paths = np.asarray(paths)
+    figure, axes = figure_of(len(pairs), 3.6)
+    for axis, (i, j) in zip(axes[0], pairs, strict=True):
+        for path, colour in zip(paths, tau_colours(len(paths)), strict=True):
+            axis.plot(path[:, i], path[:, j], color=colour)
+        axis.plot(paths[0, 0, i], paths[0, 0, j], "o", color=INK, markersize=6, zorder=5)
+        for point, kind in points:
+            mark(axis, np.asarray(point)[i], np.asarray(point)[j], kind)
+        axis.set_xlabel(coordinate_name(game.variables[i]))
+        axis.set_ylabel(coordinate_name(game.variables[j]))
+    handles = [
+        Line2D([], [], color=c, label=text)
+        for c, text in zip(tau_colours(len(paths)), labels, strict=True)
+    ]
+    handles += kind_handles(["start", *(kind for _, kind in points)])
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 8))
+    return figure
+
+
+def _field(game: Game, tau: float, box: Array, density: int = 60) -> tuple[Array, ...]:
+    x = np.linspace(*box[0], density)
+    y = np.linspace(*box[1], density)
+    g = game.gradient(np.stack(np.meshgrid(x, y), axis=-1))
+    return x, y, -g[..., 0], -tau * g[..., 1]
+
+
+def _plane(game: Game, name: str, bounds: ArrayLike) -> Array:
+    if (game.n1, game.n2) != (1, 1):
+        raise ValueError(f"{name}: expected a game with n1 = n2 = 1, got {game!r}")
+    return np.asarray(bounds, dtype=np.float64)
+
+
+@styled
+def vector_fields(
+    game: Game,
+    taus: Sequence[float],
+    bounds: ArrayLike,
+    paths: Sequence[ArrayLike] | None = None,
+    points: Sequence[tuple[ArrayLike, str]] = (),
+    titles: Sequence[str] | None = None,
+    games: Sequence[Game] | None = None,
+) -> Figure:
+    """Draw the flow of -Lambda_tau g, a panel a tau, darker where it is faster.
+
+    Parameters
+    ----------
+    game : Game
+        With n1 = n2 = 1.
+    taus : sequence of float
+    bounds : array_like, shape (2, 2)
+        ((low, high) of x1, (low, high) of x2).
+    paths : sequence of array_like, shape (m, iterations + 1, 2) each, optional
+        For each tau the trajectories to draw over its field.
+    points : sequence of (array_like, kind)
+        Points to mark in every panel.
+    titles : sequence of str, optional
+        One a panel; tau = ... if left out.
+    games : sequence of Game, optional
+        One a panel, where the panels differ in a parameter of the game.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    box = _plane(game, "game", bounds)
+    figure, axes = figure_of(len(taus), WIDTH / len(taus) + 0.8, sharey=True)
+    colours = tau_colours(len(taus))
+    for k, (axis, tau) in enumerate(zip(axes[0], taus, strict=True)):
+        panel_game = game if games is None else games[k]
+        x, y, u, v = _field(panel_game, tau, box)
+        speed = np.hypot(u, v)
+        shade = np.sqrt(speed / speed.max())
+        axis.streamplot(
+            x, y, u, v, color=shade, cmap=_greys(), density=1.0, linewidth=0.8, arrowsize=0.7
+        )
+        for m, path in enumerate([] if paths is None else np.asarray(paths[k])):
+            line = _wrapped(panel_game, path)
+            axis.plot(*line.T, color=colours[k], lw=2.6, alpha=1.0 if m == 0 else 0.55)
+            start, end = panel_game.wrap(path[0]), panel_game.wrap(path[-1])
+            axis.plot(*start, "o", color=colours[k], markeredgecolor=INK, markersize=6, zorder=6)
+            axis.plot(*end, "s", color=colours[k], markeredgecolor=INK, markersize=5.5, zorder=6)
+        for point, kind in points:
+            mark(axis, *np.asarray(point), kind)
+        _frame(axis, panel_game, box, rf"$\tau = {tau:g}$" if titles is None else titles[k])
+    axes[0, 0].set_ylabel(coordinate_name(game.variables[1]))
+    handles = kind_handles([kind for _, kind in points])
+    if paths is not None:
+        handles += [
+            Line2D([], [], linestyle="none", marker=m, color=PALE, markeredgecolor=INK, label=text)
+            for m, text in (("o", "start"), ("s", "end"))
+        ]
+    if handles:
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _greys() -> LinearSegmentedColormap:
+    return LinearSegmentedColormap.from_list("speed", ["#cfcfcf", "#1b1b1b"])
+
+
+def _wrapped(game: Game, path: ArrayLike) -> Array:
+    """Wrap a path and cut it where it crosses a periodic seam."""
+    path = np.asarray(path, dtype=np.float64)
+    thin = path[:: max(1, len(path) // 20_000)]
+    line = game.wrap(thin)
+    jumps = np.abs(np.diff(line - thin, axis=0)).max(axis=1) > 1e-6
+    return np.insert(line, np.flatnonzero(jumps) + 1, np.nan, axis=0)
+
+
+def _frame(axis: Axes, game: Game, box: Array, title: str) -> None:
+    axis.set_xlim(*box[0])
+    axis.set_ylim(*box[1])
+    axis.set_aspect("equal" if np.isclose(*np.ptp(box, axis=1)) else "auto")
+    axis.set_title(title)
+    axis.set_xlabel(coordinate_name(game.variables[0]))
+    axis.grid(False)
+    for k, set_ticks in ((0, axis.set_xticks), (1, axis.set_yticks)):
+        if game.periods[k] is not None and np.allclose(box[k], (-np.pi, np.pi)):
+            set_ticks([-np.pi, 0, np.pi], [r"$-\pi$", "0", r"$\pi$"])
+
+
+@styled
+def regions(
+    game: Game,
+    labels: ArrayLike,
+    taus: Sequence[float],
+    bounds: ArrayLike,
+    attractors: Sequence[CriticalPoint],
+) -> Figure:
+    """Draw regions of attraction, a panel a tau, over the flow.
+
+    Parameters
+    ----------
+    game : Game
+        With n1 = n2 = 1.
+    labels : array_like of int, shape (len(taus), points, points)
+        From :func:`taugda.dynamics.region_of_attraction`.
+    taus : sequence of float
+    bounds : array_like, shape (2, 2)
+    attractors : sequence of CriticalPoint
+        In the order of the labels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    box = _plane(game, "game", bounds)
+    figure, axes = figure_of(len(taus), WIDTH / len(taus) + 0.8, sharey=True)
+    colours = ListedColormap(["#ffffff", *BASINS[: len(attractors)]])
+    for axis, tau, image in zip(axes[0], taus, np.asarray(labels), strict=True):
+        x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
+        axis.pcolormesh(
+            x, y, image, cmap=colours, vmin=-1.5, vmax=len(attractors) - 0.5, rasterized=True
+        )
+        axis.streamplot(
+            *_field(game, tau, box), color=INK, density=0.9, linewidth=0.6, arrowsize=0.6
+        )
+        for k, attractor in enumerate(attractors):
+            for copy in _copies(game, attractor.x, box):
+                marker = KINDS[attractor.kind][0]
+                axis.plot(
+                    *copy, marker, color=BASINS[k], markeredgecolor=INK, markeredgewidth=1.4,
+                    markersize=15 if marker == "*" else 9, zorder=5, clip_on=False,
+                )  # fmt: skip
+        _frame(axis, game, box, rf"$\tau = {tau:g}$")
+    axes[0, 0].set_ylabel(coordinate_name(game.variables[1]))
+    handles: list[Any] = [
+        Patch(facecolor=BASINS[k], edgecolor=INK, label=f"{p.kind} {_place(p.x)}")
+        for k, p in enumerate(attractors)
+    ]
+    handles.append(Patch(facecolor="#ffffff", edgecolor=INK, label="reaches none of them"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _place(x: Array) -> str:
+    names = [
+        r"$\pi$" if np.isclose(c, np.pi) else r"$-\pi$" if np.isclose(c, -np.pi) else f"{c:.4g}"
+        for c in x
+    ]
+    return "(" + ", ".join(names) + ")"
+
+
+def _copies(game: Game, x: Array, box: Array) -> list[Array]:
+    """Return a point and its periodic copies inside the box, the seam included."""
+    found = [x]
+    for i, period in enumerate(game.periods):
+        if period is not None:
+            move = np.eye(len(x))[i] * float(period)
+            found += [y + s * move for y in found for s in (-1, 1)]
+    slack = 1e-9
+    return [y for y in found if (y >= box[:, 0] - slack).all() and (y <= box[:, 1] + slack).all()]
+
+
+@styled
+def surface(game: Game, bounds: ArrayLike, points: Sequence[CriticalPoint]) -> Figure:
+    """Draw the cost as a surface over its level sets, with the critical points.
+
+    Parameters
+    ----------
+    game : Game
+        With n1 = n2 = 1 and a cost f; -f is drawn upward where f is nowhere positive.
+    bounds : array_like, shape (2, 2)
+    points : sequence of CriticalPoint
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    box = _plane(game, "game", bounds)
+    x, y = (np.linspace(*side, 121) for side in box)
+    cost = game.f(np.stack(np.meshgrid(x, y), axis=-1))
+    sign, name = (-1.0, "$-f$") if cost.max() <= 0 else (1.0, "$f$")
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    solid = figure.add_subplot(1, 2, 1, projection="3d")
+    level = figure.add_subplot(1, 2, 2)
+    grid = np.meshgrid(x, y)
+    solid.plot_surface(
+        *grid, sign * cost, cmap="cividis", rstride=4, cstride=4, linewidth=0.2,
+        edgecolor="#ffffff40", rasterized=True,
+    )  # fmt: skip
+    solid.set_zlabel(name)
+    solid.view_init(elev=32, azim=-125)
+    shades = level.contourf(x, y, sign * cost, levels=14, cmap="cividis")
+    figure.colorbar(shades, ax=level, shrink=0.8, label=name)
+    for point in points:
+        mark(level, *point.x, point.kind)
+    for axis in (solid, level):
+        axis.set_xlabel(coordinate_name(game.variables[0]))
+        axis.set_ylabel(coordinate_name(game.variables[1]))
+    level.set_aspect("equal")
+    level.grid(False)
+    figure.legend(
+        handles=kind_handles([p.kind for p in points]), loc="outside upper center", ncols=4
+    )
+    return figure
