@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from taugda.runs.parameters import ParameterError, parse_assignment, read_file, read_parameters
-from taugda.runs.project import Project, ProjectError
+from taugda.runs.errors import ParameterError, ProjectError
+from taugda.runs.parameters import parse_assignment, read_file, read_parameters
+from taugda.runs.project import Project
 from taugda.runs.provenance import cores
 
 

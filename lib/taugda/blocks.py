@@ -50,7 +50,7 @@ class Blocks:
     def __init__(self, A11: ArrayLike, A12: ArrayLike, A22: ArrayLike) -> None:
         # Frozen: the arrays are checked once and then never change.
         for name, value in (("A11", A11), ("A12", A12), ("A22", A22)):
-            object.__setattr__(self, name, finite_array(name, value, ndim=2))
+            object.__setattr__(self, name, finite_array(name, value, ndim=2).copy())
         n1, n2 = self.A12.shape
         if n1 == 0 or n2 == 0:
             raise ValueError(f"A12: expected at least one row and column, got shape {(n1, n2)}")

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from taugda.runs.errors import ParameterError, ProjectError
+from taugda.runs.files import read_json, read_yaml
 from taugda.runs.fingerprint import differences, fingerprint
-from taugda.runs.parameters import ParameterError, canonical, read_file, read_yaml, resolve
+from taugda.runs.parameters import canonical, read_file, resolve
 from taugda.runs.parameters import run_name as name_of_run
-from taugda.runs.project import Project, ProjectError, bare_name, read_json
+from taugda.runs.project import Project, bare_name
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -192,7 +194,7 @@ def verdict(
         reaches over the edge of the tolerance; not reproduced where the metric is missing.
     """
     if metrics is None:
-        return Verdict(claim, NOT_RUN, note=claim.command)
+        return Verdict(claim, NOT_RUN, note=f"run it with: {claim.command}")
     if claim.metric not in metrics:
         note = _join(f"metric {claim.metric} not recorded", note)
         return Verdict(claim, NOT_REPRODUCED, run=run, note=note)
@@ -313,7 +315,7 @@ def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, st
             continue
         now = fingerprint(project.notebook(stem), parameters)
         stale = differences(done.get("fingerprint", {}), now)
-        if stale == ["parameters changed"] or "parameters changed" in stale:
+        if "parameters changed" in stale:
             continue
         interactive = "made interactively" if done.get("mode") == "interactive" else ""
         return metrics, run, _join("made by older code" if stale else "", interactive)

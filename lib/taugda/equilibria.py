@@ -150,6 +150,41 @@ class CriticalPoint:
         """The classification in a word: DNE, DSE, neither or degenerate."""
         return self.classification.kind
 
+    def exact_form(self, degree: int = 4) -> str:
+        r"""Say what the exact point is, in a phrase with TeX between dollar signs.
+
+        Parameters
+        ----------
+        degree : int
+            Polynomials up to this degree are written out, with r_k for the k-th real root in
+            ascending order; of others only the degree is told.
+
+        Returns
+        -------
+        str
+            "numerical" where no exact form is known.
+
+        Examples
+        --------
+        >>> from taugda import games
+        >>> print(critical_points(games.polynomial())[1].exact_form())
+        $(5 r_{1},\\ 5 r_{1})$ with $3 r^{3} + 2 r^{2} - 12 r - 4 = 0$
+        """
+        if self.exact is None:
+            return "numerical"
+        roots = set().union(*(c.atoms(sp.CRootOf) for c in self.exact))
+        polynomials = {root.poly.as_expr(sp.Symbol("r")) for root in roots}
+        top = max((root.poly.degree() for root in roots), default=0)
+        if top > degree or len(polynomials) > 1:
+            return f"algebraic of degree {top}"
+        names = {root: sp.Symbol(f"r_{{{root.index + 1}}}") for root in roots}
+        text = "$(" + r",\ ".join(sp.latex(c.xreplace(names)) for c in self.exact) + ")$"
+        return text + "".join(f" with ${sp.latex(p)} = 0$" for p in polynomials)
+
+    def latex(self) -> str:
+        """Return the point in LaTeX: exact where roots suffice, else seven digits."""
+        return "(" + ", ".join(map(_latex, self.exact or self.x, self.x)) + ")"
+
 
 class NotPolynomialError(ValueError):
     """The equations g = 0 are no polynomial system in the coordinates or their cosines."""
@@ -410,6 +445,17 @@ def _outside(x: Array, box: Array) -> bool:
     """Return whether a point left the box by more than its width (a flat tail, say)."""
     width = box[:, 1] - box[:, 0]
     return bool(((x < box[:, 0] - width) | (x > box[:, 1] + width)).any())
+
+
+def _latex(coordinate: sp.Expr | float, value: float) -> str:
+    if isinstance(coordinate, sp.Expr):
+        roots = coordinate.atoms(sp.CRootOf)
+        coordinate = coordinate.xreplace(
+            {r: sp.rootof(r.poly.as_expr(), r.index) for r in roots if r.poly.degree() <= 2}
+        )
+        if not coordinate.has(sp.CRootOf):
+            return sp.latex(coordinate)
+    return f"{value:.7g}"
 
 
 def _list(values: Array) -> str:

@@ -128,7 +128,8 @@ class Game:
         self.variables = self.x1 + self.x2
         self.n1, self.n2 = len(self.x1), len(self.x2)
         self.n = self.n1 + self.n2
-        twice = {s.name for s in self.variables if self.variables.count(s) > 1}
+        names = [s.name for s in self.variables]
+        twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"x1, x2: expected distinct coordinates, got {sorted(twice)} twice")
         if f is None and g is None:
@@ -415,7 +416,7 @@ class Game:
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
         expression = sp.sympify(expression)
-        if not isinstance(expression, sp.Expr):
+        if not isinstance(expression, sp.Expr) or expression.is_Matrix:
             raise ValueError(f"{name}: expected a SymPy expression, got {expression!r}")
         unknown = expression.free_symbols - set(self.variables)
         if unknown:
@@ -672,7 +673,7 @@ def covariance_gan(
     if sigma.shape != (d, d) or not np.allclose(sigma, sigma.T):
         raise ValueError(f"sigma: expected a symmetric matrix of shape {(d, d)}, got {sigma}")
     values, vectors = np.linalg.eigh(sigma)
-    if values[0] <= 0:
+    if values[0] <= d * np.finfo(float).eps * values[-1]:
         raise ValueError(f"sigma: expected a positive definite matrix, got eigenvalue {values[0]}")
     name = f"covariance GAN, d = {d}"
     if symbolic if symbolic is not None else d <= 2:

@@ -27,7 +27,9 @@ __all__ = [
     "Interval",
     "Spectrum",
     "TauStar",
+    "box_sum",
     "convergence_rate",
+    "double_eigenvalues",
     "guard_matrix",
     "is_stable",
     "regularized_gan_blocks",
@@ -35,6 +37,7 @@ __all__ = [
     "spectrum",
     "stability_intervals",
     "tau_star",
+    "tau_star_search",
     "tau_zero",
 ]
 
@@ -252,6 +255,49 @@ def tau_star(blocks: Blocks) -> TauStar:
     )
 
 
+def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
+    """Compute tau* without the guard map, by looking for the last crossing from above.
+
+    Slower and less sure than :func:`tau_star`, which it checks: beyond :func:`tau_zero`
+    stability no longer changes, so the spectral abscissa is followed from there downward on a
+    geometric grid to its first sign change, which bisection then sharpens.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a differential Stackelberg equilibrium.
+    samples : int
+        Number of grid points over eight decades; a double crossing that falls between two of
+        them is missed.
+
+    Returns
+    -------
+    float
+        0 where no crossing was found.
+
+    Raises
+    ------
+    ValueError
+        If the point is no differential Stackelberg equilibrium.
+    """
+    kind = classify(blocks)
+    if not kind.is_dse:
+        raise ValueError(f"blocks: expected those of a DSE, got {kind.reason}")
+    top = min(tau_zero(blocks, "sign"), tau_zero(blocks, "identity"))
+    if top == 0.0:
+        return 0.0
+    grid = np.geomspace(1.001 * top, 1e-8 * top, samples)
+    unstable = np.flatnonzero(spectral_abscissa(blocks.jacobian(grid)) <= 0)
+    if not unstable.size:
+        return 0.0
+    below, above = grid[unstable[0]], grid[max(unstable[0] - 1, 0)]
+    return float(
+        scipy.optimize.brentq(
+            lambda tau: spectral_abscissa(blocks.jacobian(tau)), below, above, xtol=1e-15 * below
+        )
+    )
+
+
 def _guard_roots(blocks: Blocks) -> list[float]:
     """Return the positive tau at which two eigenvalues of J_tau sum to zero, ascending."""
     try:
@@ -266,25 +312,45 @@ def _guard_roots(blocks: Blocks) -> list[float]:
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
     """Return the finite tau with det(J_tau boxplus J_tau) = 0, from the pencil K0 + tau K1."""
-    n1 = blocks.n1
     j0 = blocks.jacobian(0.0)
     j1 = blocks.jacobian(1.0) - j0
-    i, j = np.triu_indices(n1 + blocks.n2)
-
-    def boxplus(m: Array) -> Array:
-        """Return P -> m P + P m^T on symmetric matrices, in the basis E_ij + E_ji."""
-        count = len(i)
-        basis = np.zeros((count, *m.shape))
-        basis[np.arange(count), i, j] = 1.0
-        basis[np.arange(count), j, i] = 1.0
-        image = m @ basis
-        return (image + image.swapaxes(-1, -2))[:, i, j].T
-
     with np.errstate(divide="ignore", invalid="ignore"):
-        roots = scipy.linalg.eigvals(boxplus(j0), -boxplus(j1))
+        roots = scipy.linalg.eigvals(box_sum(j0), -box_sum(j1))
     roots = roots[np.isfinite(roots)]
     # The pencil has spurious roots at 0 and infinity, which rounding moves.
     return roots[(np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
+
+
+def box_sum(matrix: ArrayLike) -> Array:
+    """Return A boxplus A, the map P -> A P + P A^T on symmetric matrices P.
+
+    Its eigenvalues are the sums of two eigenvalues of A (each pair once, and each with itself),
+    so it is singular iff two eigenvalues of A sum to zero: the guard map's core.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (n, n)
+
+    Returns
+    -------
+    ndarray, shape (n (n + 1) / 2, n (n + 1) / 2)
+        In the coordinates P_ij, i <= j, which is H^+ (A kron I + I kron A) H with the
+        duplication matrix H.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square or not finite.
+    """
+    a = finite_array("matrix", matrix, ndim=2)
+    if a.shape[0] != a.shape[1]:
+        raise ValueError(f"matrix: expected a square matrix, got shape {a.shape}")
+    i, j = np.triu_indices(len(a))
+    basis = np.zeros((len(i), *a.shape))
+    basis[np.arange(len(i)), i, j] = 1.0
+    basis[np.arange(len(i)), j, i] = 1.0
+    image = a @ basis
+    return (image + image.swapaxes(-1, -2))[:, i, j].T
 
 
 def _polish(blocks: Blocks, root: float) -> float:
@@ -487,6 +553,56 @@ def spectrum(blocks: Blocks, taus: ArrayLike) -> Spectrum:
         cost = np.abs(guess[:, None] - values[k][None, :])
         values[k] = values[k][scipy.optimize.linear_sum_assignment(cost)[1]]
     return Spectrum(taus, values)
+
+
+def double_eigenvalues(blocks: Blocks, taus: ArrayLike) -> list[float]:
+    """Return the tau at which two eigenvalues of J_tau meet and a complex pair becomes real.
+
+    Found on the spectrum alone: the discriminant prod (l_i - l_j)^2 of the eigenvalues changes
+    its sign where one pair turns from complex to real or back.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    taus : array_like, shape (k,)
+        Increasing values of tau, at least 0, between which to look; two meetings between
+        neighbours are missed.
+
+    Returns
+    -------
+    list of float
+        Ascending; empty where there is none, or where an eigenvalue is double at every tau.
+
+    Raises
+    ------
+    ValueError
+        If the taus are not an increasing sequence of at least two numbers, none negative.
+
+    Examples
+    --------
+    >>> double_eigenvalues(Blocks([[0.0]], [[0.5]], [[0.25]]), [1, 10, 100])
+    [16.0]
+    """
+    taus = positives("taus", taus, zero=True)
+    if taus.ndim != 1 or taus.size < 2 or (np.diff(taus) <= 0).any():
+        raise ValueError(f"taus: expected an increasing sequence of at least two, got {taus}")
+    i, j = np.triu_indices(blocks.n1 + blocks.n2, 1)
+
+    def discriminant(tau: ArrayLike) -> Array:
+        values = np.linalg.eigvals(blocks.jacobian(tau)).astype(complex)
+        size = np.maximum(np.abs(values).max(axis=-1, keepdims=True), 1e-300)
+        return np.prod(((values[..., i] - values[..., j]) / size) ** 2, axis=-1).real
+
+    signs = np.sign(discriminant(taus))
+    found = [float(tau) for tau in taus[1:-1][_crossed_on_grid(signs)]]
+    for k in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+        found.append(scipy.optimize.brentq(discriminant, taus[k], taus[k + 1], xtol=1e-14))
+    return sorted(found)
+
+
+def _crossed_on_grid(signs: Array) -> NDArray[np.bool_]:
+    """Return at which inner entries a sequence passes through exactly zero."""
+    return (signs[1:-1] == 0) & (signs[:-2] * signs[2:] < 0)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,19 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
 from taugda.games import Game
-from taugda.plots.style import EIGENVALUES, GREY, INK, KINDS, figure_of, styled, tau_colours
+from taugda.plots.style import EIGENVALUES, GREY, INK, KINDS, PALE, figure_of, styled, tau_colours
 from taugda.stability import Interval, Spectrum
 
-__all__ = ["benchmark", "distances", "spectra", "stability_map"]
+__all__ = [
+    "abscissae",
+    "agreement",
+    "benchmark",
+    "curves",
+    "distances",
+    "spectra",
+    "spectrum_panels",
+    "stability_map",
+]
 
 
 @styled
@@ -23,7 +32,7 @@ def distances(
     target: ArrayLike,
     *,
     every: int = 1,
-    radii: Sequence[float] | None = None,
+    radii: Sequence[float | None] | None = None,
     names: tuple[str, str] | None = None,
 ) -> Figure:
     """Draw the players' distances to a point along the iterations, on a log axis.
@@ -38,9 +47,10 @@ def distances(
         The critical point.
     every : int
         How many iterations lie between two stored states.
-    radii : sequence of float, optional
+    radii : sequence of (float or None), optional
         Predicted factors an iteration; a dotted line of that slope is drawn through each
-        trajectory's largest distance in its second half.
+        trajectory's largest distance in the second half of its way down to rounding, none
+        where the factor is None.
     names : (str, str), optional
         What the two players' distances are called, for the legend.
 
@@ -61,9 +71,11 @@ def distances(
         for size, line in ((size1, "-"), (size2, (0, (3, 1.5)))):
             shown = np.where(size > 0, size, np.nan)
             axis.semilogy(steps[::thin], shown[::thin], linestyle=line, color=colour, lw=1.3)
-        if radii is not None:
+        if radii is not None and radii[k] is not None:
             both = np.hypot(size1, size2)
-            top = len(both) // 2 + int(np.argmax(both[len(both) // 2 :]))
+            floor = 1e-12 * max(1.0, float(np.abs(target).max()))
+            half = int(np.flatnonzero(both > floor).max(initial=0)) // 2
+            top = half + int(np.argmax(both[half:]))
             if both[top] > 0:
                 line = np.log10(both[top]) + (steps - steps[top]) * np.log10(radii[k])
                 axis.semilogy(steps, 10.0**line, ":", color=colour, lw=2.2)
@@ -213,4 +225,196 @@ def benchmark(rows: Mapping[str, tuple[ArrayLike, ArrayLike]], x: str, y: str) -
     axis.set_xlabel(x)
     axis.set_ylabel(y)
     axis.legend()
+    return figure
+
+
+@styled
+def agreement(
+    panels: Sequence[tuple[str, str, ArrayLike, ArrayLike]], bound: bool = False
+) -> Figure:
+    """Draw pairs of positive numbers against each other on log axes, with the diagonal.
+
+    Parameters
+    ----------
+    panels : sequence of (x label, y label, x, y)
+        One a panel.
+    bound : bool
+        Whether y is an upper bound of x, so that points belong on or above the diagonal.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = figure_of(len(panels), 3.7)
+    for axis, (x_label, y_label, x, y) in zip(axes[0], panels, strict=True):
+        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        ends = [min(x.min(), y.min()) * 0.7, max(x.max(), y.max()) * 1.4]
+        axis.loglog(x, y, ".", color=EIGENVALUES[0], markersize=4, alpha=0.5, rasterized=True)
+        axis.loglog(ends, ends, color=INK, lw=1)
+        if bound:
+            axis.fill_between(ends, ends, [ends[0]] * 2, color=PALE, alpha=0.5, lw=0)
+        axis.set_xlim(*ends)
+        axis.set_ylim(*ends)
+        axis.set_xlabel(x_label)
+        axis.set_ylabel(y_label)
+        axis.set_aspect("equal")
+    return figure
+
+
+@styled
+def abscissae(
+    curves: Sequence[tuple[str, Spectrum, Sequence[Interval]]],
+    marks: Sequence[Mapping[str, float]] = (),
+) -> Figure:
+    """Draw the spectral abscissa against tau, a panel a point, shaded where it is stable.
+
+    Parameters
+    ----------
+    curves : sequence of (title, Spectrum, intervals)
+    marks : sequence of mapping of str to float
+        For each panel, values of tau to mark, with their names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = figure_of(len(curves), 3.3)
+    for k, (axis, (title, spectrum, intervals)) in enumerate(zip(axes[0], curves, strict=True)):
+        axis.plot(spectrum.taus, spectrum.abscissa, color=EIGENVALUES[0])
+        axis.axhline(0, color=INK, lw=1)
+        axis.set_xscale("log")
+        axis.set_yscale("symlog", linthresh=1e-2)
+        axis.set_xlim(spectrum.taus[0], spectrum.taus[-1])
+        for interval in intervals:
+            low, high = np.clip([interval.lower, interval.upper], *axis.get_xlim())
+            axis.axvspan(low, high, color="#009e73", alpha=0.14, lw=0)
+        for text, tau in (marks[k] if marks else {}).items():
+            axis.axvline(tau, color=GREY, lw=1, linestyle=":")
+            axis.annotate(
+                text, (tau, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
+                textcoords="offset points", fontsize=10, color=INK,
+            )  # fmt: skip
+        axis.set_title(title)
+        axis.set_xlabel(r"$\tau$")
+    axes[0, 0].set_ylabel(r"smallest $\mathrm{Re}\,\lambda$")
+    return figure
+
+
+@styled
+def curves(
+    panels: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    labels: Sequence[str],
+    names: tuple[str, str],
+    *,
+    every: int = 1,
+    radii: Sequence[Sequence[float]] | None = None,
+) -> Figure:
+    """Draw two sizes along the iterations of several runs, on a log axis, a panel a game.
+
+    Parameters
+    ----------
+    panels : sequence of (title, solid, dashed)
+        The sizes are of shape (k, stored + 1), one row a run.
+    labels : sequence of str
+        One a run, the same in all panels.
+    names : (str, str)
+        What the solid and the dashed lines show.
+    every : int
+        How many iterations lie between two stored states.
+    radii : sequence of sequence of float, optional
+        For each panel and run the predicted factor an iteration; a dotted line of that slope
+        is drawn through the largest size in the run's second half.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = figure_of(len(panels), 3.7)
+    dashes = (0, (3, 1.5))
+    colours = tau_colours(len(labels))
+    for k, (axis, (title, solid, dashed)) in enumerate(zip(axes[0], panels, strict=True)):
+        both = [np.asarray(solid, dtype=float), np.asarray(dashed, dtype=float)]
+        steps = np.arange(both[0].shape[1]) * every
+        thin = max(1, len(steps) // 4000)
+        for sizes, line in zip(both, ("-", dashes), strict=True):
+            for size, colour in zip(sizes, colours, strict=True):
+                shown = np.where(size > 0, size, np.nan)[::thin]
+                axis.semilogy(steps[::thin], shown, linestyle=line, color=colour, lw=1.3)
+        largest = np.maximum(*both)
+        if radii is not None:
+            for size, radius, colour in zip(largest, radii[k], colours, strict=True):
+                top = len(size) // 2 + int(np.argmax(size[len(size) // 2 :]))
+                if size[top] > 0:
+                    line = np.log10(size[top]) + (steps - steps[top]) * np.log10(radius)
+                    axis.semilogy(steps, 10.0**line, ":", color=colour, lw=2.2)
+        # As in `distances`: the dips of an oscillation do not set the range.
+        last = largest[:, -max(1, len(steps) // 100) :].max(axis=1)
+        axis.set_ylim(bottom=max(float(last.min()), 1e-30) / 30)
+        axis.set_title(title)
+        axis.set_xlabel("iteration")
+    handles = [Line2D([], [], color=c, label=t) for c, t in zip(colours, labels, strict=True)]
+    handles += [
+        Line2D([], [], color=INK, label=names[0]),
+        Line2D([], [], color=INK, linestyle=dashes, label=names[1]),
+    ]
+    if radii is not None:
+        handles.append(Line2D([], [], color=INK, linestyle=":", lw=2.2, label="predicted rate"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 6))
+    return figure
+
+
+@styled
+def spectrum_panels(
+    panels: Sequence[tuple[str, Spectrum, Mapping[str, float]]],
+) -> Figure:
+    """Draw the eigenvalues of several J_tau, a column each: in the plane, and along tau.
+
+    Parameters
+    ----------
+    panels : sequence of (title, Spectrum, marks)
+        The marks are values of tau with their names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = figure_of(len(panels), 5.6, rows=2)
+    styles = ("-", (0, (5, 1.2)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
+    for k, (title, spectrum, marks) in enumerate(panels):
+        plane, along = axes[0, k], axes[1, k]
+        taus = spectrum.taus
+        for i, values in enumerate(spectrum):
+            colour = EIGENVALUES[i % 4]
+            plane.plot(values.real, values.imag, color=colour, linestyle=styles[i % 4])
+            plane.plot(values.real[0], values.imag[0], "o", color=colour, markersize=6)
+            plane.plot(values.real[-1], values.imag[-1], "*", color=colour, markersize=11)
+            along.plot(taus, values.real, color=colour)
+            along.plot(taus, values.imag, color=colour, linestyle=(0, (3, 1.5)), lw=1.2)
+        plane.axvline(0, color=INK, lw=1)
+        along.axhline(0, color=INK, lw=1)
+        along.set_xlim(taus[0], taus[-1])
+        for text, tau in marks.items():
+            if taus[0] <= tau <= taus[-1]:
+                along.axvline(tau, color=GREY, lw=1, linestyle=":")
+                along.annotate(
+                    text, (tau, 1), xycoords=("data", "axes fraction"), xytext=(-3, -2),
+                    textcoords="offset points", ha="right", va="top", fontsize=9, color=INK,
+                )  # fmt: skip
+        plane.set_title(title)
+        plane.set_xlabel(r"$\mathrm{Re}\,\lambda$")
+        along.set_xlabel(r"$\tau$")
+    axes[0, 0].set_ylabel(r"$\mathrm{Im}\,\lambda$")
+    axes[1, 0].set_ylabel(r"$\lambda(\tau)$")
+    count = max(len(list(spectrum)) for _, spectrum, _ in panels)
+    handles = [
+        Line2D([], [], color=EIGENVALUES[i % 4], label=rf"$\lambda_{i + 1}$")
+        for i in range(min(count, 4))
+    ]
+    handles += [
+        Line2D([], [], color=INK, label=r"$\mathrm{Re}\,\lambda$ (below)"),
+        Line2D([], [], color=INK, linestyle=(0, (3, 1.5)), label=r"$\mathrm{Im}\,\lambda$ (below)"),
+        Line2D([], [], linestyle="none", marker="o", color=INK, label=r"least $\tau$"),
+        Line2D([], [], linestyle="none", marker="*", color=INK, label=r"largest $\tau$"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure

@@ -39,6 +39,7 @@ def trajectories(
     labels: Sequence[str],
     pairs: Sequence[tuple[int, int]],
     points: Sequence[tuple[ArrayLike, str]] = (),
+    titles: Sequence[str] | None = None,
 ) -> Figure:
     """Draw trajectories in planes of two coordinates.
 
@@ -46,24 +47,32 @@ def trajectories(
     ----------
     game : Game
     paths : array_like, shape (k, iterations + 1, n1 + n2)
-        From :func:`taugda.dynamics.simulate`, in the order of ``labels``.
+        From :func:`taugda.dynamics.simulate`, in the order of ``labels``.  With one axis more
+        in front, every panel shows runs of its own.
     labels : sequence of str
         One a trajectory.
     pairs : sequence of (int, int)
         The coordinates of each panel, horizontal first.
     points : sequence of (array_like, kind)
         Points to mark, with their kind ("DNE", "DSE", "neither", ...).
+    titles : sequence of str, optional
+        One a panel.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     paths = np.asarray(paths)
+    panels = paths if paths.ndim == 4 else np.broadcast_to(paths, (len(pairs), *paths.shape))
+    paths = panels[0]
     figure, axes = figure_of(len(pairs), 3.6)
-    for axis, (i, j) in zip(axes[0], pairs, strict=True):
-        for path, colour in zip(paths, tau_colours(len(paths)), strict=True):
+    for panel, (axis, (i, j)) in enumerate(zip(axes[0], pairs, strict=True)):
+        for path, colour in zip(panels[panel], tau_colours(len(paths)), strict=True):
             axis.plot(path[:, i], path[:, j], color=colour)
-        axis.plot(paths[0, 0, i], paths[0, 0, j], "o", color=INK, markersize=6, zorder=5)
+        start = panels[panel, 0, 0]
+        axis.plot(start[i], start[j], "o", color=INK, markersize=6, zorder=5)
+        if titles is not None:
+            axis.set_title(titles[panel])
         for point, kind in points:
             mark(axis, np.asarray(point)[i], np.asarray(point)[j], kind)
         axis.set_xlabel(coordinate_name(game.variables[i]))
@@ -186,6 +195,7 @@ def regions(
     taus: Sequence[float],
     bounds: ArrayLike,
     attractors: Sequence[CriticalPoint],
+    titles: Sequence[str] | None = None,
 ) -> Figure:
     """Draw regions of attraction, a panel a tau, over the flow.
 
@@ -199,6 +209,8 @@ def regions(
     bounds : array_like, shape (2, 2)
     attractors : sequence of CriticalPoint
         In the order of the labels.
+    titles : sequence of str, optional
+        One a panel; tau = ... if left out.
 
     Returns
     -------
@@ -207,7 +219,8 @@ def regions(
     box = _plane(game, "game", bounds)
     figure, axes = figure_of(len(taus), WIDTH / len(taus) + 0.8, sharey=True)
     colours = ListedColormap(["#ffffff", *BASINS[: len(attractors)]])
-    for axis, tau, image in zip(axes[0], taus, np.asarray(labels), strict=True):
+    images = np.asarray(labels)
+    for panel, (axis, tau, image) in enumerate(zip(axes[0], taus, images, strict=True)):
         x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
         axis.pcolormesh(
             x, y, image, cmap=colours, vmin=-1.5, vmax=len(attractors) - 0.5, rasterized=True
@@ -222,7 +235,7 @@ def regions(
                     *copy, marker, color=BASINS[k], markeredgecolor=INK, markeredgewidth=1.4,
                     markersize=15 if marker == "*" else 9, zorder=5, clip_on=False,
                 )  # fmt: skip
-        _frame(axis, game, box, rf"$\tau = {tau:g}$")
+        _frame(axis, game, box, rf"$\tau = {tau:g}$" if titles is None else titles[panel])
     axes[0, 0].set_ylabel(coordinate_name(game.variables[1]))
     handles: list[Any] = [
         Patch(facecolor=BASINS[k], edgecolor=INK, label=f"{p.kind} {_place(p.x)}")

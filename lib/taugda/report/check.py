@@ -1,0 +1,59 @@
+"""What every finished page must fulfil: no request to anywhere, a text for every picture."""
+
+from html.parser import HTMLParser
+
+_SOURCES = ("src", "srcset", "poster", "data", "background")
+_LOADING_LINKS = ("stylesheet", "preload", "prefetch", "icon", "modulepreload", "manifest")
+
+
+def faults(page: str) -> list[str]:
+    """Find what is wrong with a page.
+
+    Parameters
+    ----------
+    page : str
+        HTML of a whole page.
+
+    Returns
+    -------
+    list of str
+        One phrase a fault: a picture without text alternative, or anything that the page would
+        load from the network.
+    """
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    return reader.faults
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self._in_style = tag == "style"
+        if tag == "img" and not given.get("alt", "").strip():
+            self.faults.append(f"a picture has no text alternative ({given.get('src', '')[:60]})")
+        loads = [given[name] for name in _SOURCES if name in given]
+        if tag == "link" and any(kind in given.get("rel", "") for kind in _LOADING_LINKS):
+            loads.append(given.get("href", ""))
+        if "style" in given and "url(" in given["style"]:
+            loads.append(given["style"].partition("url(")[2].strip("'\" "))
+        self.faults.extend(
+            f"<{tag}> would load {address[:80]}" for address in loads if _remote(address)
+        )
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "style":
+            self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style and ("@import" in data or "url(http" in data.replace("'", "")):
+            self.faults.append("a style sheet would load another file")
+
+
+def _remote(address: str) -> bool:
+    return address.strip().lower().startswith(("http:", "https:", "//", "ftp:", "ws:", "wss:"))

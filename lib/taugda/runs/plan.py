@@ -1,0 +1,178 @@
+"""What a batch will do: every run checked and compared with what is there, before any starts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from taugda.runs.errors import ProjectError
+from taugda.runs.execute import failed_folder
+from taugda.runs.files import read_json, recover, write_atomic
+from taugda.runs.fingerprint import differences, fingerprint, kind
+from taugda.runs.parameters import resolve, run_name
+from taugda.runs.project import Project
+
+UP_TO_DATE = "up to date"
+MISSING = "missing"
+STALE = "stale"
+FAILED = "failed before"
+KEPT = "kept"
+FORCED = "forced"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a plan.
+
+    Parameters
+    ----------
+    stem : str
+        The notebook's full name.
+    run : str
+        The run's name.
+    parameters : dict
+        All parameters.
+    state : str
+        What is there now: one of the constants of this module.
+    reason : str
+        Why it is stale or kept; may be empty.
+    duration : float or None
+        Seconds that it took when it last ran.
+    """
+
+    stem: str
+    run: str
+    parameters: dict[str, Any]
+    state: str
+    reason: str = ""
+    duration: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Notebook and run, as in the outputs folder."""
+        return f"{self.stem}/{self.run}"
+
+    @property
+    def due(self) -> bool:
+        """Whether the run is to be executed."""
+        return self.state not in (UP_TO_DATE, KEPT)
+
+
+def make_plan(
+    project: Project,
+    wanted: Iterable[tuple[str, Mapping[str, Any]]],
+    refresh: bool = False,
+    force: bool = False,
+) -> list[Item]:
+    """Check runs and find out which of them have to be executed.
+
+    Parameters
+    ----------
+    project : Project
+        Where notebooks and outputs are.
+    wanted : iterable of (str, mapping)
+        Notebook name and the parameters that differ from its defaults.
+    refresh : bool
+        Execute stale training runs too, which are otherwise kept.
+    force : bool
+        Execute all, also what is up to date.
+
+    Returns
+    -------
+    list of Item
+        One a run; equal runs are named once.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is unknown or of the wrong type.
+    ProjectError
+        If a notebook is unknown.
+    """
+    checked = []
+    for name, overrides in wanted:
+        stem = project.find_notebook(name)
+        parameters = resolve(project, stem, overrides)
+        checked.append((stem, run_name(project, stem, parameters), parameters))
+    unique = {(stem, run): parameters for stem, run, parameters in checked}
+    return [
+        _compare(project, stem, run, parameters, refresh, force)
+        for (stem, run), parameters in unique.items()
+    ]
+
+
+def status(project: Project, stem: str, run: str, parameters: Mapping[str, Any]) -> Item:
+    """Compare one run with what is in the outputs.
+
+    Parameters
+    ----------
+    project : Project
+        Where notebooks and outputs are.
+    stem : str
+        The notebook's full name.
+    run : str
+        The run's name.
+    parameters : mapping
+        All its parameters.
+
+    Returns
+    -------
+    Item
+        What is there, and why it has to be run again if it has.
+    """
+    return _compare(project, stem, run, parameters, refresh=False, force=False)
+
+
+def _compare(
+    project: Project,
+    stem: str,
+    run: str,
+    parameters: Mapping[str, Any],
+    refresh: bool,
+    force: bool,
+) -> Item:
+    folder = project.run(stem, run)
+    recover(folder)
+    done = read_json(folder / "done.json")
+    whole = isinstance(done, dict) and all(
+        (folder / name).is_file() for name in ("notebook.ipynb", "metrics.json", "provenance.json")
+    )
+    state, reason, duration = MISSING, "", None
+    if whole:
+        duration = done.get("duration")
+        reasons = differences(
+            done.get("fingerprint") or {}, fingerprint(project.notebook(stem), parameters)
+        )
+        if done.get("mode") != "batch":
+            reasons.append("made interactively, so there is no executed copy")
+        reason = "; ".join(reasons)
+        training = kind(project.notebook(stem)) == "training"
+        state = (KEPT if training and not refresh else STALE) if reasons else UP_TO_DATE
+    if failed_folder(folder).is_dir() and state in (MISSING, STALE):
+        state = FAILED
+    if force:
+        state, reason = FORCED, ""
+    return Item(stem, run, dict(parameters), state, reason, duration)
+
+
+def check_writable(project: Project) -> None:
+    """Make sure that results can be written.
+
+    Parameters
+    ----------
+    project : Project
+        Where the outputs go.
+
+    Raises
+    ------
+    ProjectError
+        If the outputs folder cannot be made or written.
+    """
+    probe = project.runs / ".writable"
+    try:
+        write_atomic(probe, "")
+        probe.unlink()
+    except OSError as error:
+        raise ProjectError(
+            f"the output folder {project.display(project.outputs)} cannot be written "
+            f"({error.strerror}); free it or set TAUGDA_OUTPUTS"
+        ) from error

@@ -1,0 +1,83 @@
+"""Small projects to run, made in a temporary folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from taugda.runs.project import Project
+
+RECORD = "from taugda.runs import Run\nrun = Run({stem!r}, globals())"
+
+
+@dataclass
+class Toy:
+    """A project with notebooks of a few cells each."""
+
+    project: Project
+
+    def notebook(self, stem, *code, parameters="n: int = 3  # how many", kind=None, prose="# Toy"):
+        """Write a notebook: prose, parameters, the record, the given code cells."""
+        cells = [("markdown", prose, []), ("code", parameters, ["parameters"])]
+        cells += [("code", source, []) for source in (RECORD.format(stem=stem), *code)]
+        metadata = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+        if kind:
+            metadata["taugda"] = {"kind": kind}
+        content = {
+            "cells": [
+                {
+                    "cell_type": cell_type,
+                    "id": f"cell-{number}",
+                    "metadata": {"tags": tags} if tags else {},
+                    "source": source,
+                    **({"outputs": [], "execution_count": None} if cell_type == "code" else {}),
+                }
+                for number, (cell_type, source, tags) in enumerate(cells)
+            ],
+            "metadata": metadata,
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        self.project.notebook(stem).write_text(json.dumps(content), encoding="utf-8")
+
+    def write(self, name, text):
+        """Write a text file at a path below the root."""
+        path = self.project.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def run(self, stem, run="default"):
+        """Folder of a run."""
+        return self.project.run(stem, run)
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    root = tmp_path / "project"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "claims.yaml").write_text("", encoding="utf-8")
+    monkeypatch.setenv("TAUGDA_ROOT", str(root))
+    for name in ("TAUGDA_OUTPUTS", "TAUGDA_RUN_DIR", "TAUGDA_RUN_NOTEBOOK"):
+        monkeypatch.delenv(name, raising=False)
+    return Toy(Project(root, root / "outputs"))
+
+
+@pytest.fixture
+def small_library(tmp_path):
+    """Folder of a package whose modules a fingerprint can look at."""
+    package = tmp_path / "library" / "taugda"
+    (package / "runs").mkdir(parents=True)
+    modules: dict[str, str] = {
+        "__init__": "",
+        "games": "from .helpers import double\n\ndef game():\n    return double(1)\n",
+        "helpers": '"""Help."""\n\ndef double(x):\n    """Twice x."""\n    return 2 * x  # twice\n',
+        "plots": "def draw():\n    from taugda import palette\n    return palette.RED\n",
+        "palette": "RED = 1\n",
+        "unused": "x = 1\n",
+        "runs/__init__": "from taugda.runs.record import Run\n",
+        "runs/record": "class Run: pass\n",
+    }
+    for name, text in modules.items():
+        Path(package / f"{name}.py").write_text(text, encoding="utf-8")
+    return package
