@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from taugda.checks import count, finite_array, positive, positives
 from taugda.games import Game
 
 __all__ = [
     "DivergenceError",
+    "basin_sizes",
     "decay_factor",
+    "decay_of",
     "iterations_to_reach",
     "label",
     "region_of_attraction",
@@ -248,7 +251,7 @@ def region_of_attraction(
     tolerance: float,
     alternating: bool = False,
     *,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+    progress: bool = False,
 ) -> NDArray[np.int64]:
     """Label the points of a grid by the attractor that tau-GDA has reached at the end.
 
@@ -272,8 +275,8 @@ def region_of_attraction(
         Largest distance (periodic where the game is) of the last state from its attractor.
     alternating : bool
         Whether player 2's gradient is taken at player 1's new point.
-    progress : callable, optional
-        Wraps the iterable of pieces of work, for a progress bar (``tqdm.tqdm``).
+    progress : bool
+        Whether to show a progress bar while it works.
 
     Returns
     -------
@@ -347,6 +350,36 @@ def _settle(
     return result
 
 
+def basin_sizes(labels: ArrayLike, attractors: int) -> NDArray[np.int64]:
+    """Count the starts that reach each attractor.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (..., points, points)
+        From :func:`region_of_attraction`.
+    attractors : int
+        How many attractors there are.
+
+    Returns
+    -------
+    ndarray of int, shape (..., attractors + 1)
+        The last entry counts the starts that reach none.
+
+    Raises
+    ------
+    ValueError
+        If the number is not positive.
+
+    Examples
+    --------
+    >>> basin_sizes([[0, 1], [-1, 1]], 2)
+    array([1, 2, 1])
+    """
+    images = np.asarray(labels)
+    which = [*range(count("attractors", attractors)), -1]
+    return np.stack([(images == k).sum(axis=(-2, -1)) for k in which], axis=-1)
+
+
 def label(
     game: Game, states: ArrayLike, attractors: ArrayLike, tolerance: float
 ) -> NDArray[np.int64]:
@@ -410,6 +443,31 @@ def decay_factor(
     """
     gap = np.linalg.norm(game.displacement(game.point(path, "path"), target), axis=-1)
     floor = positive("floor", floor) * max(1.0, float(np.abs(target).max()))
+    return decay_of(gap, every=every, floor=floor)
+
+
+def decay_of(sizes: ArrayLike, *, every: int = 1, floor: float = 1e-10) -> float:
+    """Measure the factor an iteration by which a size decays; see :func:`decay_factor`.
+
+    Parameters
+    ----------
+    sizes : array_like, shape (stored + 1,)
+        Distances or errors along a run.
+    every : int
+        How many iterations lie between two stored states.
+    floor : float
+        Sizes below this are left out.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If fewer than 10 sizes lie above the floor.
+    """
+    gap = finite_array("path", sizes, ndim=1)
     above = np.flatnonzero(gap > floor)
     if len(above) < 10:
         raise ValueError(f"path: expected at least 10 states above {floor:g}, got {len(above)}")
@@ -452,7 +510,7 @@ def iterations_to_reach(
 def _in_threads(
     work: Callable[[Any], None],
     items: Iterable[Any],
-    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+    progress: bool = False,
 ) -> None:
     """Run compiled work, which holds no interpreter lock, on this process's share of the cores.
 
@@ -462,5 +520,6 @@ def _in_threads(
     items = list(items)
     with ThreadPoolExecutor(max(1, min(threads, len(items)))) as pool:
         done = pool.map(work, items)
-        for _ in done if progress is None else progress(done):
+        # The bar goes when the work is done, so that no page keeps it.
+        for _ in tqdm(done, total=len(items), disable=not progress, leave=False):
             pass

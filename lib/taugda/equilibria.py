@@ -62,6 +62,11 @@ class Classification:
         """Whether the point is a strict local minmax point; a DNE is one too."""
         return self.kind in ("DNE", "DSE")
 
+    @property
+    def undefined(self) -> bool:
+        """Whether A22 is singular, where the theory (and tau*) says nothing."""
+        return bool(np.isnan(self.min_S1))
+
 
 def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     """Say whether a critical point is a DNE, a DSE, neither or degenerate.
@@ -168,7 +173,7 @@ class CriticalPoint:
         --------
         >>> from taugda import games
         >>> print(critical_points(games.polynomial())[1].exact_form())
-        $(5 r_{1},\\ 5 r_{1})$ with $3 r^{3} + 2 r^{2} - 12 r - 4 = 0$
+        $(5 r_{1},\ 5 r_{1})$ with $3 r^{3} + 2 r^{2} - 12 r - 4 = 0$
         """
         if self.exact is None:
             return "numerical"
@@ -342,7 +347,7 @@ def _solve_polynomials(
             "game: expected finitely many critical points, got a continuum (over the complex "
             "numbers); search for some with method='search'"
         )
-    roots = [_real_roots(_eliminate(basis, v), v) for v in variables]
+    roots = [_real_roots(_eliminate(basis, v)) for v in variables]
     return _match(system, variables, roots)
 
 
@@ -365,7 +370,9 @@ def _eliminate(basis: sp.GroebnerBasis, variable: sp.Symbol) -> sp.Poly:
         for column, p in enumerate(powers):
             for monomial, coefficient in p.terms():
                 matrix[monomials[monomial], column] = coefficient
-        kernel = sp.polys.matrices.DomainMatrix.from_Matrix(matrix).to_field().nullspace()
+        # Without the extension an irrational coefficient would make it symbolic and very slow.
+        exact = sp.polys.matrices.DomainMatrix.from_Matrix(matrix, extension=True)
+        kernel = exact.to_field().nullspace()
         if kernel.shape[0]:
             coefficients = kernel.to_Matrix().row(0)
             return sp.Poly(
@@ -374,11 +381,15 @@ def _eliminate(basis: sp.GroebnerBasis, variable: sp.Symbol) -> sp.Poly:
         form = form * variable
 
 
-def _real_roots(poly: sp.Poly, variable: sp.Symbol) -> list[sp.Expr]:
-    _, factors = sp.factor_list(poly.as_expr(), variable)
+def _real_roots(poly: sp.Poly) -> list[sp.Expr]:
+    """Return the real roots of a polynomial with algebraic coefficients, and maybe others'.
+
+    Irrational coefficients are removed by multiplying with the conjugate polynomials.
+    """
     found: set[sp.Expr] = set()
-    for factor, _ in factors:
-        found.update(sp.Poly(factor, variable).real_roots(radicals=False))
+    for factor, _ in poly.factor_list()[1]:
+        rational = factor.lift() if factor.get_domain().is_Algebraic else factor
+        found.update(rational.real_roots(radicals=False))
     return sorted(found, key=float)
 
 
@@ -425,11 +436,23 @@ def _search(
     game: Game, box: Array, starts: int, tolerance: float, rng: np.random.Generator
 ) -> list[Array]:
     """Run Newton's method (MINPACK's hybrid) from random starts; keep what it converges to."""
+
+    def inside(x: Array) -> Array:
+        if not np.isfinite(x).all():
+            raise FloatingPointError("the search left the finite numbers")
+        return x
+
     found: list[Array] = []
     for x0 in rng.uniform(box[:, 0], box[:, 1], (starts, game.n)):
-        solution = scipy.optimize.root(
-            game.gradient, x0, jac=lambda x: game.jacobian(x, 1.0), tol=1e-14
-        )
+        try:
+            solution = scipy.optimize.root(
+                lambda x: game.gradient(inside(x)),
+                x0,
+                jac=lambda x: game.jacobian(inside(x), 1.0),
+                tol=1e-14,
+            )
+        except FloatingPointError:
+            continue
         x = game.wrap(solution.x)
         if not np.isfinite(x).all() or (game.periods[0] is None and _outside(x, box)):
             continue
@@ -454,7 +477,7 @@ def _latex(coordinate: sp.Expr | float, value: float) -> str:
             {r: sp.rootof(r.poly.as_expr(), r.index) for r in roots if r.poly.degree() <= 2}
         )
         if not coordinate.has(sp.CRootOf):
-            return sp.latex(coordinate)
+            return sp.latex(coordinate, inv_trig_style="full")
     return f"{value:.7g}"
 
 

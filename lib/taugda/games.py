@@ -24,6 +24,7 @@ from taugda.checks import count, finite_array, positive
 __all__ = [
     "Blocks",
     "Game",
+    "covariance_errors",
     "covariance_gan",
     "covariance_sample",
     "dirac_gan",
@@ -715,6 +716,37 @@ def covariance_gan(
     return Game.from_functions(
         gradient, blocks, d * d, d * d, f=cost_function, known_points=[equilibrium], name=name
     )
+
+
+def covariance_errors(x: ArrayLike, sigma: ArrayLike) -> tuple[Array, Array]:
+    """Return how far points of :func:`covariance_gan` are from having learned the covariance.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., 2 d^2)
+        Points (V, W), each matrix row by row.
+    sigma : array_like, shape (d, d)
+        The covariance to learn.
+
+    Returns
+    -------
+    gap : ndarray, shape (...)
+        The Frobenius norm of Sigma - V V^T, 0 on all equilibria with W = 0.
+    size : ndarray, shape (...)
+        The Frobenius norm of W.
+
+    Raises
+    ------
+    ValueError
+        If the points do not have 2 d^2 coordinates.
+    """
+    sigma, x = finite_array("sigma", sigma, ndim=2), np.asarray(x, dtype=np.float64)
+    d = len(sigma)
+    if x.shape[-1] != 2 * d * d:
+        raise ValueError(f"x: expected {2 * d * d} coordinates on the last axis, got {x.shape}")
+    v, w = np.moveaxis(x.reshape(*x.shape[:-1], 2, d, d), -3, 0)
+    gap = sigma - v @ v.swapaxes(-1, -2)
+    return np.linalg.norm(gap, axis=(-2, -1)), np.linalg.norm(w, axis=(-2, -1))
 
 
 def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:

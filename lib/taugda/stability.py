@@ -10,8 +10,9 @@ the rate and on regularized GANs; the Kronecker-free form of the guard map is ou
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -28,6 +29,7 @@ __all__ = [
     "Spectrum",
     "TauStar",
     "box_sum",
+    "common_step_bound",
     "convergence_rate",
     "double_eigenvalues",
     "guard_matrix",
@@ -36,7 +38,9 @@ __all__ = [
     "spectral_abscissa",
     "spectrum",
     "stability_intervals",
+    "summary",
     "tau_star",
+    "tau_star_or_none",
     "tau_star_search",
     "tau_zero",
 ]
@@ -255,6 +259,45 @@ def tau_star(blocks: Blocks) -> TauStar:
     )
 
 
+def tau_star_or_none(blocks: Blocks) -> float | None:
+    """Return the value of :func:`tau_star`, None where A22 is singular and it is undefined.
+
+    Parameters
+    ----------
+    blocks : Blocks
+
+    Returns
+    -------
+    float or None
+        Infinity where there is no finite tau*.
+    """
+    return None if classify(blocks).undefined else tau_star(blocks).value
+
+
+def summary(blocks: Blocks) -> dict[str, Any]:
+    """Return one row of a table of critical points.
+
+    Parameters
+    ----------
+    blocks : Blocks
+
+    Returns
+    -------
+    dict
+        The kind, tau*, the intervals of stability and the deciding eigenvalues, under the
+        column names of the notebooks' tables.
+    """
+    kind = classify(blocks)
+    star = tau_star_or_none(blocks)
+    intervals = stability_intervals(blocks)
+    return {
+        "kind": kind.kind,
+        r"$\tau^*$": "undefined" if star is None else "none" if star == math.inf else star,
+        r"stable for $\tau$ in": ", ".join(i.latex() for i in intervals) or "never",
+        "why": kind.reason.partition(": ")[2] or kind.reason,
+    }
+
+
 def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
     """Compute tau* without the guard map, by looking for the last crossing from above.
 
@@ -388,6 +431,11 @@ class Interval:
 
     def __str__(self) -> str:
         return f"({self.lower:.10g}, {self.upper:.10g})"
+
+    def latex(self) -> str:
+        """Return the interval as TeX between dollar signs, with six digits."""
+        upper = r"\infty" if self.upper == math.inf else f"{self.upper:.6g}"
+        return f"$({self.lower:.6g}, {upper})$"
 
 
 def stability_intervals(blocks: Blocks) -> list[Interval]:
@@ -720,6 +768,35 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     alpha = bound - step
     beta = alpha / (step * d) if 0 < step < bound else math.nan
     return ConvergenceRate(tau, step, bound, alpha, d, radius, beta)
+
+
+def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> float:
+    """Return the largest step below which every stable pair of point and tau converges.
+
+    Parameters
+    ----------
+    all_blocks : iterable of Blocks
+        The blocks at several critical points.
+    taus : iterable of float
+        Timescale separations, greater than 0.
+
+    Returns
+    -------
+    float
+        The smallest of the step bounds; where no pair is stable, the smallest 1 / |eigenvalue|,
+        so that a run is still a fair picture of the flow.
+
+    Raises
+    ------
+    ValueError
+        If a tau is not positive or there is no pair.
+    """
+    pairs = [(blocks, positive("taus", tau)) for blocks in all_blocks for tau in taus]
+    if not pairs:
+        raise ValueError("taus: expected at least one point and one tau, got none")
+    spectra = [np.linalg.eigvals(blocks.jacobian(tau)) for blocks, tau in pairs]
+    bounds = [float((2 * v.real / np.abs(v) ** 2).min()) for v in spectra if v.real.min() > 0]
+    return min(bounds or [float(1 / max(np.abs(v).max(), 1e-300)) for v in spectra])
 
 
 def regularized_gan_blocks(B: ArrayLike, C: ArrayLike, R: ArrayLike, mu: float) -> Blocks:

@@ -192,7 +192,10 @@ def stability_map(
                 arrow = {"color": colour, "arrowstyle": "-|>", "lw": 3}
                 axis.annotate("", (limit * 1.04, y), (limit * 0.99, y), arrowprops=arrow)
         if not intervals:
-            axis.text(limit * 0.005, y, "never stable", va="center", fontsize=8.5, color=GREY)
+            axis.text(
+                limit * 0.005, y, "never stable", va="center", fontsize=8.5, color=GREY,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+            )  # fmt: skip
     for tau in taus:
         axis.axvline(tau, color=INK, lw=0.9, linestyle=":")
     axis.set_yticks(range(len(rows)), [f"{name}  {kind}" for name, kind, _ in rows])
@@ -289,6 +292,8 @@ def abscissae(
             low, high = np.clip([interval.lower, interval.upper], *axis.get_xlim())
             axis.axvspan(low, high, color="#009e73", alpha=0.14, lw=0)
         for text, tau in (marks[k] if marks else {}).items():
+            if not spectrum.taus[0] <= tau <= spectrum.taus[-1]:
+                continue
             axis.axvline(tau, color=GREY, lw=1, linestyle=":")
             axis.annotate(
                 text, (tau, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),

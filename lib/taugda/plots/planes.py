@@ -65,7 +65,8 @@ def trajectories(
     paths = np.asarray(paths)
     panels = paths if paths.ndim == 4 else np.broadcast_to(paths, (len(pairs), *paths.shape))
     paths = panels[0]
-    figure, axes = figure_of(len(pairs), 3.6)
+    width = WIDTH if len(pairs) > 1 else 0.65 * WIDTH
+    figure, axes = figure_of(len(pairs), 3.6, width=width)
     for panel, (axis, (i, j)) in enumerate(zip(axes[0], pairs, strict=True)):
         for path, colour in zip(panels[panel], tau_colours(len(paths)), strict=True):
             axis.plot(path[:, i], path[:, j], color=colour)
@@ -82,7 +83,8 @@ def trajectories(
         for c, text in zip(tau_colours(len(paths)), labels, strict=True)
     ]
     handles += kind_handles(["start", *(kind for _, kind in points)])
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 8))
+    columns = min(len(handles), 8 if len(pairs) > 1 else 4)
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
     return figure
 
 
@@ -217,7 +219,7 @@ def regions(
     matplotlib.figure.Figure
     """
     box = _plane(game, "game", bounds)
-    figure, axes = figure_of(len(taus), WIDTH / len(taus) + 0.8, sharey=True)
+    figure, axes = figure_of(len(taus), min(WIDTH / len(taus) + 0.8, 4.2), sharey=True)
     colours = ListedColormap(["#ffffff", *BASINS[: len(attractors)]])
     images = np.asarray(labels)
     for panel, (axis, tau, image) in enumerate(zip(axes[0], taus, images, strict=True)):

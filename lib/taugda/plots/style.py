@@ -68,9 +68,11 @@ def tau_colours(count: int) -> list[tuple[float, ...]]:
     return [_ORDER(x) for x in np.linspace(0, 1, max(count, 2))[:count]]
 
 
-def figure_of(columns: int, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """Return a full-width figure of a height in inches, and its grid of axes."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def figure_of(
+    columns: int, height: float, rows: int = 1, width: float = WIDTH, **options: Any
+) -> tuple[Figure, Any]:
+    """Return a figure of a height and width in inches, and its grid of axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 

@@ -221,6 +221,8 @@ def _check(output: Path, staging: Path) -> None:
         cell.metadata.pop("papermill", None)
         if cell.cell_type != "code":
             continue
+        # A progress bar that wiped itself out leaves blanks, which a page would show as a box.
+        cell.outputs = [o for o in cell.outputs if o.output_type != "stream" or o.text.strip()]
         if cell.source.strip() and cell.execution_count is None:
             raise RunFailedError(f"cell {number} was not executed; the kernel may have been killed")
         if any(entry.output_type == "error" for entry in cell.outputs):

@@ -77,6 +77,10 @@ def kind(notebook: Path) -> str:
     return "training" if marked.get("kind") == "training" else "analysis"
 
 
+# How many changed modules a phrase names before it counts the rest.
+_LISTED = 3
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Say why a run with one fingerprint is stale under another.
 
@@ -95,13 +99,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     reasons = [f"{part} changed" for part in ("notebook", "parameters", "data")
                if old.get(part) != new.get(part)]  # fmt: skip
     before, now = old.get("modules") or {}, new.get("modules") or {}
-    for name in sorted({*before, *now}):
-        if name not in now:
-            reasons.append(f"library module {name} no longer used")
-        elif name not in before:
-            reasons.append(f"library module {name} newly used")
-        elif before[name] != now[name]:
-            reasons.append(f"library module {name} changed")
+    changes = {
+        "no longer used": before.keys() - now.keys(),
+        "newly used": now.keys() - before.keys(),
+        "changed": {n for n in before.keys() & now.keys() if before[n] != now[n]},
+    }
+    for change, names in changes.items():
+        listed = sorted(names)[:_LISTED]
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        if listed:
+            noun = "module" if len(names) == 1 else "modules"
+            reasons.append(f"library {noun} {', '.join(listed)}{more} {change}")
     return reasons
 
 
