@@ -132,7 +132,9 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
         if name in sweeps:
             path = Path(name)
             named = project.sweeps / name
-            wanted.extend(read_sweep(project, named if named.exists() and not path.exists() else path))
+            wanted.extend(
+                read_sweep(project, named if named.exists() and not path.exists() else path)
+            )
         else:
             wanted.append((name, overrides))
     return wanted

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["count", "finite_array", "positive", "positives"]
+__all__ = ["Array", "ComplexArray", "count", "finite_array", "positive", "positives"]
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 
 
 def finite_array(name: str, value: ArrayLike, *, ndim: int | None = None) -> NDArray[np.float64]:

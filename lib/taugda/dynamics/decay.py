@@ -1,0 +1,108 @@
+"""How fast a trajectory comes near a point."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from taugda.checks import finite_array, positive
+from taugda.games import Game
+
+__all__ = ["decay_factor", "decay_of", "iterations_to_reach"]
+
+
+def decay_factor(
+    game: Game, path: ArrayLike, target: ArrayLike, *, every: int = 1, floor: float = 1e-10
+) -> float:
+    """Measure the factor an iteration by which a trajectory approaches a point.
+
+    The distance is first made monotone (at each iteration the largest distance still to come),
+    which removes an oscillation's dips; its logarithm is fitted by a straight line over the
+    second half of the run above the floor.
+
+    Parameters
+    ----------
+    game : Game
+    path : array_like, shape (stored + 1, n1 + n2)
+        From :func:`simulate`.
+    target : array_like, shape (n1 + n2,)
+        The critical point.
+    every : int
+        How many iterations lie between two stored states.
+    floor : float
+        Distances below this (relative to the largest coordinate of the target, at least 1) are
+        left out: rounding rules there.
+
+    Returns
+    -------
+    float
+        To be compared with the spectral radius of :func:`taugda.stability.convergence_rate`;
+        above 1 for a trajectory that leaves.
+
+    Raises
+    ------
+    ValueError
+        If fewer than 10 stored states lie above the floor.
+    """
+    gap = np.linalg.norm(game.displacement(game.point(path, "path"), target), axis=-1)
+    floor = positive("floor", floor) * max(1.0, float(np.abs(target).max()))
+    return decay_of(gap, every=every, floor=floor)
+
+
+def decay_of(sizes: ArrayLike, *, every: int = 1, floor: float = 1e-10) -> float:
+    """Measure the factor an iteration by which a size decays; see :func:`decay_factor`.
+
+    Parameters
+    ----------
+    sizes : array_like, shape (stored + 1,)
+        Distances or errors along a run.
+    every : int
+        How many iterations lie between two stored states.
+    floor : float
+        Sizes below this are left out.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If fewer than 10 sizes lie above the floor.
+    """
+    gap = finite_array("path", sizes, ndim=1)
+    above = np.flatnonzero(gap > floor)
+    if len(above) < 10:
+        raise ValueError(f"path: expected at least 10 states above {floor:g}, got {len(above)}")
+    gap = gap[: above[-1] + 1]
+    if gap[-1] < gap[0]:
+        gap = np.maximum.accumulate(gap[::-1])[::-1]
+    else:
+        gap = np.maximum.accumulate(gap)
+    half = len(gap) // 2
+    slope = np.polyfit(np.arange(half, len(gap)) * every, np.log(gap[half:]), 1)[0]
+    return float(np.exp(slope))
+
+
+def iterations_to_reach(
+    game: Game, path: ArrayLike, target: ArrayLike, accuracy: float, *, every: int = 1
+) -> int | None:
+    """Return the first stored iteration from which a trajectory stays within an accuracy.
+
+    Parameters
+    ----------
+    game : Game
+    path : array_like, shape (stored + 1, n1 + n2)
+    target : array_like, shape (n1 + n2,)
+    accuracy : float
+        Largest Euclidean distance from the target.
+    every : int
+        How many iterations lie between two stored states.
+
+    Returns
+    -------
+    int or None
+        None where the trajectory is not within the accuracy at its end.
+    """
+    gap = np.linalg.norm(game.displacement(game.point(path, "path"), target), axis=-1)
+    outside = np.flatnonzero(~(gap <= positive("accuracy", accuracy)))
+    first = 0 if not len(outside) else int(outside[-1]) + 1
+    return first * every if first < len(gap) else None

@@ -1,0 +1,112 @@
+"""What a critical point is: DNE, DSE, neither or degenerate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, finite_array
+
+__all__ = ["Classification", "classify"]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a critical point is, and by how much.
+
+    Attributes
+    ----------
+    kind : {"DNE", "DSE", "neither", "degenerate"}
+        "DSE" means a differential Stackelberg equilibrium that is no Nash equilibrium;
+        "degenerate" that an eigenvalue which would decide is zero to working precision.
+    margin : float
+        The smallest of the eigenvalues that decide (negative for "neither", about 0 for
+        "degenerate"): how far the blocks may move before the answer changes.
+    min_A11, min_A22, min_S1 : float
+        Smallest eigenvalues; ``min_S1`` is nan where A22 is singular.
+    A11_semidefinite : bool
+        Whether A11 >= 0 to working precision; at a DSE, tau* = 0 iff this holds.
+    reason : str
+        One phrase with the deciding eigenvalues.
+    """
+
+    kind: str
+    margin: float
+    min_A11: float
+    min_A22: float
+    min_S1: float
+    A11_semidefinite: bool
+    reason: str
+
+    @property
+    def is_dse(self) -> bool:
+        """Whether the point is a strict local minmax point; a DNE is one too."""
+        return self.kind in ("DNE", "DSE")
+
+    @property
+    def undefined(self) -> bool:
+        """Whether A22 is singular, where the theory (and tau*) says nothing."""
+        return bool(np.isnan(self.min_S1))
+
+
+def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
+    """Say whether a critical point is a DNE, a DSE, neither or degenerate.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a critical point.
+    tolerance : float
+        An eigenvalue is zero if smaller than this times the size of the blocks.
+
+    Returns
+    -------
+    Classification
+
+    Raises
+    ------
+    ValueError
+        If the tolerance is negative or not finite.
+
+    Examples
+    --------
+    >>> classify(Blocks([[-1.0]], [[2.0]], [[1.0]])).kind
+    'DSE'
+    """
+    tolerance = float(finite_array("tolerance", tolerance, ndim=0))
+    if tolerance < 0:
+        raise ValueError(f"tolerance: expected a number at least 0, got {tolerance}")
+    values_22 = np.linalg.eigvalsh(blocks.A22)
+    a11, a22 = float(np.linalg.eigvalsh(blocks.A11)[0]), float(values_22[0])
+    zero = tolerance * max(blocks.n1, blocks.n2) * blocks.scale
+    semidefinite = a11 >= -zero
+    if np.abs(values_22).min() <= zero:
+        kind, margin, s1 = "degenerate", float(np.abs(values_22).min()), np.nan
+        # A negative eigenvalue beside the zero one already decides against an equilibrium.
+        reason = f"A22 is singular: eigenvalues {_list(values_22)}"
+        if a22 < -zero:
+            kind, margin = "neither", a22
+            reason = f"not a DSE: min eig A22 = {a22:.6g}, and A22 is singular"
+        return Classification(kind, margin, a11, a22, s1, semidefinite, reason)
+    # S1 holds A22^{-1}, whose size sets the rounding in it.
+    values_s1 = np.linalg.eigvalsh(blocks.schur_complement)
+    s1 = float(values_s1[0])
+    zero_s1 = tolerance * blocks.n1 * max(blocks.scale, float(np.abs(values_s1).max()))
+    numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
+    if a22 < 0 or s1 < -zero_s1:
+        return Classification(
+            "neither", min(a22, s1), a11, a22, s1, semidefinite, f"not a DSE: {numbers}"
+        )
+    if s1 <= zero_s1:
+        return Classification(
+            "degenerate", s1, a11, a22, s1, semidefinite, f"S1 is singular: {numbers}"
+        )
+    if a11 > zero:
+        return Classification(
+            "DNE", min(a11, a22), a11, a22, s1, True, f"DNE: min eig A11 = {a11:.6g}, {numbers}"
+        )
+    return Classification("DSE", min(a22, s1), a11, a22, s1, semidefinite, f"DSE: {numbers}")
+
+
+def _list(values: Array) -> str:
+    return "(" + ", ".join(f"{v:.6g}" for v in values) + ")"

@@ -1,0 +1,212 @@
+"""Finding the critical points of a game."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+import sympy as sp
+from numpy.typing import ArrayLike
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, count, finite_array
+from taugda.equilibria.kinds import Classification, classify
+from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
+from taugda.games import Game
+
+__all__ = ["CriticalPoint", "critical_points"]
+
+
+@dataclass(frozen=True, eq=False)
+class CriticalPoint:
+    """A critical point of a game.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n1 + n2,)
+        The point in double precision, player 1's coordinates first.
+    exact : tuple of sympy.Expr or None
+        The same point in exact form, where it is known.
+    residual : float
+        The largest |component of g| at ``x``, in double precision.
+    classification : Classification
+    blocks : Blocks
+        The blocks there.
+    """
+
+    x: Array
+    exact: tuple[sp.Expr, ...] | None
+    residual: float
+    classification: Classification
+    blocks: Blocks
+
+    @property
+    def kind(self) -> str:
+        """The classification in a word: DNE, DSE, neither or degenerate."""
+        return self.classification.kind
+
+    def exact_form(self, degree: int = 4) -> str:
+        r"""Say what the exact point is, in a phrase with TeX between dollar signs.
+
+        Parameters
+        ----------
+        degree : int
+            Polynomials up to this degree are written out, with r_k for the k-th real root in
+            ascending order; of others only the degree is told.
+
+        Returns
+        -------
+        str
+            "numerical" where no exact form is known.
+
+        Examples
+        --------
+        >>> from taugda import games
+        >>> print(critical_points(games.polynomial())[1].exact_form())
+        $(5 r_{1},\ 5 r_{1})$ with $3 r^{3} + 2 r^{2} - 12 r - 4 = 0$
+        """
+        if self.exact is None:
+            return "numerical"
+        roots = set().union(*(c.atoms(sp.CRootOf) for c in self.exact))
+        polynomials = {root.poly.as_expr(sp.Symbol("r")) for root in roots}
+        top = max((root.poly.degree() for root in roots), default=0)
+        if top > degree or len(polynomials) > 1:
+            return f"algebraic of degree {top}"
+        names = {root: sp.Symbol(f"r_{{{root.index + 1}}}") for root in roots}
+        text = "$(" + r",\ ".join(sp.latex(c.xreplace(names)) for c in self.exact) + ")$"
+        return text + "".join(f" with ${sp.latex(p)} = 0$" for p in polynomials)
+
+    def latex(self) -> str:
+        """Return the point in LaTeX: exact where roots suffice, else seven digits."""
+        return "(" + ", ".join(map(_latex, self.exact or self.x, self.x)) + ")"
+
+
+def critical_points(
+    game: Game,
+    *,
+    method: str | None = None,
+    bounds: ArrayLike | None = None,
+    starts: int = 200,
+    tolerance: float = 1e-9,
+    rng: np.random.Generator | None = None,
+) -> list[CriticalPoint]:
+    """Find the critical points of a game.
+
+    Parameters
+    ----------
+    game : Game
+    method : {"exact", "known", "search"}, optional
+        "exact" solves g = 0 exactly: all real solutions where the system is polynomial after
+        dropping factors that never vanish, or polynomial in the sines and cosines of
+        coordinates of period 2 pi.  "known" returns the game's known points.  "search" runs
+        Newton's method from random starts and promises no completeness.  If left out, the
+        first of these that applies.
+    bounds : array_like, shape (n1 + n2, 2), optional
+        For the search: the box of starts, [-3, 3] in each coordinate if left out.
+    starts : int
+        For the search: how many starts.
+    tolerance : float
+        For the search: the largest |component of g| that counts as zero, relative to the size
+        of the Jacobian; and how far apart two points must be to be two.
+    rng : numpy.random.Generator, optional
+        For the search: where the starts come from; seeded with 0 if left out.
+
+    Returns
+    -------
+    list of CriticalPoint
+        Sorted by coordinates; periodic coordinates in (-period/2, period/2].
+
+    Raises
+    ------
+    NotPolynomialError
+        If ``method`` is "exact" and the system is not polynomial.
+    ValueError
+        If there are infinitely many solutions or an argument is out of range.
+
+    Examples
+    --------
+    >>> from taugda import games
+    >>> [p.kind for p in critical_points(games.nonequilibrium())]
+    ['DNE', 'neither', 'DNE']
+    """
+    if method not in (None, "exact", "known", "search"):
+        raise ValueError(f"method: expected 'exact', 'known' or 'search', got {method!r}")
+    if method in (None, "exact") and game.symbolic:
+        try:
+            return _collect(game, solve_exactly(game))
+        except NotPolynomialError:
+            if method == "exact":
+                raise
+    elif method == "exact":
+        raise NotPolynomialError(f"game: expected one defined in SymPy, got {game!r}")
+    if method == "known" or (method is None and game.known_points):
+        return _collect(game, game.known_points)
+    box = np.tile([-3.0, 3.0], (game.n, 1)) if bounds is None else finite_array("bounds", bounds)
+    if box.shape != (game.n, 2) or (box[:, 0] >= box[:, 1]).any():
+        raise ValueError(
+            f"bounds: expected {game.n} rows (low, high) with low < high, got {bounds}"
+        )
+    rng = np.random.default_rng(0) if rng is None else rng
+    found = _search(game, box, count("starts", starts), tolerance, rng)
+    return _collect(game, found)
+
+
+def _collect(game: Game, points: Iterable[Sequence]) -> list[CriticalPoint]:
+    result = []
+    for point in points:
+        exact = None if isinstance(point, np.ndarray) else tuple(point)
+        x = point if exact is None else np.array([float(c.evalf(30)) for c in exact])
+        x = game.wrap(x)
+        blocks = game.blocks(x)
+        residual = float(np.abs(game.gradient(x)).max())
+        result.append(CriticalPoint(x, exact, residual, classify(blocks), blocks))
+    return sorted(result, key=lambda p: tuple(np.round(p.x, 9)))
+
+
+def _search(
+    game: Game, box: Array, starts: int, tolerance: float, rng: np.random.Generator
+) -> list[Array]:
+    """Run Newton's method (MINPACK's hybrid) from random starts; keep what it converges to."""
+
+    def inside(x: Array) -> Array:
+        if not np.isfinite(x).all():
+            raise FloatingPointError("the search left the finite numbers")
+        return x
+
+    found: list[Array] = []
+    for x0 in rng.uniform(box[:, 0], box[:, 1], (starts, game.n)):
+        try:
+            solution = scipy.optimize.root(
+                lambda x: game.gradient(inside(x)),
+                x0,
+                jac=lambda x: game.jacobian(inside(x), 1.0),
+                tol=1e-14,
+            )
+        except FloatingPointError:
+            continue
+        x = game.wrap(solution.x)
+        if not np.isfinite(x).all() or (game.periods[0] is None and _outside(x, box)):
+            continue
+        size = max(1.0, float(np.abs(game.jacobian(x, 1.0)).max()))
+        if np.abs(game.gradient(x)).max() > tolerance * size:
+            continue
+        if all(np.abs(game.displacement(x, y)).max() > np.sqrt(tolerance) for y in found):
+            found.append(x)
+    return found
+
+
+def _outside(x: Array, box: Array) -> bool:
+    """Return whether a point left the box by more than its width (a flat tail, say)."""
+    width = box[:, 1] - box[:, 0]
+    return bool(((x < box[:, 0] - width) | (x > box[:, 1] + width)).any())
+
+
+def _latex(coordinate: sp.Expr | float, value: float) -> str:
+    if isinstance(coordinate, sp.Expr):
+        roots = coordinate.atoms(sp.CRootOf)
+        coordinate = coordinate.xreplace(
+            {r: sp.rootof(r.poly.as_expr(), r.index) for r in roots if r.poly.degree() <= 2}
+        )
+        if not coordinate.has(sp.CRootOf):
+            return sp.latex(coordinate, inv_trig_style="full")
+    return f"{value:.7g}"

@@ -1,0 +1,322 @@
+"""The six games of the paper's experiments.
+
+Source: Fiez & Ratliff (2021), with the parameters of the authors' notebooks as defaults.
+"""
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, count, finite_array
+from taugda.games.game import Game, exact
+
+__all__ = [
+    "covariance_errors",
+    "covariance_gan",
+    "covariance_sample",
+    "dirac_gan",
+    "nonequilibrium",
+    "polynomial",
+    "quadratic",
+    "torus",
+]
+
+
+def quadratic(v: Any = 4) -> Game:
+    """Return the quadratic game on R^2 x R^2 with cost x^T M x / 2.
+
+    Parameters
+    ----------
+    v : number
+        The only parameter, not 0; at v > 0 the origin is a differential Stackelberg, not a
+        differential Nash equilibrium, with tau* = 2 whatever v is.
+
+    Returns
+    -------
+    Game
+
+    Raises
+    ------
+    ValueError
+        If v is no real number or 0.
+
+    Examples
+    --------
+    >>> quadratic().blocks([0, 0, 0, 0]).A22
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    v = exact("v", v)
+    if v == 0:
+        raise ValueError("v: expected a number other than 0, got 0")
+    x = sp.symbols("x11 x12 x21 x22", real=True)
+    matrix = sp.Matrix(
+        [[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]]
+    )
+    vector = sp.Matrix(x)
+    cost = sp.expand((vector.T * matrix * vector)[0] / 2)
+    return Game(cost, x[:2], x[2:], name="quadratic game")
+
+
+def polynomial(a: Any = 0.3, b: Any = 0.3) -> Game:
+    """Return the game on R x R whose cost is a polynomial times a Gaussian.
+
+    f = -exp(-(x1^2 + x2^2)/100) ((a x1^2 + x2)^2 + (b x2^2 + x1)^2).
+
+    Parameters
+    ----------
+    a, b : number
+        Coefficients of the squares.
+
+    Returns
+    -------
+    Game
+
+    Raises
+    ------
+    ValueError
+        If a or b is no real number.
+    """
+    a, b = exact("a", a), exact("b", b)
+    x1, x2 = sp.symbols("x1 x2", real=True)
+    bell = sp.exp(-(x1**2 + x2**2) / 100)
+    cost = -bell * ((a * x1**2 + x2) ** 2 + (b * x2**2 + x1) ** 2)
+    return Game(cost, [x1], [x2], name="polynomial game")
+
+
+def nonequilibrium(a: Any = 1, b: Any = 1.25) -> Game:
+    """Return the game on R^2 x R^2 with an attracting critical point that is no equilibrium.
+
+    The origin is critical and not a differential Stackelberg equilibrium, yet stable on a
+    bounded interval of tau; (1, 1, 1, 1) is a differential Nash equilibrium.
+
+    Parameters
+    ----------
+    a, b : number
+        Shape (a > 0, since its root enters) and weight of the part that makes the origin
+        critical.
+
+    Returns
+    -------
+    Game
+
+    Raises
+    ------
+    ValueError
+        If a is not positive or b is no real number.
+    """
+    a, b = exact("a", a), exact("b", b)
+    if not a.is_positive:
+        raise ValueError(f"a: expected a positive number, got {a}")
+    x11, x12, x21, x22 = x = sp.symbols("x11 x12 x21 x22", real=True)
+    root = sp.sqrt(a)
+    inner = (
+        a * x11**2 + 2 * root * x11 * x21 + a * x21**2 / 2
+        - x12**2 / 2 + 2 * root * x12 * x22 - a * x22**2
+    )  # fmt: skip
+    outer = (x11 - 1) ** 2 + (x12 - 1) ** 2 - (x21 - 1) ** 2 - (x22 - 1) ** 2
+    cost = b * (x11 - 1) ** 2 * inner + x11**2 * outer
+    return Game(cost, x[:2], x[2:], name="non-equilibrium game")
+
+
+def torus(a: Any = 0.15, b: Any = 0.15) -> Game:
+    """Return the location game on the torus, f = -a cos x1 + cos(x1 - x2) + b cos x2.
+
+    Parameters
+    ----------
+    a, b : number
+        Weights of the players' own terms.
+
+    Returns
+    -------
+    Game
+        Both coordinates have period 2 pi.
+
+    Raises
+    ------
+    ValueError
+        If a or b is no real number.
+    """
+    a, b = exact("a", a), exact("b", b)
+    x1, x2 = sp.symbols("x1 x2", real=True)
+    cost = -a * sp.cos(x1) + sp.cos(x1 - x2) + b * sp.cos(x2)
+    return Game(cost, [x1], [x2], periods=[2 * sp.pi, 2 * sp.pi], name="location game on the torus")
+
+
+def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
+    """Return the Dirac-GAN with gradient penalty, f = l(theta omega) + l(0) - (mu/2) omega^2.
+
+    l(t) = -log(1 + exp(-t)); theta is the generator (player 1), omega the discriminator.
+
+    Parameters
+    ----------
+    mu : number
+        Weight of the penalty, at least 0 (the theory's convention, with the factor 1/2).
+    non_saturating : bool
+        Whether the generator follows omega l'(-theta omega) instead of D1 f = omega
+        l'(theta omega).  That pair of gradients is not the gradient of this f, so the game
+        is then given by g and has no cost f; at the origin both have the same Jacobian.
+
+    Returns
+    -------
+    Game
+
+    Raises
+    ------
+    ValueError
+        If mu is negative or no real number.
+    """
+    mu = exact("mu", mu)
+    if mu.is_negative:
+        raise ValueError(f"mu: expected a number at least 0, got {mu}")
+    theta, omega = sp.symbols("theta omega", real=True)
+    name = "Dirac-GAN"
+    if not non_saturating:
+        cost = -sp.log(1 + sp.exp(-theta * omega)) - sp.log(2) - mu * omega**2 / 2
+        return Game(cost, [theta], [omega], known_points=[(0, 0)], name=name)
+    slope = 1 / (1 + sp.exp(theta * omega))  # l'(t) = 1 / (1 + e^t)
+    g = [omega / (1 + sp.exp(-theta * omega)), -theta * slope + mu * omega]
+    return Game(None, [theta], [omega], g=g, known_points=[(0, 0)], name=f"non-saturating {name}")
+
+
+def covariance_gan(
+    d: int = 1, mu: Any = 1, sigma: ArrayLike | None = None, symbolic: bool | None = None
+) -> Game:
+    """Return the GAN that learns a covariance, f = tr(W (Sigma - V V^T)) - (mu/2) |W|_F^2.
+
+    The generator maps z to V z (player 1: V, d x d, row by row); the discriminator is x^T W x
+    (player 2: W, d x d, row by row).  g = (-(W + W^T) V, -(Sigma - V V^T) + mu W).
+
+    Parameters
+    ----------
+    d : int
+        Dimension of the data.
+    mu : number
+        Weight of the regularization, greater than 0.
+    sigma : array_like, shape (d, d), optional
+        The covariance to learn, symmetric positive definite; the identity if left out.
+    symbolic : bool, optional
+        Whether to build the game in SymPy; if left out, up to d = 2.
+
+    Returns
+    -------
+    Game
+        n1 = n2 = d^2.  V = Sigma^{1/2}, W = 0 is critical (a known point, but for the symbolic
+        form at d > 1, where the root is no short expression).  For d > 1 it lies on a manifold
+        of equilibria (V O for orthogonal O), so it is degenerate.
+
+    Raises
+    ------
+    ValueError
+        If d, mu or sigma is out of range.
+    """
+    d = count("d", d)
+    mu = exact("mu", mu)
+    if not mu.is_positive:
+        raise ValueError(f"mu: expected a number greater than 0, got {mu}")
+    sigma = np.eye(d) if sigma is None else finite_array("sigma", sigma, ndim=2)
+    if sigma.shape != (d, d) or not np.allclose(sigma, sigma.T):
+        raise ValueError(f"sigma: expected a symmetric matrix of shape {(d, d)}, got {sigma}")
+    values, vectors = np.linalg.eigh(sigma)
+    if values[0] <= d * np.finfo(float).eps * values[-1]:
+        raise ValueError(f"sigma: expected a positive definite matrix, got eigenvalue {values[0]}")
+    name = f"covariance GAN, d = {d}"
+    if symbolic if symbolic is not None else d <= 2:
+        v = sp.Matrix(d, d, lambda i, j: sp.Symbol(f"v{i + 1}{j + 1}", real=True))
+        w = sp.Matrix(d, d, lambda i, j: sp.Symbol(f"w{i + 1}{j + 1}", real=True))
+        s = sp.Matrix(d, d, lambda i, j: exact("sigma", sigma[i, j]))
+        cost = (w * (s - v * v.T)).trace() - mu / 2 * sum(c**2 for c in w)
+        known = [(sp.sqrt(s[0, 0]), 0)] if d == 1 else []
+        return Game(sp.expand(cost), list(v), list(w), known_points=known, name=name)
+
+    m = float(mu)
+    root = vectors @ np.diag(np.sqrt(values)) @ vectors.T
+    eye = np.eye(d)
+    # (I + K) vec W = vec(W + W^T), with K the commutation matrix.
+    symmetrize = np.eye(d * d) + np.eye(d * d).reshape(d, d, d, d).swapaxes(2, 3).reshape(d * d, -1)
+
+    def split(x: Array) -> tuple[Array, Array]:
+        return x[..., : d * d].reshape(*x.shape[:-1], d, d), x[..., d * d :].reshape(
+            *x.shape[:-1], d, d
+        )
+
+    def cost_function(x: Array) -> Array:
+        v, w = split(x)
+        gap = sigma - v @ v.swapaxes(-1, -2)
+        return np.einsum("...ij,...ji->...", w, gap) - m / 2 * (w**2).sum(axis=(-1, -2))
+
+    def gradient(x: Array) -> Array:
+        v, w = split(x)
+        g1 = -(w + w.swapaxes(-1, -2)) @ v
+        g2 = -(sigma - v @ v.swapaxes(-1, -2)) + m * w
+        shape = (*x.shape[:-1], d * d)
+        return np.concatenate([g1.reshape(shape), g2.reshape(shape)], axis=-1)
+
+    def blocks(x: Array) -> Blocks:
+        v, w = split(x)
+        return Blocks(np.kron(-(w + w.T), eye), -np.kron(eye, v.T) @ symmetrize, m * np.eye(d * d))
+
+    equilibrium = np.concatenate([root.ravel(), np.zeros(d * d)])
+    return Game.from_functions(
+        gradient, blocks, d * d, d * d, f=cost_function, known_points=[equilibrium], name=name
+    )
+
+
+def covariance_errors(x: ArrayLike, sigma: ArrayLike) -> tuple[Array, Array]:
+    """Return how far points of :func:`covariance_gan` are from having learned the covariance.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., 2 d^2)
+        Points (V, W), each matrix row by row.
+    sigma : array_like, shape (d, d)
+        The covariance to learn.
+
+    Returns
+    -------
+    gap : ndarray, shape (...)
+        The Frobenius norm of Sigma - V V^T, 0 on all equilibria with W = 0.
+    size : ndarray, shape (...)
+        The Frobenius norm of W.
+
+    Raises
+    ------
+    ValueError
+        If the points do not have 2 d^2 coordinates.
+    """
+    sigma, x = finite_array("sigma", sigma, ndim=2), np.asarray(x, dtype=np.float64)
+    d = len(sigma)
+    if x.shape[-1] != 2 * d * d:
+        raise ValueError(f"x: expected {2 * d * d} coordinates on the last axis, got {x.shape}")
+    v, w = np.moveaxis(x.reshape(*x.shape[:-1], 2, d, d), -3, 0)
+    gap = sigma - v @ v.swapaxes(-1, -2)
+    return np.linalg.norm(gap, axis=(-2, -1)), np.linalg.norm(w, axis=(-2, -1))
+
+
+def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw a covariance and a start as the authors do: Sigma = U U^T + I, then V0 and W0.
+
+    Parameters
+    ----------
+    d : int
+        Dimension of the data.
+    rng : numpy.random.Generator
+        Where the standard normal U, V0 and W0 come from, in this order.
+
+    Returns
+    -------
+    sigma : ndarray, shape (d, d)
+    x0 : ndarray, shape (2 d^2,)
+        The start (V0, W0) as one point of :func:`covariance_gan`.
+
+    Raises
+    ------
+    ValueError
+        If d is not a positive whole number.
+    """
+    d = count("d", d)
+    u, v0, w0 = rng.standard_normal((3, d, d))
+    return u @ u.T + np.eye(d), np.concatenate([v0.ravel(), w0.ravel()])

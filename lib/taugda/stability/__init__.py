@@ -1,0 +1,51 @@
+"""Local stability of tau-GDA at a critical point: tau*, tau_0, intervals, spectra, rates.
+
+Everything starts from the blocks of the Jacobian at the point.  The continuous-time system
+xdot = -Lambda_tau g(x) is locally exponentially stable iff every eigenvalue of
+J_tau = [[A11, A12], [-tau A12^T, tau A22]] has a positive real part.
+
+Source: Fiez & Ratliff (2021), the theorems on tau* (guard map), on non-convergence (tau_0), on
+the rate and on regularized GANs; the Kronecker-free form of the guard map is ours.
+"""
+
+from taugda.stability.gan import regularized_gan_blocks
+from taugda.stability.guard import box_sum, guard_matrix
+from taugda.stability.intervals import Interval, stability_intervals
+from taugda.stability.rates import ConvergenceRate, common_step_bound, convergence_rate
+from taugda.stability.spectra import (
+    Spectrum,
+    double_eigenvalues,
+    is_stable,
+    spectral_abscissa,
+    spectrum,
+)
+from taugda.stability.thresholds import (
+    TauStar,
+    summary,
+    tau_star,
+    tau_star_or_none,
+    tau_star_search,
+    tau_zero,
+)
+
+__all__ = [
+    "ConvergenceRate",
+    "Interval",
+    "Spectrum",
+    "TauStar",
+    "box_sum",
+    "common_step_bound",
+    "convergence_rate",
+    "double_eigenvalues",
+    "guard_matrix",
+    "is_stable",
+    "regularized_gan_blocks",
+    "spectral_abscissa",
+    "spectrum",
+    "stability_intervals",
+    "summary",
+    "tau_star",
+    "tau_star_or_none",
+    "tau_star_search",
+    "tau_zero",
+]

@@ -1,0 +1,169 @@
+"""The spectrum of J_tau: stability at one tau, and eigenvalues followed along tau."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+from numpy.typing import ArrayLike, NDArray
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, ComplexArray, finite_array, positive, positives
+
+__all__ = ["Spectrum", "double_eigenvalues", "is_stable", "spectral_abscissa", "spectrum"]
+
+# Beside a spectrum of size s, a spectral abscissa below this times s counts as zero.
+_AXIS = 1e-9
+
+
+def spectral_abscissa(matrix: ArrayLike) -> Array:
+    """Return the smallest real part of the eigenvalues; stability means that it is positive.
+
+    The sign is that of this theory, where the flow is xdot = -J x: control theory's spectral
+    abscissa of -J is minus this number.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (..., n, n)
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If an entry is not finite.
+    """
+    return np.linalg.eigvals(finite_array("matrix", matrix)).real.min(axis=-1)
+
+
+def is_stable(blocks: Blocks, tau: float) -> bool:
+    """Return whether every eigenvalue of J_tau has a real part clearly above zero.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    tau : float
+        Timescale separation, greater than 0.
+
+    Returns
+    -------
+    bool
+        False also where the spectrum touches the imaginary axis to working precision.
+
+    Raises
+    ------
+    ValueError
+        If tau is not positive and finite.
+    """
+    values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
+    return bool(values.real.min() > _AXIS * np.abs(values).max())
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Eigenvalues of J_tau followed along tau.
+
+    Attributes
+    ----------
+    taus : ndarray, shape (k,)
+    eigenvalues : ndarray of complex, shape (k, n1 + n2)
+        Column i is one eigenvalue, followed continuously from the first tau on.
+    """
+
+    taus: Array
+    eigenvalues: ComplexArray
+
+    @property
+    def abscissa(self) -> Array:
+        """The smallest real part at each tau, shape (k,); positive means stable."""
+        return self.eigenvalues.real.min(axis=1)
+
+    def __iter__(self) -> Iterator[ComplexArray]:
+        return iter(self.eigenvalues.T)
+
+
+def spectrum(blocks: Blocks, taus: ArrayLike) -> Spectrum:
+    """Return the eigenvalues of J_tau along a range of tau, each followed continuously.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    taus : array_like, shape (k,)
+        Increasing values, at least 0 (0 is the limit in which player 2 stands still, where
+        the paper's pictures begin).
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    ValueError
+        If the taus are not an increasing sequence of at least one number, none negative.
+    """
+    taus = positives("taus", taus, zero=True)
+    if taus.ndim != 1 or not taus.size or (np.diff(taus) <= 0).any():
+        raise ValueError(f"taus: expected an increasing sequence, got {taus}")
+    values = np.linalg.eigvals(blocks.jacobian(taus)).astype(complex)
+    values[0] = values[0][np.lexsort((-values[0].imag, values[0].real))]
+    for k in range(1, len(taus)):
+        guess = values[k - 1]
+        if k > 1:
+            slope = (values[k - 1] - values[k - 2]) / (taus[k - 1] - taus[k - 2])
+            guess = guess + slope * (taus[k] - taus[k - 1])
+        cost = np.abs(guess[:, None] - values[k][None, :])
+        values[k] = values[k][scipy.optimize.linear_sum_assignment(cost)[1]]
+    return Spectrum(taus, values)
+
+
+def double_eigenvalues(blocks: Blocks, taus: ArrayLike) -> list[float]:
+    """Return the tau at which two eigenvalues of J_tau meet and a complex pair becomes real.
+
+    Found on the spectrum alone: the discriminant prod (l_i - l_j)^2 of the eigenvalues changes
+    its sign where one pair turns from complex to real or back.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    taus : array_like, shape (k,)
+        Increasing values of tau, at least 0, between which to look; two meetings between
+        neighbours are missed.
+
+    Returns
+    -------
+    list of float
+        Ascending; empty where there is none, or where an eigenvalue is double at every tau.
+
+    Raises
+    ------
+    ValueError
+        If the taus are not an increasing sequence of at least two numbers, none negative.
+
+    Examples
+    --------
+    >>> double_eigenvalues(Blocks([[0.0]], [[0.5]], [[0.25]]), [1, 10, 100])
+    [16.0]
+    """
+    taus = positives("taus", taus, zero=True)
+    if taus.ndim != 1 or taus.size < 2 or (np.diff(taus) <= 0).any():
+        raise ValueError(f"taus: expected an increasing sequence of at least two, got {taus}")
+    i, j = np.triu_indices(blocks.n1 + blocks.n2, 1)
+
+    def discriminant(tau: ArrayLike) -> Array:
+        values = np.linalg.eigvals(blocks.jacobian(tau)).astype(complex)
+        size = np.maximum(np.abs(values).max(axis=-1, keepdims=True), 1e-300)
+        return np.prod(((values[..., i] - values[..., j]) / size) ** 2, axis=-1).real
+
+    signs = np.sign(discriminant(taus))
+    found = [float(tau) for tau in taus[1:-1][_crossed_on_grid(signs)]]
+    for k in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+        found.append(scipy.optimize.brentq(discriminant, taus[k], taus[k + 1], xtol=1e-14))
+    return sorted(found)
+
+
+def _crossed_on_grid(signs: Array) -> NDArray[np.bool_]:
+    """Return at which inner entries a sequence passes through exactly zero."""
+    return (signs[1:-1] == 0) & (signs[:-2] * signs[2:] < 0)

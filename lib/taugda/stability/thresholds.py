@@ -1,0 +1,256 @@
+"""tau*, beyond which a strict minmax point attracts, and tau_0, beyond which no other does."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, ComplexArray
+from taugda.equilibria import Classification, classify
+from taugda.stability.guard import guard_roots
+from taugda.stability.intervals import stability_intervals
+from taugda.stability.spectra import spectral_abscissa
+
+__all__ = ["TauStar", "summary", "tau_star", "tau_star_or_none", "tau_star_search", "tau_zero"]
+
+
+@dataclass(frozen=True, eq=False)
+class TauStar:
+    """The answer of :func:`tau_star`.
+
+    Attributes
+    ----------
+    value : float
+        tau*: the point is stable for every tau > tau*.  0 where it is stable for every
+        tau > 0; infinity where there is no finite tau*, because the point is no differential
+        Stackelberg equilibrium.
+    qualifies : bool
+        Whether the point is a differential Stackelberg equilibrium (strict local minmax).
+    reason : str
+        Why it qualifies or not, with the deciding eigenvalue.
+    method : str
+        How the value was found.
+    crossing : ndarray of complex
+        The eigenvalues of J_tau on the imaginary axis at tau = tau*; empty unless
+        0 < tau* < infinity.
+    residual : float
+        |spectral abscissa| of J_tau at tau*, over the largest |eigenvalue|; 0 at tau* = 0.
+    touches : bool
+        Whether the spectrum only touches the axis at tau*, being stable just below it too.
+    classification : Classification
+    """
+
+    value: float
+    qualifies: bool
+    reason: str
+    method: str
+    crossing: ComplexArray
+    residual: float
+    touches: bool
+    classification: Classification
+
+    def __str__(self) -> str:
+        if not self.qualifies:
+            return f"no finite tau*: {self.reason}"
+        return f"tau* = {self.value:.12g} ({self.reason}; {self.method})"
+
+
+def tau_star(blocks: Blocks) -> TauStar:
+    """Compute tau*: the point is stable under tau-GDA for every tau > tau*.
+
+    tau* is finite iff the point is a differential Stackelberg equilibrium; it is then 0 iff
+    A11 is positive semidefinite, and otherwise the largest positive real eigenvalue of
+    :func:`guard_matrix`.  Complex eigenvalues do not count, even where they lie further right
+    (the authors' code counts their real parts).
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a critical point, any n1 and n2.
+
+    Returns
+    -------
+    TauStar
+        A result object; "no finite tau*" is the value infinity, with the reason.
+
+    Raises
+    ------
+    ValueError
+        If A22 is singular, which the theorem excludes.
+    RuntimeError
+        If the spectrum of J_tau does not confirm the answer (so badly scaled input that
+        rounding decides).
+
+    Notes
+    -----
+    Source: the theorem of Fiez & Ratliff (2021) on tau*.  The dense eigenproblem has order
+    n1 n2.
+
+    Examples
+    --------
+    >>> from taugda import games
+    >>> print(tau_star(games.quadratic().blocks([0, 0, 0, 0])))
+    tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 4; guard map)
+    """
+    blocks.require_regular_A22()
+    kind = classify(blocks)
+    none = np.empty(0, dtype=complex)
+    if kind.kind not in ("DNE", "DSE"):
+        return TauStar(math.inf, False, kind.reason, "classification", none, 0.0, False, kind)
+    if kind.A11_semidefinite:
+        return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", none, 0.0, False, kind)
+    for root in reversed(guard_roots(blocks)):
+        values = np.linalg.eigvals(blocks.jacobian(root))
+        size = np.abs(values).max()
+        residual = float(abs(values.real.min()) / size)
+        beside = spectral_abscissa(blocks.jacobian([root * (1 - 1e-5), root * (1 + 1e-5)]))
+        below, above = (beside > 0).tolist()
+        if residual > 1e-7 or not above:
+            continue  # a pair +-l of real eigenvalues, or a complex eigenvalue of Q
+        crossing = values[np.abs(values.real) <= 1e-7 * size]
+        return TauStar(root, True, kind.reason, "guard map", crossing, residual, below, kind)
+    raise RuntimeError(
+        "tau_star: no real eigenvalue of the guard matrix could be confirmed on the spectrum of "
+        f"J_tau; the blocks are too badly scaled for double precision (entries up to "
+        f"{blocks.scale:.3g}, {kind.reason})"
+    )
+
+
+def tau_star_or_none(blocks: Blocks) -> float | None:
+    """Return the value of :func:`tau_star`, None where A22 is singular and it is undefined.
+
+    Parameters
+    ----------
+    blocks : Blocks
+
+    Returns
+    -------
+    float or None
+        Infinity where there is no finite tau*.
+    """
+    return None if classify(blocks).undefined else tau_star(blocks).value
+
+
+def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
+    """Compute tau* without the guard map, by looking for the last crossing from above.
+
+    Slower and less sure than :func:`tau_star`, which it checks: beyond :func:`tau_zero`
+    stability no longer changes, so the spectral abscissa is followed from there downward on a
+    geometric grid to its first sign change, which bisection then sharpens.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a differential Stackelberg equilibrium.
+    samples : int
+        Number of grid points over eight decades; a double crossing that falls between two of
+        them is missed.
+
+    Returns
+    -------
+    float
+        0 where no crossing was found.
+
+    Raises
+    ------
+    ValueError
+        If the point is no differential Stackelberg equilibrium.
+    """
+    kind = classify(blocks)
+    if not kind.is_dse:
+        raise ValueError(f"blocks: expected those of a DSE, got {kind.reason}")
+    top = min(tau_zero(blocks, "sign"), tau_zero(blocks, "identity"))
+    if top == 0.0:
+        return 0.0
+    grid = np.geomspace(1.001 * top, 1e-8 * top, samples)
+    unstable = np.flatnonzero(spectral_abscissa(blocks.jacobian(grid)) <= 0)
+    if not unstable.size:
+        return 0.0
+    below, above = grid[unstable[0]], grid[max(unstable[0] - 1, 0)]
+    return float(
+        scipy.optimize.brentq(
+            lambda tau: spectral_abscissa(blocks.jacobian(tau)), below, above, xtol=1e-15 * below
+        )
+    )
+
+
+def tau_zero(blocks: Blocks, method: str = "sign") -> float:
+    """Return a tau_0 beyond which stability no longer changes with tau.
+
+    At a critical point that is no differential Stackelberg equilibrium it is unstable for
+    every tau > tau_0; at one that is, it is stable there, so tau_0 bounds tau* from above.
+    The bound is constructive, not sharp: the last true crossing is the end of the last of
+    :func:`stability_intervals` or the largest guard-map root.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    method : {"sign", "identity"}
+        "sign" takes P = sign(S), so that the Lyapunov right-hand sides are 2|S|; "identity"
+        takes right-hand sides I, as the existence proof does, and is looser as a rule.
+
+    Returns
+    -------
+    float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If A22 or S1 is singular, which the theorem excludes, or the method is unknown.
+
+    Notes
+    -----
+    With S1 P1 + P1 S1 = Q1 and A22 P2 + P2 A22 = Q2 (Q1, Q2 > 0), L0 = -A22^{-1} A12^T and
+    B = P1 A12 + S1 L0^T P2, tau_0 is the largest eigenvalue of
+    Q2^{-1} (B^T Q1^{-1} B - P2 L0 A12 - (P2 L0 A12)^T), or 0.
+    Source: the non-convergence theorem of Fiez & Ratliff (2021).
+    """
+    if method not in ("sign", "identity"):
+        raise ValueError(f"method: expected 'sign' or 'identity', got {method!r}")
+    s1 = blocks.schur_complement
+    p1, q1 = _lyapunov_pair("S1", s1, method)
+    p2, q2 = _lyapunov_pair("A22", blocks.A22, method)
+    l0 = -np.linalg.solve(blocks.A22, blocks.A12.T)
+    b = p1 @ blocks.A12 + s1 @ l0.T @ p2
+    cross = p2 @ l0 @ blocks.A12
+    left = b.T @ np.linalg.solve(q1, b) - cross - cross.T
+    top = scipy.linalg.eigh((left + left.T) / 2, q2, eigvals_only=True)[-1]
+    return max(0.0, float(top))
+
+
+def _lyapunov_pair(name: str, s: Array, method: str) -> tuple[Array, Array]:
+    values, vectors = np.linalg.eigh(s)
+    if np.abs(values).min() <= 1e-13 * len(values) * np.abs(values).max():
+        raise ValueError(f"{name}: expected a nonsingular matrix, got eigenvalues {values}")
+    if method == "identity":
+        return (vectors / (2 * values)) @ vectors.T, np.eye(len(values))
+    return (vectors * np.sign(values)) @ vectors.T, (vectors * (2 * np.abs(values))) @ vectors.T
+
+
+def summary(blocks: Blocks) -> dict[str, Any]:
+    """Return one row of a table of critical points.
+
+    Parameters
+    ----------
+    blocks : Blocks
+
+    Returns
+    -------
+    dict
+        The kind, tau*, the intervals of stability and the deciding eigenvalues, under the
+        column names of the notebooks' tables.
+    """
+    kind = classify(blocks)
+    star = tau_star_or_none(blocks)
+    intervals = stability_intervals(blocks)
+    return {
+        "kind": kind.kind,
+        r"$\tau^*$": "undefined" if star is None else "none" if star == math.inf else star,
+        r"stable for $\tau$ in": ", ".join(i.latex() for i in intervals) or "never",
+        "why": kind.reason.partition(": ")[2] or kind.reason,
+    }
