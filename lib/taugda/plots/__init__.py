@@ -5,16 +5,8 @@ shown by lightness, so that it survives grey printing; kinds are shown by hues t
 readers tell apart, and by marks.  Player 1 is drawn solid, player 2 dashed.
 """
 
-from taugda.plots.lines import (
-    abscissae,
-    agreement,
-    benchmark,
-    curves,
-    distances,
-    spectra,
-    spectrum_panels,
-    stability_map,
-)
+from taugda.plots.eigenvalues import abscissae, spectra, spectrum_panels, stability_map
+from taugda.plots.lines import agreement, benchmark, curves, distances
 from taugda.plots.planes import regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
 

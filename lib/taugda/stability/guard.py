@@ -115,9 +115,10 @@ def guard_roots(blocks: Blocks) -> list[float]:
         candidates = np.linalg.eigvals(guard_matrix(blocks))
     except ValueError:
         candidates = _pencil_roots(blocks)
-    near = candidates[
-        (candidates.real > 0) & (np.abs(candidates.imag) <= _REAL * np.abs(candidates))
-    ]
+    size = np.abs(candidates)
+    # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
+    least = 1e-12 * size.max(initial=0.0)
+    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= _REAL * size)]
     return sorted({_polish(blocks, float(root)) for root in near.real})
 
 

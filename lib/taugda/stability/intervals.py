@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taugda.blocks import Blocks
+from taugda.equilibria import classify
 from taugda.stability.guard import guard_roots
 from taugda.stability.spectra import is_stable
 
@@ -59,6 +60,10 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
     """
     if _always_singular(blocks):
         return []
+    kind = classify(blocks)
+    if kind.is_dse and kind.A11_semidefinite:
+        # tau* = 0.  Q's exact zero eigenvalues, moved by rounding, would look like crossings.
+        return [Interval(0.0, math.inf)]
     roots = [r for r in guard_roots(blocks) if _pair_on_axis(blocks, r)]
     edges = [0.0, *roots, math.inf]
     intervals = []

@@ -94,7 +94,7 @@ def tau_star(blocks: Blocks) -> TauStar:
     --------
     >>> from taugda import games
     >>> print(tau_star(games.quadratic().blocks([0, 0, 0, 0])))
-    tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 4; guard map)
+    tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 3; guard map)
     """
     blocks.require_regular_A22()
     kind = classify(blocks)
