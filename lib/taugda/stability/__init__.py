@@ -11,6 +11,7 @@ the rate and on regularized GANs; the Kronecker-free form of the guard map is ou
 from taugda.stability.gan import regularized_gan_blocks
 from taugda.stability.guard import box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
+from taugda.stability.krylov import KrylovError
 from taugda.stability.rates import ConvergenceRate, common_step_bound, convergence_rate
 from taugda.stability.spectra import (
     Spectrum,
@@ -20,7 +21,9 @@ from taugda.stability.spectra import (
     spectrum,
 )
 from taugda.stability.thresholds import (
+    LastCrossing,
     TauStar,
+    last_crossing,
     summary,
     tau_star,
     tau_star_or_none,
@@ -31,6 +34,8 @@ from taugda.stability.thresholds import (
 __all__ = [
     "ConvergenceRate",
     "Interval",
+    "KrylovError",
+    "LastCrossing",
     "Spectrum",
     "TauStar",
     "box_sum",
@@ -39,6 +44,7 @@ __all__ = [
     "double_eigenvalues",
     "guard_matrix",
     "is_stable",
+    "last_crossing",
     "regularized_gan_blocks",
     "spectral_abscissa",
     "spectrum",

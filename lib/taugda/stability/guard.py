@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array
 
-__all__ = ["box_sum", "guard_matrix", "guard_operator", "guard_roots"]
+__all__ = ["REAL", "box_sum", "guard_matrix", "guard_operator", "guard_roots", "reduced_guard"]
 
 # How far from the real line (relative to its size) an eigenvalue of Q may lie and still be
 # taken for a real one that rounding split: a double eigenvalue moves by the root of rounding.
-_REAL = 1e-6
+REAL = 1e-6
+# Where Q does not exist a pencil of order n (n + 1) / 2 stands in, up to this n = n1 + n2.
+_PENCIL = 40
 
 
 def guard_matrix(blocks: Blocks) -> Array:
@@ -51,6 +53,32 @@ def guard_matrix(blocks: Blocks) -> Array:
 
 def guard_operator(blocks: Blocks) -> Callable[[Array], Array]:
     """Return the function Y -> Q(Y) on arrays of shape (..., n1, n2)."""
+    reduced = reduced_guard(blocks)
+    u = np.linalg.eigh(blocks.A22)[1]
+    v = np.linalg.eigh(blocks.schur_complement)[1]
+    return lambda y: v @ reduced(v.T @ y @ u) @ u.T
+
+
+def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
+    """Return Q in the eigenbases of S1 and A22, a matrix similar to Q.
+
+    There both Lyapunov equations are elementwise divisions, and five products of matrices are
+    all that one application costs.
+
+    Parameters
+    ----------
+    blocks : Blocks
+
+    Returns
+    -------
+    callable
+        Maps arrays of shape (..., n1, n2) to the same shape.
+
+    Raises
+    ------
+    ValueError
+        If A22 is singular, or two eigenvalues of A22 or of S1 sum to zero.
+    """
     s1 = blocks.schur_complement
     a, u = np.linalg.eigh(blocks.A22)
     s, v = np.linalg.eigh(s1)
@@ -61,18 +89,17 @@ def guard_operator(blocks: Blocks) -> Callable[[Array], Array]:
                 f"{name}: expected no two eigenvalues that sum to zero, got {values}; the "
                 f"guard matrix Q does not exist"
             )
-    # In the eigenbases of S1 and A22 both Lyapunov equations are elementwise divisions.
     a11 = v.T @ blocks.A11 @ v
     a12 = v.T @ blocks.A12 @ u
-    n_hat = a12 / a
+    a21, n_hat = np.ascontiguousarray(a12.T), a12 / a
+    n_hat_t = np.ascontiguousarray(n_hat.T)
 
     def apply(y: Array) -> Array:
-        y = v.T @ y @ u
-        w = a12.T @ y
+        w = a21 @ y
         z = (w + w.swapaxes(-1, -2)) / sums_a
-        w = (s[:, None] * y) @ n_hat.T
+        w = (s[:, None] * y) @ n_hat_t
         m = (w + w.swapaxes(-1, -2)) / sums_s
-        return v @ (m @ n_hat - (a11 @ y + a12 @ z) / a) @ u.T
+        return m @ n_hat - (a11 @ y + a12 @ z) / a
 
     return apply
 
@@ -114,11 +141,13 @@ def guard_roots(blocks: Blocks) -> list[float]:
     try:
         candidates = np.linalg.eigvals(guard_matrix(blocks))
     except ValueError:
+        if blocks.n1 + blocks.n2 > _PENCIL:
+            raise
         candidates = _pencil_roots(blocks)
     size = np.abs(candidates)
     # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
     least = 1e-12 * size.max(initial=0.0)
-    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= _REAL * size)]
+    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= REAL * size)]
     return sorted({_polish(blocks, float(root)) for root in near.real})
 
 

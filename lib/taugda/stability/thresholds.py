@@ -11,11 +11,25 @@ import scipy.optimize
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.stability.guard import guard_roots
 from taugda.stability.intervals import stability_intervals
+from taugda.stability.krylov import guard_roots_descending
 from taugda.stability.spectra import spectral_abscissa
 
-__all__ = ["TauStar", "summary", "tau_star", "tau_star_or_none", "tau_star_search", "tau_zero"]
+__all__ = [
+    "LastCrossing",
+    "TauStar",
+    "last_crossing",
+    "summary",
+    "tau_star",
+    "tau_star_or_none",
+    "tau_star_search",
+    "tau_zero",
+]
+
+# How far beside a root of the guard map, relatively, the spectrum is looked at.
+_BESIDE = 1e-5
+# An eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis.
+_ON_AXIS = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +52,15 @@ class TauStar:
         The eigenvalues of J_tau on the imaginary axis at tau = tau*; empty unless
         0 < tau* < infinity.
     residual : float
-        |spectral abscissa| of J_tau at tau*, over the largest |eigenvalue|; 0 at tau* = 0.
+        |Re l| / |l| of the eigenvalue l of J_tau nearest to the imaginary axis at tau*; 0 at
+        tau* = 0.
     touches : bool
         Whether the spectrum only touches the axis at tau*, being stable just below it too.
     classification : Classification
+    iterations : int
+        How often the guard operator was applied; 0 where its matrix was dense.
+    checked : str
+        What the spectrum of J_tau confirmed.
     """
 
     value: float
@@ -52,6 +71,8 @@ class TauStar:
     residual: float
     touches: bool
     classification: Classification
+    iterations: int = 0
+    checked: str = ""
 
     def __str__(self) -> str:
         if not self.qualifies:
@@ -81,20 +102,22 @@ def tau_star(blocks: Blocks) -> TauStar:
     ------
     ValueError
         If A22 is singular, which the theorem excludes.
+    taugda.stability.KrylovError
+        If n1 n2 is large and the Krylov method does not converge.
     RuntimeError
         If the spectrum of J_tau does not confirm the answer (so badly scaled input that
         rounding decides).
 
     Notes
     -----
-    Source: the theorem of Fiez & Ratliff (2021) on tau*.  The dense eigenproblem has order
-    n1 n2.
+    Source: the theorem of Fiez & Ratliff (2021) on tau*.  The eigenproblem has order n1 n2; it
+    is solved densely while that is small, and by a Krylov method without the matrix beyond.
 
     Examples
     --------
     >>> from taugda import games
     >>> print(tau_star(games.quadratic().blocks([0, 0, 0, 0])))
-    tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 3; guard map)
+    tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 3; guard map, dense)
     """
     blocks.require_regular_A22()
     kind = classify(blocks)
@@ -103,21 +126,95 @@ def tau_star(blocks: Blocks) -> TauStar:
         return TauStar(math.inf, False, kind.reason, "classification", none, 0.0, False, kind)
     if kind.A11_semidefinite:
         return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", none, 0.0, False, kind)
-    for root in reversed(guard_roots(blocks)):
-        values = np.linalg.eigvals(blocks.jacobian(root))
-        size = np.abs(values).max()
-        residual = float(abs(values.real.min()) / size)
-        beside = spectral_abscissa(blocks.jacobian([root * (1 - 1e-5), root * (1 + 1e-5)]))
-        below, above = (beside > 0).tolist()
-        if residual > 1e-7 or not above:
+    for root in guard_roots_descending(blocks):
+        values, below, above = _around(blocks, root.tau)
+        tilt = np.abs(values.real) / np.abs(values)
+        residual = float(tilt.min())
+        if residual > _ON_AXIS or above:
             continue  # a pair +-l of real eigenvalues, or a complex eigenvalue of Q
-        crossing = values[np.abs(values.real) <= 1e-7 * size]
-        return TauStar(root, True, kind.reason, "guard map", crossing, residual, below, kind)
+        crossing = values[tilt <= max(_ON_AXIS / 10, 2 * residual)]
+        checked = (
+            f"J_tau has {len(crossing)} eigenvalues on the imaginary axis at tau*, none left of it "
+            f"at 1.00001 tau* and {below} at 0.99999 tau*"
+        )
+        return TauStar(
+            root.tau, True, kind.reason, root.method, crossing, residual, below == 0, kind,
+            root.applications, checked,
+        )  # fmt: skip
     raise RuntimeError(
         "tau_star: no real eigenvalue of the guard matrix could be confirmed on the spectrum of "
         f"J_tau; the blocks are too badly scaled for double precision (entries up to "
         f"{blocks.scale:.3g}, {kind.reason})"
     )
+
+
+def _around(blocks: Blocks, tau: float) -> tuple[ComplexArray, int, int]:
+    """Return the spectrum of J_tau and how many eigenvalues are unstable just below and above."""
+    below, above = (
+        int((np.linalg.eigvals(blocks.jacobian(tau * (1 + h))).real <= 0).sum())
+        for h in (-_BESIDE, _BESIDE)
+    )
+    return np.linalg.eigvals(blocks.jacobian(tau)), below, above
+
+
+@dataclass(frozen=True)
+class LastCrossing:
+    """The answer of :func:`last_crossing`.
+
+    Attributes
+    ----------
+    value : float
+        The largest tau at which stability or the number of unstable eigenvalues changes; 0
+        where it never does.
+    unstable_below, unstable_above : int
+        Numbers of eigenvalues of J_tau with a real part of at most 0 on the two sides.
+    method : str
+    iterations : int
+        How often the guard operator was applied; 0 where it was dense.
+    """
+
+    value: float
+    unstable_below: int
+    unstable_above: int
+    method: str
+    iterations: int
+
+
+def last_crossing(blocks: Blocks) -> LastCrossing:
+    """Compute the exact threshold beyond which nothing changes with tau any more.
+
+    At a point that is no differential Stackelberg equilibrium this is the sharp form of
+    :func:`tau_zero`; at one that is, it is tau*.  Guard-map roots are taken from the right until
+    the number of unstable eigenvalues differs on the two sides (pairs +-l of real eigenvalues
+    are roots, too, but change nothing).
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a critical point with nonsingular A22 and S1.
+
+    Returns
+    -------
+    LastCrossing
+
+    Raises
+    ------
+    ValueError
+        If A22 or S1 is singular, or Q does not exist (two eigenvalues of A22 or of S1 sum to
+        zero) and n1 + n2 is too large for the pencil that stands in.
+    taugda.stability.KrylovError
+        If n1 n2 is large and the Krylov method decides nothing.
+    """
+    blocks.require_regular_A22()
+    _lyapunov_pair("S1", blocks.schur_complement, "sign")
+    root, method, iterations = 0.0, "no root", 0
+    for candidate in guard_roots_descending(blocks):
+        method, iterations = candidate.method, candidate.applications
+        _, below, above = _around(blocks, candidate.tau)
+        if below != above:
+            return LastCrossing(candidate.tau, below, above, method, iterations)
+    count = int((np.linalg.eigvals(blocks.jacobian(1.0)).real <= 0).sum())
+    return LastCrossing(root, count, count, method, iterations)
 
 
 def tau_star_or_none(blocks: Blocks) -> float | None:

@@ -1,0 +1,444 @@
+"""tau-GDA as it runs: compiled loops against plain ones, noise, divergence, regions, decay."""
+
+import numpy as np
+import pytest
+import sympy as sp
+from taugda import games, kernels
+from taugda.dynamics import (
+    DivergenceError,
+    basin_sizes,
+    decay_factor,
+    decay_of,
+    iterations_to_reach,
+    label,
+    region_of_attraction,
+    simulate,
+)
+from taugda.equilibria import critical_points
+from taugda.games import Game
+from taugda.stability import convergence_rate
+
+X, Y = sp.symbols("x y", real=True)
+QUADRATIC, TORUS, POLYNOMIAL = games.quadratic(), games.torus(), games.polynomial()
+SIGMA = games.covariance_sample(2, np.random.default_rng(2))[0]
+GAMES = {
+    "quadratic": QUADRATIC,
+    "polynomial": POLYNOMIAL,
+    "nonequilibrium": games.nonequilibrium(),
+    "torus": TORUS,
+    "dirac": games.dirac_gan(0.3),
+    "dirac-non-saturating": games.dirac_gan(0.3, non_saturating=True),
+    "covariance-1": games.covariance_gan(1, 0.5, [[1.7]]),
+    "covariance-2": games.covariance_gan(2, 1, SIGMA),
+    "covariance-2-numpy": games.covariance_gan(2, 1, SIGMA, symbolic=False),
+    "covariance-3": games.covariance_gan(3),
+}
+
+
+def plain_loop(game, x0, tau, step, iterations, alternating=False):
+    """tau-GDA as the paper writes it, one step at a time."""
+    n1 = game.n1
+    x = np.array(x0, dtype=float)
+    path = [x.copy()]
+    for _ in range(iterations):
+        g = game.gradient(x)
+        x[..., :n1] -= step * g[..., :n1]
+        if alternating:
+            g = game.gradient(x)
+        x[..., n1:] -= tau * step * g[..., n1:]
+        path.append(x.copy())
+    return np.moveaxis(np.array(path), 0, -2)
+
+
+# Trajectories
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize("name", GAMES)
+def test_simulation_equals_a_plain_loop(name, alternating):
+    game = GAMES[name]
+    x0 = np.random.default_rng(0).uniform(-1, 1, game.n)
+    fast = simulate(game, x0, 3.0, 1e-2, 300, alternating)
+    slow = plain_loop(game, x0, 3.0, 1e-2, 300, alternating)
+    assert fast.shape == (301, game.n)
+    np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-10)
+
+
+def test_alternating_steps_differ_from_simultaneous_ones():
+    """Player 1's first step is the same, player 2's already sees it."""
+    both = [simulate(TORUS, [2.0, -1.0], 1.0, 1e-2, 10, alternating=a) for a in (False, True)]
+    differ = np.abs(both[0] - both[1]) > 1e-8
+    assert differ[:2].tolist() == [[False, False], [False, True]]
+    assert differ[2:].all()
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize("d", [1, 2])
+def test_compiled_and_numpy_routes_agree(d, alternating):
+    sigma, x0 = games.covariance_sample(d, np.random.default_rng(d))
+    compiled, plain = (games.covariance_gan(d, 1, sigma, symbolic=s) for s in (True, False))
+    taus = [1.0, 5.0]
+    options = {"every": 3, "noise": 0.1}
+    paths = [
+        simulate(g, x0, taus, 1e-3, 300, alternating, rng=np.random.default_rng(1), **options)
+        for g in (compiled, plain)
+    ]
+    np.testing.assert_allclose(*paths, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x0", "tau", "leading"),
+    [
+        (np.ones(4), 2.0, ()),
+        (np.ones(4), [2.0, 3.0], (2,)),
+        (np.ones((5, 4)), 2.0, (5,)),
+        (np.ones((5, 4)), np.ones(5), (5,)),
+        (np.ones((5, 4)), np.ones((3, 1)), (3, 5)),
+        (np.ones((3, 1, 4)), np.ones(2), (3, 2)),
+    ],
+)
+def test_starts_and_taus_broadcast(x0, tau, leading):
+    assert simulate(QUADRATIC, x0, tau, 1e-3, 7).shape == (*leading, 8, 4)
+
+
+@pytest.mark.parametrize("name", ["quadratic", "covariance-2-numpy"])
+def test_each_pair_of_start_and_tau_is_its_own_run(name):
+    game = GAMES[name]
+    starts = np.random.default_rng(3).uniform(-1, 1, (3, game.n))
+    taus = np.array([1.0, 2.0])
+    batch = simulate(game, starts, taus[:, None], 1e-2, 20)
+    for i, j in np.ndindex(2, 3):
+        single = simulate(game, starts[j], taus[i], 1e-2, 20)
+        np.testing.assert_allclose(batch[i, j], single, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["torus", "covariance-2-numpy"])
+@pytest.mark.parametrize("every", [2, 7, 100, 101])
+def test_every_stores_part_of_the_same_run(name, every):
+    game = GAMES[name]
+    x0 = np.full(game.n, 0.5)
+    full = simulate(game, x0, 2.0, 1e-2, 100)
+    part = simulate(game, x0, 2.0, 1e-2, 100, every=every)
+    np.testing.assert_array_equal(part, full[::every])
+
+
+def test_no_iterations_leave_the_start():
+    np.testing.assert_array_equal(simulate(TORUS, [1.0, 2.0], 1.0, 0.1, 0), [[1.0, 2.0]])
+
+
+def test_the_start_is_not_changed():
+    x0 = np.array([1.0, 2.0])
+    simulate(TORUS, x0, 1.0, 0.1, 5)
+    np.testing.assert_array_equal(x0, [1.0, 2.0])
+
+
+def test_a_winding_trajectory_is_not_wrapped():
+    turning = Game(-X + Y * 0, [X], [Y], periods=[2 * sp.pi, None])
+    path = simulate(turning, [0.0, 0.0], 1.0, 1.0, 20)
+    np.testing.assert_allclose(path[:, 0], np.arange(21.0))
+
+
+def test_linear_game_follows_the_powers_of_its_jacobian():
+    x0 = np.array([5.0, 4.0, 3.0, 2.0])
+    path = simulate(QUADRATIC, x0, 3.0, 5e-4, 1000, every=250)
+    step = np.eye(4) - 5e-4 * QUADRATIC.jacobian(np.zeros(4), 3.0)
+    expected = [np.linalg.matrix_power(step, k) @ x0 for k in range(0, 1001, 250)]
+    np.testing.assert_allclose(path, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x0": [1.0, 2.0, 3.0]}, r"x0: expected 2 coordinates .* got shape \(3,\)"),
+        ({"x0": [1.0, np.nan]}, "x0: expected finite numbers"),
+        ({"tau": 0.0}, "tau: expected numbers greater than 0, got 0"),
+        ({"tau": [1.0, -2.0]}, "tau: expected numbers greater than 0, got -2"),
+        ({"tau": np.nan}, "tau: expected finite numbers"),
+        ({"tau": "fast"}, "tau: expected real numbers"),
+        ({"x0": np.ones((3, 2)), "tau": [1.0, 2.0]}, r"tau: expected a shape that fits \(3,\)"),
+        ({"step": -0.1}, "step: expected numbers greater than 0"),
+        ({"step": 0.0}, "step: expected numbers greater than 0"),
+        ({"step": np.nan}, "step: expected finite numbers"),
+        ({"step": [0.1, 0.2]}, "step: expected one number"),
+        ({"iterations": -1}, "iterations: expected a whole number, at least 0"),
+        ({"iterations": 1e3}, "iterations: expected a whole number"),
+        ({"every": 0}, "every: expected a whole number, at least 1"),
+        ({"noise": -1.0}, "noise: expected numbers at least 0"),
+        ({"noise": 1.0}, "rng: expected a numpy.random.Generator"),
+        ({"on_divergence": "ignore"}, "on_divergence: expected 'raise' or 'warn'"),
+    ],
+)
+def test_bad_arguments_of_a_simulation_are_refused_by_name(arguments, message):
+    default = {"x0": [1.0, 2.0], "tau": 1.0, "step": 0.1, "iterations": 3}
+    with pytest.raises(ValueError, match=message):
+        simulate(TORUS, **(default | arguments))
+
+
+# Noise
+
+
+@pytest.mark.parametrize("name", ["torus", "covariance-2-numpy"])
+def test_noise_is_repeatable_and_follows_its_generator(name):
+    game = GAMES[name]
+
+    def run(seed, noise=0.5):
+        rng = np.random.default_rng(seed)
+        return simulate(game, np.ones(game.n), [1.0, 1.0], 1e-2, 50, noise=noise, rng=rng)
+
+    np.testing.assert_array_equal(run(1), run(1))
+    assert np.abs(run(1) - run(2)).max() > 1e-3
+    assert np.abs(run(1)[0] - run(1)[1]).max() > 1e-3  # two runs of one batch differ too
+    np.testing.assert_array_equal(run(1, 0.0)[0], simulate(game, np.ones(game.n), 1.0, 1e-2, 50))
+
+
+def test_a_long_noisy_run_does_not_depend_on_what_is_stored():
+    """The noise is drawn in pieces, whose length depends on `every`."""
+    game = Game(X**2 / 2 - Y**2 / 2, [X], [Y])
+    runs = [
+        simulate(
+            game, [0, 0], 1.0, 0.1, 70_000, every=k, noise=1.0, rng=np.random.default_rng(5)
+        )
+        for k in (1, 7)
+    ]
+    np.testing.assert_array_equal(runs[0][::7], runs[1])
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_noise_has_the_stated_size_and_no_mean(symbolic):
+    """Uncoupled linear players: the variance at rest is r s^2 / (2 - r) at rate r, noise s."""
+    game = Game(X**2 / 2 - Y**2 / 2, [X], [Y])
+    if not symbolic:
+        game = Game.from_functions(lambda x: x, game.blocks, 1, 1)
+    step, tau, noise = 0.2, 3.0, 0.7
+    rng = np.random.default_rng(6)
+    paths = simulate(game, np.zeros((200, 2)), tau, step, 600, every=30, noise=noise, rng=rng)
+    rest = paths[:, 5:].reshape(-1, 2)
+    rates = np.array([step, tau * step])
+    np.testing.assert_allclose(rest.var(axis=0), rates * noise**2 / (2 - rates), rtol=0.1)
+    np.testing.assert_allclose(rest.mean(axis=0), 0, atol=4 * rest.std() / np.sqrt(len(rest)))
+    assert abs(np.corrcoef(rest.T)[0, 1]) < 0.08
+
+
+# Divergence
+
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_divergence_is_raised_with_its_iteration(symbolic):
+    """x doubles each step from 1: 2^1024 is the first that is no float."""
+    game = Game(-(X**2) / 2 - Y**2 / 2, [X], [Y])
+    if not symbolic:
+        game = Game.from_functions(lambda x: x * [-1.0, 1.0], game.blocks, 1, 1)
+    starts = [[0.0, 1.0], [1.0, 0.0]]
+    with pytest.raises(DivergenceError, match=r"1 of 2 trajectories diverged.*1024") as caught:
+        simulate(game, starts, 1.0, 1.0, 1100)
+    assert caught.value.iterations.tolist() == [-1, 1024]
+    path = caught.value.trajectory
+    assert np.isfinite(path[0]).all()
+    assert path[1, 1023, 0] == 2.0**1023
+    assert np.isnan(path[1, 1024:]).all()
+
+
+def test_divergence_is_a_warning_on_request():
+    game = Game(-(X**2) / 2 - Y**2 / 2, [X], [Y])
+    with pytest.warns(UserWarning, match=r"1 of 1 trajectories diverged, .*\(tau = 3\).*1100"):
+        path = simulate(
+            game, [1.0, 0.0], 3.0, 1.0, 2000, every=100, on_divergence="warn"
+        )
+    assert np.isnan(path).all(axis=-1).tolist() == [False] * 11 + [True] * 10
+
+
+# Regions of attraction
+
+
+def plain_labels(game, grid, attractors, tau, step, iterations, tolerance, alternating):
+    with np.errstate(over="ignore", invalid="ignore"):
+        end = plain_steps(game, grid, tau, step, iterations, alternating)
+    gaps = np.array([np.linalg.norm(game.displacement(end, a), axis=-1) for a in attractors])
+    gaps = np.where(np.isfinite(gaps), gaps, np.inf)
+    return np.where(gaps.min(axis=0) <= tolerance, gaps.argmin(axis=0), -1)
+
+
+def plain_steps(game, x, tau, step, iterations, alternating):
+    x = x.copy()
+    gradient = game.unchecked_gradient
+    for _ in range(iterations):
+        g = gradient(x)
+        x[..., 0] -= step * g[..., 0]
+        if alternating:
+            g = gradient(x)
+        x[..., 1] -= tau * step * g[..., 1]
+    return x
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize(
+    ("game", "side", "step", "iterations", "tolerance"),
+    [(TORUS, np.pi, 0.04, 3000, 1e-4), (POLYNOMIAL, 15.0, 1e-3, 12_000, 0.05)],
+    ids=["torus", "polynomial"],
+)
+def test_labels_equal_those_of_a_plain_loop(
+    game, side, step, iterations, tolerance, alternating
+):
+    attractors = [p.x for p in critical_points(game) if p.classification.is_dse]
+    taus, points, bounds = [2.0, 5.0], 15, [(-side, side)] * 2
+    labels = region_of_attraction(
+        game, attractors, taus, step, iterations, bounds, points, tolerance, alternating
+    )
+    assert labels.shape == (2, points, points)
+    axis = np.linspace(-side, side, points)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    for tau, image in zip(taus, labels, strict=True):
+        arguments = (attractors, tau, step, iterations, tolerance, alternating)
+        expected = plain_labels(game, grid, *arguments)
+        differ = image != expected
+        if differ.any():
+            # Allowed only on the edge of a region: where one unit in the last place of the
+            # start changes the plain loop's own answer.
+            near = [plain_labels(game, np.nextafter(grid, s), *arguments) for s in (-99, 99)]
+            assert ((near[0] != expected) | (near[1] != expected))[differ].all()
+        assert len(np.unique(image)) > 1
+
+
+def test_torus_reaches_an_equilibrium_from_everywhere_or_is_labelled_minus_one():
+    attractors = [[0.0, 0.0], [np.pi, np.pi]]
+    box = [(-np.pi, np.pi)] * 2
+    short = region_of_attraction(TORUS, attractors, 5.0, 0.04, 1, box, 11, 1e-4)
+    # One step from rest reaches nothing; the corners and the centre are at rest.
+    assert (short == -1).sum() > 100
+    assert short[5, 5] == 0
+    assert {short[0, 0], short[0, -1], short[-1, 0], short[-1, -1]} == {1}
+    long = region_of_attraction(TORUS, attractors, 5.0, 0.04, 5000, box, 11, 1e-4)
+    assert set(np.unique(long)) >= {0, 1}
+    sizes = basin_sizes(long, 2)
+    assert sizes.sum() == 121
+    assert sizes.tolist() == [(long == 0).sum(), (long == 1).sum(), (long == -1).sum()]
+
+
+def test_labels_lie_as_in_an_image_with_x2_upward():
+    """Rest at x = sign(x): two attractors left and right; y falls to 0 everywhere."""
+    game = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y])
+    labels = region_of_attraction(
+        game, [[-1, 0], [1, 0]], 1.0, 0.1, 2000, [(-2, 2), (-1, 1)], 4, 1e-6
+    )
+    np.testing.assert_array_equal(labels, [[0, 0, 1, 1]] * 4)
+
+
+def test_diverging_starts_reach_nothing():
+    game = Game(X**4 / 4 * -1 + X**2 / 2 - Y**2 / 2, [X], [Y])
+    labels = region_of_attraction(game, [[0, 0]], 1.0, 0.1, 1500, [(-3, 3), (0, 1)], 7, 1e-3)
+    assert labels[0].tolist() == [-1, -1, -1, 0, -1, -1, -1]
+
+
+def test_label_takes_the_nearest_attractor_within_the_tolerance():
+    states = [[0.05, 0.0], [np.pi - 0.01, -np.pi + 0.01], [1.0, 1.0], [np.nan, 0.0]]
+    assert label(TORUS, states, [[0, 0], [np.pi, np.pi]], 0.1).tolist() == [0, 1, -1, -1]
+    assert label(TORUS, [[0.4, 0]], [[0, 0], [0.5, 0]], 1.0).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"game": QUADRATIC}, "game: expected a symbolic one with n1 = n2 = 1"),
+        ({"game": games.covariance_gan(1, symbolic=False)}, "game: expected a symbolic one"),
+        ({"attractors": [[0, 0, 0]]}, "attractors: expected 2 coordinates"),
+        ({"tau": -1.0}, "tau: expected numbers greater than 0"),
+        ({"step": np.inf}, "step: expected finite"),
+        ({"iterations": 0}, "iterations: expected a whole number, at least 1"),
+        ({"bounds": [(1, -1), (0, 1)]}, r"bounds: expected \(\(low, high\)"),
+        ({"bounds": [(0, 1)]}, r"bounds: expected \(\(low, high\)"),
+        ({"points": 1}, "points: expected a whole number, at least 2"),
+        ({"tolerance": 0.0}, "tolerance: expected numbers greater than 0"),
+    ],
+)
+def test_bad_arguments_of_a_region_are_refused_by_name(changes, message):
+    default = {
+        "game": TORUS, "attractors": [[0, 0]], "tau": 1.0, "step": 0.1, "iterations": 5,
+        "bounds": [(-1, 1), (-1, 1)], "points": 3, "tolerance": 1e-3,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        region_of_attraction(**(default | changes))
+
+
+# The compiled functions
+
+
+def test_exponential_is_right_to_two_units_in_the_last_place():
+    x = np.concatenate([np.linspace(-700, 700, 20_001), np.linspace(-1, 1, 5001), [0.0, -0.0]])
+    fast = np.array([kernels.exp(v) for v in x])
+    reference = np.exp(x)
+    assert (np.abs(fast - reference) <= 2 * np.spacing(reference)).all()
+    assert kernels.exp(0.0) == 1.0
+
+
+def test_exponential_has_its_limits():
+    assert kernels.exp(-708.5) == kernels.exp(-1e300) == kernels.exp(-np.inf) == 0.0
+    assert kernels.exp(709.5) == kernels.exp(1e300) == kernels.exp(np.inf) == np.inf
+    assert np.isnan(kernels.exp(np.nan))
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_sine_and_cosine_are_right_to_rounding(name):
+    near = np.pi / 4 * np.arange(-40, 41)
+    x = np.concatenate([np.linspace(-100, 100, 10_001), near, near + 1e-9, [1e5, -9.9e5]])
+    fast = np.array([getattr(kernels, name)(v) for v in x])
+    np.testing.assert_allclose(fast, getattr(np, name)(x), rtol=0, atol=3e-16)
+    assert np.isnan(getattr(kernels, name)(np.nan))
+
+
+@pytest.mark.parametrize("game", [TORUS, POLYNOMIAL], ids=repr)
+@pytest.mark.parametrize("alternating", [False, True])
+def test_lockstep_and_single_trajectories_agree(game, alternating):
+    x0 = np.random.default_rng(8).uniform(-2, 2, (20, 2))
+    columns = np.ascontiguousarray(x0.T)
+    kernels.advance_all(game, alternating)(columns, 2.0, 1e-2, 100)
+    single = simulate(game, x0, 2.0, 1e-2, 100, alternating)[:, -1]
+    np.testing.assert_allclose(columns.T, single, rtol=1e-9, atol=1e-11)
+
+
+# Decay
+
+
+def test_decay_of_a_geometric_sequence_is_its_factor():
+    k = np.arange(2000)
+    assert decay_of(0.99**k) == pytest.approx(0.99, rel=1e-9)
+    assert decay_of(0.99**k[::10], every=10) == pytest.approx(0.99, rel=1e-9)
+    assert decay_of(1.01**k) == pytest.approx(1.01, rel=1e-9)
+
+
+def test_decay_sees_through_oscillation_and_the_rounding_floor():
+    k = np.arange(4000)
+    oscillating = 0.99**k * np.abs(np.cos(0.1 * k)) + 1e-14
+    assert decay_of(oscillating, floor=1e-10) == pytest.approx(0.99, rel=1e-3)
+
+
+@pytest.mark.parametrize("tau", [2.5, 5.0, 10.0])
+def test_measured_decay_is_the_exact_radius(tau):
+    rate = convergence_rate(QUADRATIC.blocks(np.zeros(4)), tau, 5e-4)
+    path = simulate(QUADRATIC, [5, 4, 3, 2], tau, 5e-4, 60_000, every=10)
+    measured = decay_factor(QUADRATIC, path, np.zeros(4), every=10)
+    assert np.log(measured) == pytest.approx(np.log(rate.radius), rel=0.02)
+
+
+def test_decay_takes_the_short_way_round_the_torus():
+    path = simulate(TORUS, [3.0, -3.0], 5.0, 0.01, 5000)
+    rate = convergence_rate(TORUS.blocks([np.pi, np.pi]), 5.0, 0.01)
+    assert decay_factor(TORUS, path, [np.pi, np.pi]) == pytest.approx(rate.radius, abs=1e-4)
+
+
+def test_decay_needs_ten_states():
+    with pytest.raises(ValueError, match="path: expected at least 10 states above"):
+        decay_of(0.1 ** np.arange(20), floor=1e-5)
+    with pytest.raises(ValueError, match="floor: expected"):
+        decay_factor(TORUS, np.ones((20, 2)), [0, 0], floor=-1.0)
+
+
+def test_iterations_to_reach_counts_from_where_the_distance_stays_small():
+    path = np.zeros((6, 2))
+    path[:, 0] = [3, 0.5, 2, 0.9, 0.2, 0.1]
+    game = Game(X**2 - Y**2, [X], [Y])
+    assert iterations_to_reach(game, path, [0, 0], 1.0) == 3
+    assert iterations_to_reach(game, path, [0, 0], 1.0, every=10) == 30
+    assert iterations_to_reach(game, path, [0, 0], 5.0) == 0
+    assert iterations_to_reach(game, path, [0, 0], 0.1) == 5
+    assert iterations_to_reach(game, path, [0, 0], 0.05) is None
+    with pytest.raises(ValueError, match="accuracy: expected"):
+        iterations_to_reach(game, path, [0, 0], 0.0)
