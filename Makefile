@@ -46,7 +46,7 @@ lint: setup
 	$(BIN)/python -m ruff format --check .
 
 bench: setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python benchmarks/bench.py
 
 report: setup
 	@$(BIN)/python -m taugda report
