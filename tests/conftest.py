@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from taugda.runs.project import Project
 
 RECORD = "from taugda.runs import Run\nrun = Run({stem!r}, globals())"

@@ -4,6 +4,7 @@ Everything is drawn from a generator that is passed in, so a seed names a game.
 """
 
 import numpy as np
+
 from taugda.blocks import Blocks
 
 SHAPES = [(n1, n2) for n1 in range(1, 7) for n2 in range(1, 7)]

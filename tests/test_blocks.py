@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from games_at_random import SHAPES, regular_blocks
+
 from taugda.blocks import Blocks
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from taugda.__main__ import main
 from taugda.claims import Claim, ClaimError, read_claims, verdict, verdicts
 from taugda.runs import Run

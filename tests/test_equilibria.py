@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+
 from taugda import games
 from taugda.blocks import Blocks
 from taugda.equilibria import NotPolynomialError, classify, critical_points
@@ -25,6 +26,7 @@ POLYNOMIAL = [
     ((13.643388740325724, 2.1578773928584454), "neither"),
 ]
 X, Y = sp.symbols("x y", real=True)
+ROOT, FOURTH_ROOT = sp.sqrt(2), sp.root(3, 4)
 
 
 def exact_points(game):
@@ -178,13 +180,16 @@ def test_search_serves_a_game_that_is_no_polynomial():
     ("f", "expected"),
     [
         (X**4 / 4 - X**2 + X * Y - Y**2 / 2, [(-1, -1), (0, 0), (1, 1)]),
-        ((X**2 - 2) * (1 - Y**2), [(-sp.sqrt(2), -1), (-sp.sqrt(2), 1), (0, 0), (sp.sqrt(2), -1), (sp.sqrt(2), 1)]),
-        (X**3 / 3 - sp.sqrt(3) * X - Y**2, [(-(3 ** sp.Rational(1, 4)), 0), (3 ** sp.Rational(1, 4), 0)]),
+        (
+            (X**2 - 2) * (1 - Y**2),
+            [(-ROOT, -1), (-ROOT, 1), (0, 0), (ROOT, -1), (ROOT, 1)],
+        ),
+        (X**3 / 3 - sp.sqrt(3) * X - Y**2, [(-FOURTH_ROOT, 0), (FOURTH_ROOT, 0)]),
         (X + Y, []),
         (X**2 + X * Y + X - Y**2, [(sp.Rational(-2, 5), sp.Rational(-1, 5))]),
     ],
     ids=["cubic", "roots", "irrational", "none", "linear"],
-)  # fmt: skip
+)
 def test_all_real_solutions_are_found_exactly(f, expected):
     points = exact_points(Game(f, [X], [Y]))
     assert [tuple(float(c) for c in p.exact) for p in points] == [

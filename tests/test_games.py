@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy as sp
+
 from taugda import games
 from taugda.games import Blocks, Game
 
@@ -60,7 +61,10 @@ COSTS = {
     "dirac_gan": (dirac_cost, [{"mu": 0.3}, {"mu": 1.0}, {"mu": 0.0}]),
     "covariance_gan": (
         covariance_cost,
-        [{"d": d, "mu": mu, "sigma": SIGMA[d]} for d, mu in ((1, 0.5), (1, 1.0), (2, 0.75), (3, 1.0))],
+        [
+            {"d": d, "mu": mu, "sigma": SIGMA[d]}
+            for d, mu in ((1, 0.5), (1, 1.0), (2, 0.75), (3, 1.0))
+        ],
     ),
 }
 CASES = [
@@ -173,7 +177,10 @@ def test_non_saturating_dirac_gan_is_zero_sum_at_its_equilibrium_only():
     game = games.dirac_gan(0.3, non_saturating=True)
     assert not game.zero_sum
     theta, omega = 0.8, -1.3
-    by_hand = [omega / (1 + np.exp(-theta * omega)), -theta / (1 + np.exp(theta * omega)) + 0.3 * omega]
+    by_hand = [
+        omega / (1 + np.exp(-theta * omega)),
+        -theta / (1 + np.exp(theta * omega)) + 0.3 * omega,
+    ]
     np.testing.assert_allclose(game.gradient([theta, omega]), by_hand, rtol=1e-14)
     with pytest.raises(ValueError, match="x: expected a point where the game is zero-sum"):
         game.blocks([theta, omega])
@@ -287,7 +294,10 @@ X, Y, Z = sp.symbols("x y z", real=True)
 @pytest.mark.parametrize(
     ("define", "message"),
     [
-        (lambda: Game(X * Y + Z, [X], [Y]), r"f: expected only the coordinates .* got also \['z'\]"),
+        (
+            lambda: Game(X * Y + Z, [X], [Y]),
+            r"f: expected only the coordinates .* got also \['z'\]",
+        ),
         (lambda: Game(None, [X], [Y], g=[X, Z]), "g: expected only the coordinates"),
         (lambda: Game(X * Y, [X], [X]), r"x1, x2: expected distinct coordinates, got \['x'\]"),
         (lambda: Game(X * Y, [X], [Y, Y]), r"x1, x2: expected distinct coordinates, got \['y'\]"),

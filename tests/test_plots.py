@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import image as mpl_image
 from matplotlib.figure import Figure
+
 from taugda import games, plots
 from taugda.dynamics import region_of_attraction, simulate
 from taugda.equilibria import critical_points
@@ -64,9 +65,7 @@ def draw_distances():
 
 def draw_regions():
     equilibria = torus_equilibria()
-    labels = region_of_attraction(
-        TORUS, [p.x for p in equilibria], TAUS, 0.04, 500, BOX, 9, 1e-2
-    )
+    labels = region_of_attraction(TORUS, [p.x for p in equilibria], TAUS, 0.04, 500, BOX, 9, 1e-2)
     return plots.regions(TORUS, labels, TAUS, BOX, equilibria)
 
 

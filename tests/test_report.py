@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
+
 from taugda.__main__ import main
 from taugda.report import ReportError, build
 from taugda.report.check import faults
@@ -57,6 +58,7 @@ class Elements(HTMLParser):
 def site(tmp_path_factory):
     """A project whose notebooks were run and reported once, for all tests that only read."""
     from conftest import Toy
+
     from taugda.runs.project import Project
 
     root = tmp_path_factory.mktemp("site")

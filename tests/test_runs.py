@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 import sympy
+
 from taugda.__main__ import main
 from taugda.runs import ParameterError, Project, ProjectError, Run
 from taugda.runs.files import recover, swap_in, write_atomic
