@@ -13,7 +13,17 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_SUBJECTS = ("dynamics", "equilibria", "games", "plots", "report", "runs", "stability")
+_SUBJECTS = (
+    "certify",
+    "dynamics",
+    "equilibria",
+    "games",
+    "plots",
+    "proofs",
+    "report",
+    "runs",
+    "stability",
+)
 __all__ = [*_SUBJECTS, "__version__"]
 
 

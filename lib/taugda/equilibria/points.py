@@ -1,7 +1,9 @@
 """Finding the critical points of a game."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.optimize
@@ -13,6 +15,9 @@ from taugda.checks import Array, count, finite_array
 from taugda.equilibria.kinds import Classification, classify
 from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
 from taugda.games import Game
+
+if TYPE_CHECKING:
+    from taugda.exact_blocks import ExactBlocks
 
 __all__ = ["CriticalPoint", "critical_points"]
 
@@ -32,6 +37,8 @@ class CriticalPoint:
     classification : Classification
     blocks : Blocks
         The blocks there.
+    game : Game or None
+        The game whose point it is; ``exact_blocks`` needs it.
     """
 
     x: Array
@@ -39,6 +46,20 @@ class CriticalPoint:
     residual: float
     classification: Classification
     blocks: Blocks
+    game: Game | None = field(default=None, repr=False)
+
+    @cached_property
+    def exact_blocks(self) -> "ExactBlocks":
+        """The blocks in exact numbers, up to a positive factor; see :meth:`Game.exact_blocks`.
+
+        Raises
+        ------
+        ValueError
+            If the point is known in double precision only.
+        """
+        if self.exact is None or self.game is None:
+            raise ValueError(f"point: expected one that is known exactly, got {self.x}")
+        return self.game.exact_blocks(self.exact)
 
     @property
     def kind(self) -> str:
@@ -159,7 +180,7 @@ def _collect(game: Game, points: Iterable[Sequence]) -> list[CriticalPoint]:
         x = game.wrap(x)
         blocks = game.blocks(x)
         residual = float(np.abs(game.gradient(x)).max())
-        result.append(CriticalPoint(x, exact, residual, classify(blocks), blocks))
+        result.append(CriticalPoint(x, exact, residual, classify(blocks), blocks, game))
     return sorted(result, key=lambda p: tuple(np.round(p.x, 9)))
 
 

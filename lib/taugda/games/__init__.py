@@ -10,7 +10,8 @@ authors' notebooks (github.com/fiezt/Finite-Learning-Ratio) as defaults.
 """
 
 from taugda.blocks import Blocks
-from taugda.games.game import Game, exact
+from taugda.games.exact_numbers import exact
+from taugda.games.game import Game
 from taugda.games.paper import (
     covariance_errors,
     covariance_gan,

@@ -1,9 +1,8 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
@@ -12,46 +11,10 @@ from numpy.typing import ArrayLike
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
 
-__all__ = ["Game", "exact"]
+if TYPE_CHECKING:
+    from taugda.exact_blocks import ExactBlocks
 
-
-def exact(name: str, value: Any) -> sp.Expr:
-    """Turn a parameter into an exact SymPy number; a float is read as the decimal it prints.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the message.
-    value : int, float, Fraction or SymPy number
-        The value: 0.15 becomes 3/20, not the nearest binary fraction.
-
-    Returns
-    -------
-    sympy.Expr
-
-    Raises
-    ------
-    ValueError
-        If the value is no finite real number.
-
-    Examples
-    --------
-    >>> exact("a", 0.15)
-    3/20
-    """
-    if isinstance(value, sp.Expr):
-        number = sp.nsimplify(value, rational=True) if value.has(sp.Float) else value
-    elif isinstance(value, Fraction):
-        number = sp.Rational(value.numerator, value.denominator)
-    elif isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        number = sp.Integer(int(value))
-    elif isinstance(value, (float, np.floating)) and np.isfinite(value):
-        number = sp.Rational(repr(float(value)))
-    else:
-        raise ValueError(f"{name}: expected a finite real number, got {value!r}")
-    if not (number.is_number and number.is_real and number.is_finite):
-        raise ValueError(f"{name}: expected a finite real number, got {value!r}")
-    return number
+__all__ = ["Game"]
 
 
 class Game:
@@ -71,6 +34,9 @@ class Game:
     known_points : sequence of sequences, optional
         Critical points that are known exactly, for games whose equations SymPy cannot solve.
         Each is put into g and refused unless g vanishes there.
+    parameters : sequence of sympy.Symbol, optional
+        Symbols that f or g may hold besides the coordinates, for formulas in the parameters.
+        Such a game has derivatives and LaTeX, but no numbers: evaluating it raises.
     name : str
         A short name, for figures and messages.
 
@@ -98,15 +64,17 @@ class Game:
         g: Sequence[sp.Expr] | None = None,
         periods: Sequence[Any] | None = None,
         known_points: Iterable[Sequence[Any]] = (),
+        parameters: Sequence[sp.Symbol] = (),
         name: str = "game",
     ) -> None:
         self.name = name
+        self.parameters = self._symbols("parameters", parameters) if parameters else ()
         self.x1 = self._symbols("x1", x1)
         self.x2 = self._symbols("x2", x2)
         self.variables = self.x1 + self.x2
         self.n1, self.n2 = len(self.x1), len(self.x2)
         self.n = self.n1 + self.n2
-        names = [s.name for s in self.variables]
+        names = [s.name for s in self.variables + self.parameters]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"x1, x2: expected distinct coordinates, got {sorted(twice)} twice")
@@ -164,11 +132,13 @@ class Game:
         ValueError
             If a dimension is not positive or g does not vanish at a known point.
         """
-        game = object.__new__(_FunctionGame)
+        from taugda.games.functions import FunctionGame
+
+        game = object.__new__(FunctionGame)
         game.name = name
         game.n1, game.n2 = count("n1", n1), count("n2", n2)
         game.n = game.n1 + game.n2
-        game.zero_sum, game.expr, game.g = True, None, None
+        game.zero_sum, game.expr, game.g, game.parameters = True, None, None, ()
         game.periods = (None,) * game.n
         game._functions = (gradient, blocks, f)
         points = []
@@ -265,7 +235,16 @@ class Game:
         return self.unchecked_gradient(self.point(x))
 
     def unchecked_gradient(self, x: Array) -> Array:
-        """Return g(x) as :meth:`gradient` does, without looking at x (for inner loops)."""
+        """Return g(x) as :meth:`gradient` does, without looking at x (for inner loops).
+
+        Parameters
+        ----------
+        x : ndarray of float64, shape (..., n1 + n2)
+
+        Returns
+        -------
+        ndarray, shape (..., n1 + n2)
+        """
         return self._evaluate(self._compiled_g, x)
 
     def blocks(self, x: ArrayLike) -> Blocks:
@@ -296,6 +275,30 @@ class Game:
                     f"(D1 g2 = -(D2 g1)^T), got a difference of {gap:.3g}; use jacobian"
                 )
         return Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:])
+
+    def exact_blocks(self, point: Sequence[Any]) -> "ExactBlocks":
+        """Return the blocks at one exact point, in SymPy numbers.
+
+        Parameters
+        ----------
+        point : sequence of n1 + n2 SymPy numbers
+            For example ``CriticalPoint.exact``; no floats.
+
+        Returns
+        -------
+        ExactBlocks
+            Up to a positive factor: an exponential that all entries share is left out, which
+            changes no statement about stability or tau*.
+
+        Raises
+        ------
+        ValueError
+            If the game is not symbolic or has free parameters, the point is not exact, or an
+            entry there is no real number.
+        """
+        from taugda.games.exact_points import exact_blocks
+
+        return exact_blocks(self, point)
 
     def jacobian(self, x: ArrayLike, tau: float) -> Array:
         """Return J_tau(x), the Jacobian of Lambda_tau g.
@@ -358,15 +361,23 @@ class Game:
 
     @cached_property
     def _compiled_f(self) -> Callable[..., list[Any]]:
-        return sp.lambdify(self.variables, [self.expr], modules="numpy", cse=True)
+        return self._compile([self.expr])
 
     @cached_property
     def _compiled_g(self) -> Callable[..., list[Any]]:
-        return sp.lambdify(self.variables, list(self.g), modules="numpy", cse=True)
+        return self._compile(list(self.g))
 
     @cached_property
     def _compiled_jacobian(self) -> Callable[..., list[Any]]:
-        return sp.lambdify(self.variables, list(self.symbolic_jacobian), modules="numpy", cse=True)
+        return self._compile(list(self.symbolic_jacobian))
+
+    def _compile(self, expressions: list[sp.Expr]) -> Callable[..., list[Any]]:
+        if self.parameters:
+            raise ValueError(
+                f"game: expected one without free parameters, got {self!r} with "
+                f"{[s.name for s in self.parameters]}; give them values to compute numbers"
+            )
+        return sp.lambdify(self.variables, expressions, modules="numpy", cse=True)
 
     def _evaluate(self, compiled: Callable[..., list[Any]], points: Array) -> Array:
         values = compiled(*np.moveaxis(points, -1, 0))
@@ -396,7 +407,7 @@ class Game:
         expression = sp.sympify(expression)
         if not isinstance(expression, sp.Expr) or expression.is_Matrix:
             raise ValueError(f"{name}: expected a SymPy expression, got {expression!r}")
-        unknown = expression.free_symbols - set(self.variables)
+        unknown = expression.free_symbols - set(self.variables + self.parameters)
         if unknown:
             names = sorted(s.name for s in unknown)
             declared = [s.name for s in self.variables]
@@ -418,38 +429,3 @@ class Game:
         if any(sp.simplify(component.subs(at)) != 0 for component in self.g):
             raise ValueError(f"known_points: expected g = 0 at {exact_point}")
         return exact_point
-
-
-class _FunctionGame(Game):
-    """A game made of NumPy functions; only what evaluates differs."""
-
-    _functions: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any] | None]
-
-    @property
-    def symbolic(self) -> bool:
-        return False
-
-    def latex(self) -> str:
-        raise ValueError(f"game: expected one defined in SymPy, got {self!r}")
-
-    def _repr_latex_(self) -> str:
-        return repr(self)
-
-    def f(self, x: ArrayLike) -> Array:
-        points = self.point(x)
-        if self._functions[2] is None:
-            raise ValueError(f"game: expected one with a cost f, got {self!r}")
-        return self._functions[2](points)
-
-    def unchecked_gradient(self, x: Array) -> Array:
-        return self._functions[0](x)
-
-    def blocks(self, x: ArrayLike) -> Blocks:
-        return self._functions[1](self._one_point(x))
-
-    def jacobian(self, x: ArrayLike, tau: float) -> Array:
-        points = self.point(x)
-        tau = positive("tau", tau)
-        flat = points.reshape(-1, self.n)
-        stacked = np.stack([self._functions[1](p).jacobian(tau) for p in flat])
-        return stacked.reshape(*points.shape[:-1], self.n, self.n)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array
-from taugda.games.game import Game, exact
+from taugda.games.exact_numbers import exact, exact_parameter
+from taugda.games.game import Game
 
 __all__ = [
     "covariance_errors",
@@ -127,8 +128,8 @@ def torus(a: Any = 0.15, b: Any = 0.15) -> Game:
 
     Parameters
     ----------
-    a, b : number
-        Weights of the players' own terms.
+    a, b : number or sympy.Expr
+        Weights of the players' own terms; real symbols make a game for formulas only.
 
     Returns
     -------
@@ -140,10 +141,13 @@ def torus(a: Any = 0.15, b: Any = 0.15) -> Game:
     ValueError
         If a or b is no real number.
     """
-    a, b = exact("a", a), exact("b", b)
+    (a, in_a), (b, in_b) = exact_parameter("a", a), exact_parameter("b", b)
+    parameters = tuple(dict.fromkeys(in_a + in_b))
     x1, x2 = sp.symbols("x1 x2", real=True)
     cost = -a * sp.cos(x1) + sp.cos(x1 - x2) + b * sp.cos(x2)
-    return Game(cost, [x1], [x2], periods=[2 * sp.pi, 2 * sp.pi], name="location game on the torus")
+    periods = [2 * sp.pi, 2 * sp.pi]
+    name = "location game on the torus"
+    return Game(cost, [x1], [x2], periods=periods, parameters=parameters, name=name)
 
 
 def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
@@ -153,8 +157,9 @@ def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
 
     Parameters
     ----------
-    mu : number
-        Weight of the penalty, at least 0 (the theory's convention, with the factor 1/2).
+    mu : number or sympy.Expr
+        Weight of the penalty, at least 0 (the theory's convention, with the factor 1/2); a
+        real symbol makes a game for formulas only.
     non_saturating : bool
         Whether the generator follows omega l'(-theta omega) instead of D1 f = omega
         l'(theta omega).  That pair of gradients is not the gradient of this f, so the game
@@ -169,17 +174,19 @@ def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
     ValueError
         If mu is negative or no real number.
     """
-    mu = exact("mu", mu)
+    mu, parameters = exact_parameter("mu", mu)
     if mu.is_negative:
         raise ValueError(f"mu: expected a number at least 0, got {mu}")
     theta, omega = sp.symbols("theta omega", real=True)
     name = "Dirac-GAN"
     if not non_saturating:
         cost = -sp.log(1 + sp.exp(-theta * omega)) - sp.log(2) - mu * omega**2 / 2
-        return Game(cost, [theta], [omega], known_points=[(0, 0)], name=name)
+        more = {"known_points": [(0, 0)], "parameters": parameters, "name": name}
+        return Game(cost, [theta], [omega], **more)
     slope = 1 / (1 + sp.exp(theta * omega))  # l'(t) = 1 / (1 + e^t)
     g = [omega / (1 + sp.exp(-theta * omega)), -theta * slope + mu * omega]
-    return Game(None, [theta], [omega], g=g, known_points=[(0, 0)], name=f"non-saturating {name}")
+    more = {"known_points": [(0, 0)], "parameters": parameters, "name": f"non-saturating {name}"}
+    return Game(None, [theta], [omega], g=g, **more)
 
 
 def covariance_gan(

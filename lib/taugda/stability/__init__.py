@@ -8,6 +8,8 @@ Source: Fiez & Ratliff (2021), the theorems on tau* (guard map), on non-converge
 the rate and on regularized GANs; the Kronecker-free form of the guard map is ours.
 """
 
+from taugda.numberfield import FieldTooHardError
+from taugda.stability.closed_form import tau_star_closed_form, tau_star_formula
 from taugda.stability.gan import regularized_gan_blocks
 from taugda.stability.guard import box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
@@ -33,6 +35,7 @@ from taugda.stability.thresholds import (
 
 __all__ = [
     "ConvergenceRate",
+    "FieldTooHardError",
     "Interval",
     "KrylovError",
     "LastCrossing",
@@ -51,6 +54,8 @@ __all__ = [
     "stability_intervals",
     "summary",
     "tau_star",
+    "tau_star_closed_form",
+    "tau_star_formula",
     "tau_star_or_none",
     "tau_star_search",
     "tau_zero",

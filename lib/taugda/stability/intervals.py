@@ -3,37 +3,58 @@
 import itertools
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import sympy as sp
 
 from taugda.blocks import Blocks
 from taugda.equilibria import classify
 from taugda.stability.guard import guard_roots
 from taugda.stability.spectra import is_stable
 
+if TYPE_CHECKING:
+    from taugda.exact_blocks import ExactBlocks
+
 __all__ = ["Interval", "stability_intervals"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An open interval of tau; ``upper`` is infinity where it never ends."""
+    """An open interval of tau; ``upper`` is infinity where it never ends.
 
-    lower: float
-    upper: float
+    The ends are floats, or SymPy numbers where the exact route found them.
+    """
+
+    lower: float | sp.Expr
+    upper: float | sp.Expr
 
     def __contains__(self, tau: float) -> bool:
-        return self.lower < tau < self.upper
+        return bool(self.lower < tau < self.upper)
 
     def __str__(self) -> str:
-        return f"({self.lower:.10g}, {self.upper:.10g})"
+        return f"({_text(self.lower, 10)}, {_text(self.upper, 10)})"
 
     def latex(self) -> str:
-        """Return the interval as TeX between dollar signs, with six digits."""
-        upper = r"\infty" if self.upper == math.inf else f"{self.upper:.6g}"
-        return f"$({self.lower:.6g}, {upper})$"
+        """Return the interval as TeX between dollar signs: short exact ends, else six digits."""
+        return f"$({_latex(self.lower)}, {_latex(self.upper)})$"
 
 
-def stability_intervals(blocks: Blocks) -> list[Interval]:
+def _text(end: float | sp.Expr, digits: int) -> str:
+    if isinstance(end, sp.Expr) and end.is_finite and not end.has(sp.CRootOf):
+        return str(end)
+    return f"{float(end):.{digits}g}"
+
+
+def _latex(end: float | sp.Expr) -> str:
+    if end == math.inf:
+        return r"\infty"
+    if isinstance(end, sp.Expr) and not end.has(sp.CRootOf):
+        return sp.latex(end)
+    return f"{float(end):.6g}"
+
+
+def stability_intervals(blocks: "Blocks | ExactBlocks", exact: bool = False) -> list[Interval]:
     """Return the open intervals of tau > 0 on which the critical point is stable.
 
     The ends are roots of the guard map (two eigenvalues of J_tau sum to zero) and between two
@@ -42,8 +63,10 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : Blocks or ExactBlocks
         The blocks at any critical point, equilibrium or not.
+    exact : bool
+        Whether to return exact ends (SymPy numbers); needs :class:`ExactBlocks`.
 
     Returns
     -------
@@ -52,12 +75,23 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
         Stackelberg equilibrium (where A22 and S1 are nonsingular); an empty list means that
         no tau makes the point stable.
 
+    Raises
+    ------
+    ValueError
+        If ``exact`` and the blocks are not exact, or their number field is too hard
+        (``FieldTooHardError``, which says the degree).
+
     Examples
     --------
     >>> from taugda import games
     >>> print(*stability_intervals(games.quadratic().blocks([0, 0, 0, 0])))
     (2, inf)
     """
+    if exact:
+        from taugda.stability.exact import exact_stability_intervals
+
+        return exact_stability_intervals(blocks)
+    blocks = in_floats(blocks)
     if _always_singular(blocks):
         return []
     kind = classify(blocks)
@@ -71,6 +105,11 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
         if is_stable(blocks, _between(lower, upper)):
             intervals.append(Interval(lower, upper))
     return intervals
+
+
+def in_floats(blocks: "Blocks | ExactBlocks") -> Blocks:
+    """Return exact blocks in double precision, and blocks in floats as they are."""
+    return blocks if isinstance(blocks, Blocks) else blocks.numeric()
 
 
 def _between(lower: float, upper: float) -> float:

@@ -2,18 +2,22 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
 import scipy.optimize
+import sympy as sp
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.stability.intervals import stability_intervals
+from taugda.stability.intervals import in_floats, stability_intervals
 from taugda.stability.krylov import guard_roots_descending
 from taugda.stability.spectra import spectral_abscissa
+
+if TYPE_CHECKING:
+    from taugda.exact_blocks import ExactBlocks
 
 __all__ = [
     "LastCrossing",
@@ -38,10 +42,10 @@ class TauStar:
 
     Attributes
     ----------
-    value : float
-        tau*: the point is stable for every tau > tau*.  0 where it is stable for every
-        tau > 0; infinity where there is no finite tau*, because the point is no differential
-        Stackelberg equilibrium.
+    value : float or sympy.Expr
+        tau*: the point is stable for every tau > tau*; a SymPy number by the exact route.  0
+        where it is stable for every tau > 0; infinity where there is no finite tau*, because
+        the point is no differential Stackelberg equilibrium.
     qualifies : bool
         Whether the point is a differential Stackelberg equilibrium (strict local minmax).
     reason : str
@@ -63,7 +67,7 @@ class TauStar:
         What the spectrum of J_tau confirmed.
     """
 
-    value: float
+    value: float | sp.Expr
     qualifies: bool
     reason: str
     method: str
@@ -77,10 +81,13 @@ class TauStar:
     def __str__(self) -> str:
         if not self.qualifies:
             return f"no finite tau*: {self.reason}"
-        return f"tau* = {self.value:.12g} ({self.reason}; {self.method})"
+        number = f"{float(self.value):.12g}"
+        if isinstance(self.value, sp.Expr):
+            number = number if self.value.has(sp.CRootOf) else str(self.value)
+        return f"tau* = {number} ({self.reason}; {self.method})"
 
 
-def tau_star(blocks: Blocks) -> TauStar:
+def tau_star(blocks: "Blocks | ExactBlocks", exact: bool = False) -> TauStar:
     """Compute tau*: the point is stable under tau-GDA for every tau > tau*.
 
     tau* is finite iff the point is a differential Stackelberg equilibrium; it is then 0 iff
@@ -90,8 +97,11 @@ def tau_star(blocks: Blocks) -> TauStar:
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : Blocks or ExactBlocks
         The blocks at a critical point, any n1 and n2.
+    exact : bool
+        Whether to return an exact value (a SymPy number), proved by root isolation; needs
+        :class:`ExactBlocks`, as ``game.exact_blocks`` returns them.
 
     Returns
     -------
@@ -101,7 +111,8 @@ def tau_star(blocks: Blocks) -> TauStar:
     Raises
     ------
     ValueError
-        If A22 is singular, which the theorem excludes.
+        If A22 is singular, which the theorem excludes; if ``exact`` and the blocks are not
+        exact, or their number field is too hard (``FieldTooHardError``, with the degree).
     taugda.stability.KrylovError
         If n1 n2 is large and the Krylov method does not converge.
     RuntimeError
@@ -119,6 +130,11 @@ def tau_star(blocks: Blocks) -> TauStar:
     >>> print(tau_star(games.quadratic().blocks([0, 0, 0, 0])))
     tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 3; guard map, dense)
     """
+    if exact:
+        from taugda.stability.exact import exact_tau_star
+
+        return TauStar(**exact_tau_star(blocks))
+    blocks = in_floats(blocks)
     blocks.require_regular_A22()
     kind = classify(blocks)
     none = np.empty(0, dtype=complex)
