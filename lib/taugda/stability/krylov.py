@@ -129,8 +129,8 @@ def guard_roots_descending(blocks: Blocks, dense_order: int = DENSE_ORDER) -> It
                 )
             seen.append(tau)
             yield GuardRoot(tau, "guard map, Krylov", residual, applications)
-        if k == order - 2:
-            return
+        if k == order - 2:  # ARPACK's most; two are left
+            break
     if order <= _FALLBACK:
         for root in reversed(guard_roots(blocks)):
             if all(abs(root - s) > 1e-9 * s for s in seen):

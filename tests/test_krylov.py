@@ -1,0 +1,90 @@
+"""The route without the matrix: same roots as the dense one, proof on the spectrum, honest ends."""
+
+import numpy as np
+import pytest
+
+from taugda import ensembles, stability
+from taugda.blocks import Blocks
+from taugda.stability import krylov
+
+COMPLEX_AHEAD = Blocks([[-1, 1], [1, -3]], [[3, 4], [5, -2]], [[5, -3], [-3, 2]])
+
+
+def roots(blocks, dense_order):
+    return list(krylov.guard_roots_descending(blocks, dense_order))
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(4, 4), (3, 9), (9, 3), (12, 12), (7, 20)])
+def test_krylov_finds_the_dense_routes_largest_root(n1, n2):
+    blocks = ensembles.random_dse(n1, n2, np.random.default_rng([n1, n2]))
+    dense, sparse = roots(blocks, n1 * n2)[0], next(krylov.guard_roots_descending(blocks, 0))
+    assert (dense.method, sparse.method) == ("guard map, dense", "guard map, Krylov")
+    assert sparse.tau == pytest.approx(dense.tau, rel=1e-9)
+    assert sparse.residual < 1e-10
+    assert sparse.applications > 0
+
+
+def test_all_positive_real_roots_come_in_descending_order():
+    blocks = ensembles.random_blocks(4, 5, np.random.default_rng(5))
+    dense = [root.tau for root in roots(blocks, 20)]
+    sparse = [root.tau for root in roots(blocks, 0)]
+    assert len(dense) > 1
+    assert sparse == sorted(sparse, reverse=True)
+    np.testing.assert_allclose(sparse, dense, rtol=1e-9)
+
+
+def test_a_complex_pair_ahead_is_passed_over():
+    values = np.linalg.eigvals(stability.guard_matrix(COMPLEX_AHEAD))
+    assert values.real.max() > 1.5
+    (first, *_) = roots(COMPLEX_AHEAD, 0)
+    assert first.tau == pytest.approx(stability.tau_star_search(COMPLEX_AHEAD), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(40, 40), (20, 70), (70, 20)])
+def test_tau_star_of_a_large_game_is_confirmed_on_the_spectrum(n1, n2):
+    blocks = ensembles.random_dse(n1, n2, np.random.default_rng([n1, n2]))
+    answer = stability.tau_star(blocks)
+    assert answer.method == "guard map, Krylov"
+    assert stability.spectral_abscissa(blocks.jacobian(answer.value * 1.0001)) > 0
+    assert stability.spectral_abscissa(blocks.jacobian(answer.value * 0.9999)) < 0
+    assert len(answer.crossing) == 2
+    assert answer.residual < 1e-8
+
+
+def test_no_convergence_is_an_error_with_what_was_found(monkeypatch):
+    monkeypatch.setattr(krylov, "_RESTARTS", 1)
+    blocks = ensembles.random_dse(40, 40, np.random.default_rng(0))
+    with pytest.raises(stability.KrylovError, match=r"found \d+ of 1 eigenvalues"):
+        stability.tau_star(blocks)
+
+
+def test_no_decision_is_an_error(monkeypatch):
+    monkeypatch.setattr(krylov, "_COUNTS", (1,))
+    monkeypatch.setattr(krylov, "_FALLBACK", 0)
+    with pytest.raises(stability.KrylovError, match="did not decide"):
+        roots(ensembles.random_dse(12, 12, np.random.default_rng(0)), 0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_last_crossing_is_where_the_number_of_unstable_eigenvalues_last_changes(seed):
+    rng = np.random.default_rng(seed)
+    blocks = ensembles.random_blocks(*rng.integers(1, 5, 2).tolist(), rng)
+    answer = stability.last_crossing(blocks)
+    beyond = np.geomspace(max(answer.value, 1e-6) * 1.0001, 1e7, 4000)
+    unstable = (np.linalg.eigvals(blocks.jacobian(beyond)).real <= 0).sum(axis=1)
+    assert set(unstable.tolist()) == {answer.unstable_above}
+    assert answer.value <= stability.tau_zero(blocks) * (1 + 1e-9)
+    assert answer.value == 0 or answer.unstable_below != answer.unstable_above
+
+
+def test_last_crossing_at_a_strict_local_minmax_point_is_tau_star():
+    blocks = ensembles.random_dse(5, 7, np.random.default_rng(1))
+    assert stability.last_crossing(blocks).value == pytest.approx(stability.tau_star(blocks).value)
+
+
+def test_where_the_guard_matrix_does_not_exist_and_the_game_is_large_the_error_says_so():
+    rng = np.random.default_rng(0)
+    a22 = np.diag(np.r_[-1.0, np.arange(1.0, 40.0)])  # -1 and 1 sum to zero
+    blocks = Blocks(np.diag(rng.uniform(1, 2, 40)), rng.standard_normal((40, 40)), a22)
+    with pytest.raises(ValueError, match="A22: expected no two eigenvalues that sum to zero"):
+        stability.last_crossing(blocks)
