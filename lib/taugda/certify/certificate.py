@@ -2,6 +2,7 @@
 
 import json
 import keyword
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -26,6 +27,7 @@ from taugda.games import Game
 __all__ = ["Certificate", "Recheck", "certify"]
 
 _FORMAT = "taugda certificate 1"
+_WIDTH = 92  # columns of a printed certificate
 _MOST = 1 << 16  # bits
 _CONSTANTS = {"E": sp.E}
 
@@ -130,7 +132,10 @@ class Certificate:
         verdict = "everything above is proved" if every else "not everything is proved"
         used = ", ".join(f"{k} {v}" for k, v in self.versions.items())
         lines.append(f"In all: {verdict}; ball arithmetic of {self.precision} bits; {used}")
-        return "\n".join(lines)
+        return "\n".join(
+            textwrap.fill(line, _WIDTH, subsequent_indent=" " * 6, break_on_hyphens=False)
+            for line in "\n".join(lines).splitlines()
+        )
 
     def to_json(self, path: str | Path) -> None:
         """Save the certificate.
