@@ -74,6 +74,33 @@ class ExactBlocks:
                             f"{(i, j)} and {block[j, i]} at {(j, i)}"
                         )
 
+    @classmethod
+    def from_decimals(cls, A11: Any, A12: Any, A22: Any) -> "ExactBlocks":
+        """Make exact blocks from floats, each read as the decimal that it prints.
+
+        Parameters
+        ----------
+        A11, A12, A22 : nested sequence of numbers
+            As above; 0.15 becomes 3/20.
+
+        Returns
+        -------
+        ExactBlocks
+
+        Raises
+        ------
+        ValueError
+            If an entry is no finite number, or the blocks do not fit.
+        """
+        from taugda.games import exact
+
+        return cls(
+            *(
+                [[exact(name, entry) for entry in row] for row in value]
+                for name, value in (("A11", A11), ("A12", A12), ("A22", A22))
+            )
+        )
+
     @property
     def n1(self) -> int:
         """Number of coordinates of player 1."""
