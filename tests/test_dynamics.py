@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from taugda import games, kernels
+from taugda import games
 from taugda.dynamics import (
     DivergenceError,
     basin_sizes,
     decay_factor,
     decay_of,
     iterations_to_reach,
+    kernels,
     label,
     region_of_attraction,
     simulate,

@@ -7,11 +7,11 @@ import pytest
 import sympy as sp
 
 from taugda import games
-from taugda.algebraic import algebraic_elements, simplest
 from taugda.blocks import Blocks
 from taugda.equilibria import CriticalPoint, classify, critical_points
-from taugda.exact_blocks import ExactBlocks
-from taugda.numberfield import MAX_DEGREE
+from taugda.exact import ExactBlocks
+from taugda.exact.algebraic import algebraic_elements, simplest
+from taugda.exact.numberfield import MAX_DEGREE
 from taugda.stability import (
     FieldTooHardError,
     stability_intervals,

@@ -28,14 +28,17 @@ MODULES = sorted(
 )
 CORE = [
     "taugda.blocks",
+    "taugda.certify",
     "taugda.checks",
     "taugda.dynamics",
+    "taugda.dynamics.kernels",
     "taugda.ensembles",
     "taugda.equilibria",
+    "taugda.exact",
     "taugda.expressions",
     "taugda.games",
-    "taugda.kernels",
     "taugda.plots",
+    "taugda.proofs",
     "taugda.stability",
 ]
 

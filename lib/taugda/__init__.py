@@ -3,7 +3,8 @@
 A companion to "Local Convergence Analysis of Gradient Descent Ascent with Finite
 Timescale Separation" (Fiez & Ratliff, ICLR 2021).  The subjects are modules: ``games``,
 ``equilibria``, ``stability``, ``dynamics`` and ``plots`` hold the mathematics and its
-pictures; ``runs`` and ``report`` execute the notebooks and make the pages.
+pictures; ``exact``, ``certify`` and ``proofs`` the same numbers in exact and in ball arithmetic;
+``runs`` and ``report`` execute the notebooks and make the pages.
 
 Nothing is imported here until it is used, so ``import taugda`` takes milliseconds.
 """
@@ -17,6 +18,7 @@ _SUBJECTS = (
     "certify",
     "dynamics",
     "equilibria",
+    "exact",
     "games",
     "plots",
     "proofs",

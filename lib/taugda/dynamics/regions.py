@@ -78,7 +78,7 @@ def region_of_attraction(
         raise ValueError(
             f"bounds: expected ((low, high), (low, high)) with low < high, got {bounds}"
         )
-    from taugda import kernels
+    from taugda.dynamics import kernels
 
     advance = kernels.advance_all(game, alternating)
     x1, x2 = (np.linspace(low, high, points) for low, high in box)

@@ -142,7 +142,7 @@ def _run_compiled(
     generators: list[np.random.Generator] | None,
     out: Array,
 ) -> None:
-    from taugda import kernels
+    from taugda.dynamics import kernels
 
     advance = kernels.advance(game, alternating)
     silent = np.empty((0, game.n))

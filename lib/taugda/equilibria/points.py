@@ -17,7 +17,7 @@ from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
 from taugda.games import Game
 
 if TYPE_CHECKING:
-    from taugda.exact_blocks import ExactBlocks
+    from taugda.exact import ExactBlocks
 
 __all__ = ["CriticalPoint", "critical_points"]
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from taugda.algebraic import simplest
-from taugda.exact_blocks import ExactBlocks
-from taugda.numberfield import FieldTooHardError
+from taugda.exact import ExactBlocks
+from taugda.exact.algebraic import simplest
+from taugda.exact.numberfield import FieldTooHardError
 
 if TYPE_CHECKING:
     from taugda.games.game import Game

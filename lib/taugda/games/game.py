@@ -12,7 +12,7 @@ from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
 
 if TYPE_CHECKING:
-    from taugda.exact_blocks import ExactBlocks
+    from taugda.exact import ExactBlocks
 
 __all__ = ["Game"]
 

@@ -8,7 +8,7 @@ Source: Fiez & Ratliff (2021), the theorems on tau* (guard map), on non-converge
 the rate and on regularized GANs; the Kronecker-free form of the guard map is ours.
 """
 
-from taugda.numberfield import FieldTooHardError
+from taugda.exact.numberfield import FieldTooHardError
 from taugda.stability.closed_form import tau_star_closed_form, tau_star_formula
 from taugda.stability.gan import regularized_gan_blocks
 from taugda.stability.guard import box_sum, guard_matrix

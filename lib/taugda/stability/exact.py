@@ -21,9 +21,9 @@ from flint import fmpq, fmpq_poly
 from taugda.blocks import Blocks
 from taugda.checks import ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.exact_blocks import ExactBlocks
-from taugda.linear import characteristic_polynomial, determinant, inertia, interpolate
-from taugda.numberfield import monic
+from taugda.exact import ExactBlocks
+from taugda.exact.linear import characteristic_polynomial, determinant, inertia, interpolate
+from taugda.exact.numberfield import monic
 from taugda.stability.exact_roots import (
     Root,
     between,

@@ -9,8 +9,8 @@ from functools import cache
 import sympy as sp
 from flint import acb_poly, arb, ctx, fmpq, fmpq_poly, fmpz_poly, nmod_poly
 
-from taugda.linear import interpolate
-from taugda.numberfield import (
+from taugda.exact.linear import interpolate
+from taugda.exact.numberfield import (
     Field,
     FieldTooHardError,
     RealRoot,

@@ -14,7 +14,7 @@ from taugda.stability.guard import guard_roots
 from taugda.stability.spectra import is_stable
 
 if TYPE_CHECKING:
-    from taugda.exact_blocks import ExactBlocks
+    from taugda.exact import ExactBlocks
 
 __all__ = ["Interval", "stability_intervals"]
 

@@ -17,7 +17,7 @@ from taugda.stability.krylov import guard_roots_descending
 from taugda.stability.spectra import spectral_abscissa
 
 if TYPE_CHECKING:
-    from taugda.exact_blocks import ExactBlocks
+    from taugda.exact import ExactBlocks
 
 __all__ = [
     "LastCrossing",

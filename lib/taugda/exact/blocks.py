@@ -8,10 +8,10 @@ from typing import Any
 import sympy as sp
 from flint import fmpq_poly
 
-from taugda.algebraic import algebraic_elements, simplest
 from taugda.blocks import Blocks
-from taugda.linear import determinant
-from taugda.numberfield import Field
+from taugda.exact.algebraic import algebraic_elements, simplest
+from taugda.exact.linear import determinant
+from taugda.exact.numberfield import Field
 
 __all__ = ["ExactBlocks"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from flint import fmpq, fmpq_mat, fmpq_poly
 
-from taugda.numberfield import Field
+from taugda.exact.numberfield import Field
 
 __all__ = ["Rows", "characteristic_polynomial", "determinant", "inertia", "interpolate"]
 

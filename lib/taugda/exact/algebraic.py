@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import sympy as sp
 from flint import arb, ctx, fmpq, fmpq_poly, fmpz_poly
 
-from taugda.numberfield import Field, FieldTooHardError, RealRoot, locate
+from taugda.exact.numberfield import Field, FieldTooHardError, RealRoot, locate
 
 __all__ = ["algebraic_elements", "simplest"]
 
