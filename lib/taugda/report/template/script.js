@@ -44,7 +44,7 @@ function nameHeaders() {
 
 // What scrolls sideways must be reachable by keyboard.
 function markScrollers() {
-  for (const math of document.querySelectorAll("mjx-container:not([display])")) {
+  for (const math of document.querySelectorAll("mjx-container:not([display], [aria-hidden])")) {
     const room = math.closest("p, li, td, th, div, figcaption, caption")?.clientWidth;
     math.classList.toggle("wide", math.firstElementChild.getBoundingClientRect().width > room);
   }
@@ -57,6 +57,9 @@ function markScrollers() {
 document.addEventListener("DOMContentLoaded", () => {
   markScrollers();
   addEventListener("resize", markScrollers);
+  // Tables grow when their formulas are set and when fonts arrive.
+  const watch = new ResizeObserver(markScrollers);
+  for (const part of document.querySelectorAll(".scroll, .scroll > *")) watch.observe(part);
   const folds = [...document.querySelectorAll("details.code")];
   const button = document.querySelector("[data-fold]");
   for (const fold of folds) fold.addEventListener("toggle", markScrollers);
