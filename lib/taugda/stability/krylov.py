@@ -17,7 +17,7 @@ from taugda.stability.guard import REAL, guard_roots, reduced_guard
 __all__ = ["DENSE_ORDER", "GuardRoot", "KrylovError", "guard_roots_descending"]
 
 # Up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues at once.
-DENSE_ORDER = 100
+DENSE_ORDER = 64
 # ARPACK's restarts before it is given up; a few dozen are usual.
 _RESTARTS = 3000
 # Eigenvalues are asked for in these numbers, until one that is real decides.
