@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from taugda import games
+from taugda import dynamics, games
 from taugda.dynamics import (
     DivergenceError,
     basin_sizes,
@@ -441,3 +441,29 @@ def test_iterations_to_reach_counts_from_where_the_distance_stays_small():
     assert iterations_to_reach(game, path, [0, 0], 0.05) is None
     with pytest.raises(ValueError, match="accuracy: expected"):
         iterations_to_reach(game, path, [0, 0], 0.0)
+
+
+# Windings and rates
+
+
+def test_turns_count_revolutions_of_periodic_coordinates_only():
+    path = np.stack([np.linspace(1.0, 1.0 + 6 * np.pi, 50), np.linspace(0, -np.pi, 50)], axis=-1)
+    np.testing.assert_allclose(dynamics.turns(games.torus(), path), [3.0, -0.5])
+    assert np.isnan(dynamics.turns(games.polynomial(), path)).all()
+
+
+def test_turns_around_count_a_circle_across_the_seam():
+    angle = np.linspace(0, 2 * np.pi * 2.25, 400)
+    circle = np.stack([np.pi + 0.5 * np.cos(angle), 0.5 * np.sin(angle)], axis=-1)
+    wrapped = games.torus().wrap(circle)
+    assert dynamics.turns_around(games.torus(), wrapped, [np.pi, 0]) == pytest.approx(2.25)
+    assert dynamics.turns_around(games.polynomial(), circle, [0, 0]) < 1
+    with pytest.raises(ValueError, match="game: expected one with n1 = n2 = 1"):
+        dynamics.turns_around(games.quadratic(), np.zeros((3, 4)), np.zeros(4))
+
+
+def test_rate_error_is_the_share_of_iterations_that_differs():
+    assert dynamics.rate_error(0.99, 0.99) == 0
+    assert dynamics.rate_error(0.9, 0.81) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="predicted"):
+        dynamics.rate_error(0.9, 1.0)

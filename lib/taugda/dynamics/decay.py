@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from taugda.checks import finite_array, positive
 from taugda.games import Game
 
-__all__ = ["decay_factor", "decay_of", "iterations_to_reach"]
+__all__ = ["decay_factor", "decay_of", "iterations_to_reach", "rate_error"]
 
 
 def decay_factor(
@@ -80,6 +80,33 @@ def decay_of(sizes: ArrayLike, *, every: int = 1, floor: float = 1e-10) -> float
     half = len(gap) // 2
     slope = np.polyfit(np.arange(half, len(gap)) * every, np.log(gap[half:]), 1)[0]
     return float(np.exp(slope))
+
+
+def rate_error(measured: float, predicted: float) -> float:
+    """Return the relative error of a measured decay rate.
+
+    Parameters
+    ----------
+    measured, predicted : float
+        Factors an iteration, greater than 0 and ``predicted`` not 1: from
+        :func:`decay_factor`, and the spectral radius of
+        :func:`taugda.stability.convergence_rate`.
+
+    Returns
+    -------
+    float
+        |log(measured) / log(predicted) - 1|; 0.01 means that 1% more or fewer iterations are
+        needed for the same accuracy than predicted.
+
+    Raises
+    ------
+    ValueError
+        If a factor is not positive or ``predicted`` is 1.
+    """
+    measured, predicted = positive("measured", measured), positive("predicted", predicted)
+    if predicted == 1:
+        raise ValueError("predicted: expected a factor other than 1, which is no decay")
+    return float(abs(np.log(measured) / np.log(predicted) - 1))
 
 
 def iterations_to_reach(
