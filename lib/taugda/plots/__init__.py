@@ -6,6 +6,13 @@ readers tell apart, and by marks.  Player 1 is drawn solid, player 2 dashed.
 """
 
 from taugda.plots.eigenvalues import abscissae, spectra, spectrum_panels, stability_map
+from taugda.plots.gans import (
+    contact_sheet,
+    sample_grids,
+    score_against_tau,
+    score_curves,
+    training_losses,
+)
 from taugda.plots.lines import agreement, benchmark, curves, distances
 from taugda.plots.planes import regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
@@ -14,14 +21,19 @@ __all__ = [
     "abscissae",
     "agreement",
     "benchmark",
+    "contact_sheet",
     "curves",
     "distances",
     "regions",
+    "sample_grids",
+    "score_against_tau",
+    "score_curves",
     "spectra",
     "spectrum_panels",
     "stability_map",
     "surface",
     "tau_colours",
+    "training_losses",
     "trajectories",
     "vector_fields",
 ]

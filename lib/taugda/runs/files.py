@@ -12,30 +12,8 @@ from typing import Any
 
 import yaml
 
+from taugda.atomic import write_atomic
 from taugda.runs.errors import ParameterError
-
-
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
-
-    Parameters
-    ----------
-    path : Path
-        File to write; its folder is made if it is missing.
-    content : str or bytes
-        Text is written as UTF-8.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

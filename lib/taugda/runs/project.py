@@ -79,6 +79,11 @@ class Project:
         return self.outputs / "runs"
 
     @property
+    def published(self) -> Path:
+        """Folder of the committed runs, one subfolder a collection."""
+        return self.root / "outputs" / "published"
+
+    @property
     def pages(self) -> Path:
         """Folder of the HTML pages."""
         return self.outputs / "pages"

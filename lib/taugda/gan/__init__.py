@@ -1,0 +1,1 @@
+"""Image GANs: the paper's networks, objectives, training and evaluation."""

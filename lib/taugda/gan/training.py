@@ -1,0 +1,262 @@
+"""The two players of an image GAN and one update of both: tau-GDA with RMSprop.
+
+An update takes the real batch and the two latent batches explicitly, so that it can be set
+beside another implementation of the same step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from taugda.gan.configuration import Configuration
+from taugda.gan.models import Discriminator, Generator
+from taugda.gan.passes import discriminator_gradient, generator_gradient
+
+__all__ = ["DivergedError", "Losses", "Trainer"]
+
+
+class DivergedError(RuntimeError):
+    """A loss or a parameter is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What an update saw, before it stepped; each a scalar on the training device.
+
+    Attributes
+    ----------
+    generator : Tensor
+        The generator's loss.
+    discriminator : Tensor
+        The discriminator's loss without the penalty.
+    penalty : Tensor
+        The gradient penalty.
+    """
+
+    generator: Tensor
+    discriminator: Tensor
+    penalty: Tensor
+
+
+class Trainer:
+    """Both players with their optimizers and the generator's averages.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        The settings.
+
+    Attributes
+    ----------
+    generator, discriminator : Generator, Discriminator
+        Players 1 and 2, on the device and of the precision of the configuration.
+    averages : dict of float to Generator
+        An exponential average of the generator for each beta; the first lies at the initial
+        players.
+    updates : int
+        Updates done.
+
+    Notes
+    -----
+    The initial players depend on the seed alone.  The latent vectors of `draw` come from a
+    generator of their own on the training device, seeded with it too.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        c = self.configuration = configuration
+        self.device = torch.device(c.device)
+        sizes = {"resolution": c.resolution, "channels": c.channels, "width": c.width, "cap": c.cap}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(c.seed)
+            generator, discriminator = Generator(latent=c.latent, **sizes), Discriminator(**sizes)
+        # On CPUs and GPUs alike, convolutions are faster with the channels last in memory.
+        place = {"device": self.device, "dtype": c.dtype, "memory_format": torch.channels_last}
+        self.generator, self.discriminator = generator.to(**place), discriminator.to(**place)
+        self._averages = {beta: _average(self.generator, beta) for beta in c.averages}
+        self.averages = {beta: average.module for beta, average in self._averages.items()}
+        self._optimizers = [
+            torch.optim.RMSprop(
+                player.parameters(), lr=rate, alpha=c.rms_alpha, eps=c.rms_eps, foreach=True
+            )
+            for player, rate in zip(self._players, c.rates(0), strict=True)
+        ]
+        self._random = torch.Generator(self.device).manual_seed(c.seed)
+        self.updates = 0
+
+    @property
+    def _players(self) -> tuple[nn.Module, nn.Module]:
+        return self.generator, self.discriminator
+
+    def draw(self) -> Tensor:
+        """Draw a batch of latent vectors.
+
+        Returns
+        -------
+        Tensor, shape (batch, latent)
+            Standard normal numbers.
+        """
+        c = self.configuration
+        size = (c.batch, c.latent)
+        return torch.randn(size, generator=self._random, device=self.device, dtype=c.dtype)
+
+    def update(self, real: Tensor, z2: Tensor, z1: Tensor) -> Losses:
+        """Let each player take one step.
+
+        Parameters
+        ----------
+        real : Tensor, shape (batch, channels, resolution, resolution)
+            Real pictures in [-1, 1] (and the noise).
+        z2, z1 : Tensor, shape (batch, latent)
+            Latent vectors of the discriminator's and of the generator's step.
+
+        Returns
+        -------
+        Losses
+            Without waiting for the device; see `check`.
+
+        Notes
+        -----
+        Alternating, the discriminator steps first and the generator's gradient is taken at the
+        new discriminator, as in the released code.  Simultaneous, both gradients are taken
+        first.
+        """
+        c = self.configuration
+        for optimizer, rate in zip(self._optimizers, c.rates(self.updates), strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+        real = real.contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            fake = self.generator(z2)
+        second = discriminator_gradient(
+            self.discriminator, real, fake, c.mu, c.penalty_factor, c.penalty
+        )
+        if c.alternating:
+            self._step(1, second.gradient)
+        first, gradient = generator_gradient(self.generator, self.discriminator, z1, c.loss)
+        if not c.alternating:
+            self._step(1, second.gradient)
+        self._step(0, gradient)
+        for average in self._averages.values():
+            average.update_parameters(self.generator)
+        self.updates += 1
+        return Losses(first, second.loss, second.penalty)
+
+    def _step(self, player: int, gradient: Sequence[Tensor]) -> None:
+        for parameter, part in zip(self._players[player].parameters(), gradient, strict=True):
+            parameter.grad = part
+        self._optimizers[player].step()
+        self._optimizers[player].zero_grad()
+
+    @torch.no_grad()
+    def check(self, losses: Losses) -> None:
+        """Stop where a loss or a parameter is not finite; waits for the device.
+
+        Parameters
+        ----------
+        losses : Losses
+            Of the last update.
+
+        Raises
+        ------
+        DivergedError
+            With the update, tau and what to try.
+        """
+        names = ("generator's loss", "discriminator's loss", "gradient penalty")
+        values = [losses.generator, losses.discriminator, losses.penalty]
+        for player in self._players:
+            values.append(torch.stack(torch._foreach_norm(list(player.parameters()))).sum())
+        finite = torch.isfinite(torch.stack(values)).tolist()
+        if all(finite):
+            return
+        what = [*names, "generator's parameters", "discriminator's parameters"][finite.index(False)]
+        c = self.configuration
+        raise DivergedError(
+            f"update {self.updates}: the {what} not finite any more at tau = {c.tau:g}, "
+            f"gamma1 = {c.gamma1:g}, mu = {c.mu:g}; try a smaller gamma1, a smaller tau, or a "
+            "larger mu"
+        )
+
+    @torch.no_grad()
+    def samples(self, beta: float, latents: Tensor, batch: int = 500) -> Tensor:
+        """Make pictures with one of the generator's averages.
+
+        Parameters
+        ----------
+        beta : float
+            Which average.
+        latents : Tensor, shape (n, latent)
+            Latent vectors, on any device.
+        batch : int
+            How many are made at once.
+
+        Returns
+        -------
+        Tensor, shape (n, channels, resolution, resolution)
+            Pictures in [-1, 1], on the training device.
+
+        Raises
+        ------
+        ValueError
+            If no average has that beta.
+        """
+        if beta not in self.averages:
+            known = ", ".join(f"{b:g}" for b in self.averages)
+            raise ValueError(f"beta: expected one of {known}, got {beta!r}")
+        parts = latents.to(self.device, self.configuration.dtype).split(batch)
+        return torch.cat([self.averages[beta](part) for part in parts])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next updates depend on.
+
+        Returns
+        -------
+        dict
+            Plain values and tensors.
+        """
+        return {
+            "configuration": self.configuration.plain(),
+            "updates": self.updates,
+            "players": [player.state_dict() for player in self._players],
+            "averages": {f"{b}": a.state_dict() for b, a in self._averages.items()},
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "random": self._random.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Parameters
+        ----------
+        state : dict
+            From `state_dict`.
+
+        Raises
+        ------
+        ValueError
+            If it belongs to another configuration.
+        """
+        mine = self.configuration.plain()
+        other = [k for k, value in mine.items() if state["configuration"].get(k) != value]
+        if other:
+            raise ValueError(
+                f"state: expected one of this configuration, got one in which {other[0]} is "
+                f"{state['configuration'].get(other[0])!r} instead of {mine[other[0]]!r}"
+            )
+        for player, part in zip(self._players, state["players"], strict=True):
+            player.load_state_dict(part)
+        for beta, average in self._averages.items():
+            average.load_state_dict(state["averages"][f"{beta}"])
+        for optimizer, part in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(part)
+        self._random.set_state(state["random"])
+        self.updates = state["updates"]
+
+
+def _average(generator: Generator, beta: float) -> AveragedModel:
+    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(beta))
+    # The first call only copies: so the average starts at the initial generator.
+    average.update_parameters(generator)
+    return average.requires_grad_(False)

@@ -1,0 +1,509 @@
+"""The image GANs' players, one update of them, and runs that are stopped and taken up again."""
+
+import errno
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from gan_reference import (
+    Reference,
+    discriminator_gradient,
+    generate,
+    generator_gradient,
+    judge,
+)
+
+from taugda.gan import objectives, passes
+from taugda.gan.checkpoints import CheckpointError, Checkpoints
+from taugda.gan.configuration import Configuration
+from taugda.gan.loop import Evaluation, to_bytes, train
+from taugda.gan.models import Discriminator, Generator, parameter_count, stages
+from taugda.gan.training import DivergedError, Trainer
+
+SMALL = {
+    "resolution": 8, "channels": 1, "width": 4, "latent": 6, "batch": 5, "averages": (0.9, 0.99),
+    "gamma1": 1e-3, "penalty_factor": 0.5, "updates": 12,
+}  # fmt: skip
+
+
+def configuration(**changes):
+    return Configuration(**({"tau": 4.0, "mu": 10.0} | SMALL | changes))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def random_pictures(c, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (c.batch, c.channels, c.resolution, c.resolution)
+    return torch.rand(shape, generator=generator, dtype=c.dtype) * 2 - 1
+
+
+# Players
+
+
+def test_players_have_the_papers_numbers_of_parameters():
+    assert parameter_count(Generator()) == 4_684_484
+    assert parameter_count(Discriminator()) == 2_579_649
+
+
+def test_widest_layer_is_512_whatever_the_cap_above():
+    assert Generator(cap=512).state_dict().keys() == Generator().state_dict().keys()
+    assert parameter_count(Generator(cap=512)) == parameter_count(Generator(cap=4096))
+    assert parameter_count(Discriminator(cap=256)) < parameter_count(Discriminator())
+
+
+@pytest.mark.parametrize("resolution", [8, 16, 32, 64, 128])
+def test_players_fit_every_power_of_two_from_eight(resolution):
+    generator = Generator(resolution, 3, latent=5, width=2)
+    pictures = generator(torch.randn(2, 5))
+    assert pictures.shape == (2, 3, resolution, resolution)
+    assert pictures.abs().max() <= 1
+    assert Discriminator(resolution, 3, width=2)(pictures).shape == (2,)
+    assert 4 * 2 ** stages(resolution) == resolution
+
+
+@pytest.mark.parametrize("resolution", [4, 12, 48, 0, -8, 8.0, True])
+def test_other_resolutions_are_refused(resolution):
+    with pytest.raises(ValueError, match="resolution: expected"):
+        Generator(resolution)
+
+
+@pytest.mark.parametrize("size", ["channels", "width", "cap"])
+def test_sizes_must_be_positive(size):
+    with pytest.raises(ValueError, match=f"{size}: expected a whole number"):
+        Discriminator(**{size: 0})
+
+
+@pytest.mark.parametrize("resolution", [8, 32])
+def test_players_are_the_reference_networks(resolution):
+    torch.manual_seed(0)
+    generator = Generator(resolution, 3, latent=7, width=4).double()
+    discriminator = Discriminator(resolution, 3, width=4).double()
+    z = torch.randn(3, 7, dtype=torch.float64)
+    theta, omega = dict(generator.named_parameters()), dict(discriminator.named_parameters())
+    torch.testing.assert_close(generator(z), generate(theta, z))
+    torch.testing.assert_close(discriminator(generator(z)), judge(omega, generate(theta, z)))
+
+
+# Objectives
+
+
+def test_losses_at_an_undecided_discriminator():
+    nothing = torch.zeros(4)
+    assert objectives.discriminator_loss(nothing, nothing) == pytest.approx(2 * math.log(2))
+    assert objectives.generator_loss(nothing) == pytest.approx(math.log(2))
+    assert objectives.generator_loss(nothing, "saturating") == pytest.approx(-math.log(2))
+
+
+def test_saturating_loss_is_the_generators_part_of_f():
+    fake = torch.linspace(-5, 5, 11)
+    expected = torch.log(1 - torch.sigmoid(fake)).mean()
+    torch.testing.assert_close(objectives.generator_loss(fake, "saturating"), expected)
+    with pytest.raises(ValueError, match="loss: expected one of non-saturating, saturating"):
+        objectives.generator_loss(fake, "hinge")
+
+
+def test_penalty_of_a_linear_discriminator_is_its_squared_slope():
+    slope = torch.full((3, 1, 2, 2), 0.5)  # |grad D|^2 = 1
+    assert objectives.gradient_penalty(slope, mu=10.0, factor=1.0) == pytest.approx(10.0)
+    assert objectives.gradient_penalty(slope, mu=10.0, factor=0.5) == pytest.approx(5.0)
+
+
+# One update
+
+
+@pytest.mark.parametrize("penalty", ["R1", "R2"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 3e-5)])
+def test_discriminator_gradient_equals_double_differentiation(penalty, dtype, tolerance):
+    torch.manual_seed(3)
+    theta = Generator(16, 3, latent=6, width=6).to(dtype)
+    omega = Discriminator(16, 3, width=6).to(dtype)
+    real, z = torch.rand(5, 3, 16, 16).to(dtype), torch.randn(5, 6).to(dtype)
+    found = passes.discriminator_gradient(omega, real, theta(z).detach(), 10.0, 0.5, penalty)
+    loss, size, expected = discriminator_gradient(
+        dict(theta.named_parameters()), dict(omega.named_parameters()), real, z, 10.0, 0.5, penalty
+    )
+    assert float(found.loss) == pytest.approx(float(loss), rel=tolerance)
+    assert float(found.penalty) == pytest.approx(float(size), rel=tolerance)
+    for (name, g), mine in zip(expected.items(), found.gradient, strict=True):
+        assert (mine - g).abs().max() <= tolerance * g.abs().max(), name
+
+
+def test_without_a_penalty_the_gradient_is_that_of_the_loss():
+    torch.manual_seed(4)
+    omega = Discriminator(8, 1, width=4).double()
+    real, fake = torch.rand(4, 1, 8, 8).double(), torch.rand(4, 1, 8, 8).double()
+    found = passes.discriminator_gradient(omega, real, fake, 0.0)
+    assert found.penalty == 0
+    loss = objectives.discriminator_loss(omega(real), omega(fake))
+    for mine, g in zip(
+        found.gradient, torch.autograd.grad(loss, list(omega.parameters())), strict=True
+    ):
+        torch.testing.assert_close(mine, g)
+
+
+@pytest.mark.parametrize("loss", ["non-saturating", "saturating"])
+def test_generator_gradient_equals_the_reference(loss):
+    torch.manual_seed(5)
+    theta, omega = Generator(8, 1, 6, 4).double(), Discriminator(8, 1, 4).double()
+    z = torch.randn(5, 6).double()
+    value, found = passes.generator_gradient(theta, omega, z, loss)
+    expected_value, expected = generator_gradient(
+        dict(theta.named_parameters()), dict(omega.named_parameters()), z, loss
+    )
+    assert float(value) == pytest.approx(float(expected_value), rel=1e-12)
+    for mine, g in zip(found, expected.values(), strict=True):
+        torch.testing.assert_close(mine, g, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("alternating", [True, False])
+@pytest.mark.parametrize(
+    "changes", [{}, {"penalty": "R2", "loss": "saturating", "resolution": 16, "channels": 3}]
+)
+def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
+    c = configuration(precision="float64", alternating=alternating, **changes)
+    trainer = Trainer(c)
+    reference = Reference(
+        c,
+        dict(trainer.generator.named_parameters()),
+        dict(trainer.discriminator.named_parameters()),
+    )
+    for k in range(10):
+        batch = random_pictures(c, k), trainer.draw(), trainer.draw()
+        losses, expected = trainer.update(*batch), reference.update(*batch)
+        found = losses.generator, losses.discriminator, losses.penalty
+        assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-9)
+    pairs = [
+        (trainer.generator, reference.theta),
+        (trainer.discriminator, reference.omega),
+        *((trainer.averages[b], reference.averages[b]) for b in c.averages),
+    ]
+    for player, parameters in pairs:
+        for name, mine in player.named_parameters():
+            expected = parameters[name]
+            assert (mine - expected).abs().max() <= 1e-9 * expected.abs().max(), name
+
+
+def test_alternating_and_simultaneous_steps_differ():
+    ends = []
+    for alternating in (True, False):
+        trainer = Trainer(configuration(alternating=alternating))
+        trainer.update(random_pictures(trainer.configuration), trainer.draw(), trainer.draw())
+        ends.append(trainer)
+    first, second = (list(t.discriminator.parameters()) for t in ends)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    first, second = (list(t.generator.parameters()) for t in ends)
+    assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+# Configuration
+
+
+def test_the_defaults_are_the_papers():
+    c = Configuration(tau=4, mu=10)
+    assert (c.batch, c.latent, c.resolution, c.width) == (64, 256, 32, 64)
+    assert (c.gamma1, c.nu, c.rms_alpha, c.rms_eps) == (1e-4, 0.005, 0.99, 1e-8)
+    assert c.averages == (0.99, 0.999, 0.9999)
+    assert (c.penalty, c.penalty_factor, c.loss) == ("R1", 1.0, "non-saturating")
+    assert c.alternating
+
+
+def test_rates_decay_slowly_and_keep_their_ratio():
+    c = configuration(tau=8.0)
+    assert c.rates(0) == (1e-3, 8e-3)
+    gamma1, gamma2 = c.rates(149_999)
+    assert gamma1 == pytest.approx(1e-3 / 150_000**0.005)
+    assert gamma2 == pytest.approx(8 * gamma1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tau": 0}, "tau: expected numbers greater than 0"),
+        ({"tau": -1.0}, "tau: expected"),
+        ({"tau": math.nan}, "tau: expected finite"),
+        ({"mu": -1}, "mu: expected numbers at least 0"),
+        ({"gamma1": 0.0}, "gamma1: expected"),
+        ({"averages": (1.0,)}, r"averages: expected a number in \[0, 1\), got 1.0"),
+        ({"averages": (-0.1,)}, "averages: expected a number"),
+        ({"averages": ()}, "averages: expected at least one"),
+        ({"averages": (0.9, 0.9)}, "averages: expected at least one beta, each once"),
+        ({"updates": 0}, "updates: expected a whole number"),
+        ({"resolution": 20}, "resolution: expected a power of two"),
+        ({"penalty": "R3"}, "penalty: expected one of R1, R2"),
+        ({"loss": "hinge"}, "loss: expected one of"),
+        ({"precision": "half"}, "precision: expected one of"),
+        ({"precision": "tf32"}, "precision: tf32 needs a CUDA device"),
+        ({"device": "abacus"}, "device: expected one such as cpu or cuda, got 'abacus'"),
+        ({"device": "meta"}, "device: expected one that this machine has"),
+        ({"seed": -1}, "seed: expected a whole number"),
+    ],
+)
+def test_wrong_settings_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        configuration(**changes)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="device: expected one that this machine has, got 'cuda'"):
+        configuration(device="cuda")
+
+
+# Runs
+
+
+class Noise:
+    """Real pictures for a test: an endless stream that depends on its seed."""
+
+    def __init__(self, c, seed=None):
+        self.shape = (c.batch, c.channels, c.resolution, c.resolution)
+        self.random = torch.Generator().manual_seed(c.seed if seed is None else seed)
+
+    def __next__(self):
+        return torch.rand(self.shape, generator=self.random) * 2 - 1
+
+    def state_dict(self):
+        return {"random": self.random.get_state()}
+
+    def load_state_dict(self, state):
+        self.random.set_state(state["random"])
+
+
+class Brightness:
+    """A score for a test; it can stop a run in the middle."""
+
+    def __init__(self, stop_at=None):
+        self.calls, self.stop_at = 0, stop_at
+
+    def score(self, pictures):
+        self.calls += 1
+        if self.calls == self.stop_at:
+            raise KeyboardInterrupt
+        return {"brightness": float(pictures.mean()), "spread": float(pictures.std())}
+
+
+def run(folder, c=None, stop_at=None, checkpoint_every=1, **options):
+    c = c or configuration()
+    trainer = Trainer(c)
+    latents = torch.randn(9, c.latent, generator=torch.Generator().manual_seed(0))
+    evaluation = Evaluation(
+        Brightness(stop_at), latents, every=4, also_at=[1], pictures_at=[2, 6], shown=4
+    )
+    history = train(
+        trainer, Noise(c), evaluation, Checkpoints(folder), checkpoint_every, progress=False
+    )
+    return trainer, history
+
+
+def same(a, b):
+    """Everything that the next update would depend on, compared bit by bit."""
+    first, second = a.state_dict(), b.state_dict()
+
+    def flat(value):
+        if isinstance(value, dict):
+            return [x for key in value for x in flat(value[key])]
+        if isinstance(value, list):
+            return [x for entry in value for x in flat(entry)]
+        return [value]
+
+    pairs = list(zip(flat(first), flat(second), strict=True))
+    return all(torch.equal(x, y) if torch.is_tensor(x) else x == y for x, y in pairs)
+
+
+def test_a_run_is_evaluated_where_it_should_be(tmp_path):
+    trainer, history = run(tmp_path)
+    assert history.update == [0, 1, 4, 8, 12]
+    assert set(history.scores) == {"brightness", "spread"}
+    assert all(len(v) == 5 for by_beta in history.scores.values() for v in by_beta.values())
+    assert set(history.scores["spread"]) == {"0.9", "0.99"}
+    assert all(len(values) == 4 for values in history.losses.values())
+    assert sorted(history.pictures) == [2, 6, 12]
+    assert history.pictures[6].shape == (4, 1, 8, 8)
+    assert history.pictures[6].dtype == torch.uint8
+    assert history.seconds > 0
+    assert trainer.updates == 12
+    json.dumps(history.plain(), allow_nan=False)
+
+
+@pytest.mark.parametrize("stop_at", [2, 5, 7, 9])
+@pytest.mark.parametrize("checkpoint_every", [1, 3, 5])
+def test_a_stopped_run_ends_bit_for_bit_like_an_undisturbed_one(
+    tmp_path, stop_at, checkpoint_every, capsys
+):
+    whole, expected = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", stop_at=stop_at, checkpoint_every=checkpoint_every)
+    resumed, history = run(tmp_path / "parts", checkpoint_every=checkpoint_every)
+    assert same(whole, resumed)
+    assert history.plain() == expected.plain()
+    assert all(torch.equal(history.pictures[k], v) for k, v in expected.pictures.items())
+    if history.resumed:
+        assert f"Resumed after {history.resumed[0]} updates" in capsys.readouterr().out
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    first, history = run(tmp_path)
+    second, again = run(tmp_path)
+    assert same(first, second)
+    assert again.plain() == history.plain()
+    assert again.seconds == history.seconds
+
+
+def test_the_seed_decides_the_result(tmp_path):
+    a, _ = run(tmp_path / "a", configuration(seed=3))
+    b, _ = run(tmp_path / "b", configuration(seed=3))
+    c, _ = run(tmp_path / "c", configuration(seed=4))
+    assert same(a, b)
+    assert not torch.equal(a.generator.picture.weight, c.generator.picture.weight)
+
+
+def test_the_initial_players_leave_the_global_generator_alone():
+    torch.manual_seed(11)
+    before = torch.random.get_rng_state()
+    Trainer(configuration())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage, capsys):
+    whole, _ = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", stop_at=7)
+    newest = sorted((tmp_path / "parts").glob("*.pt"))[-1]
+    data = bytearray(newest.read_bytes())
+    if damage == "flip":
+        data[-100] ^= 1
+    newest.write_bytes({"cut": data[:-50], "flip": data, "empty": b"", "other": b"PK" * 99}[damage])
+    resumed, history = run(tmp_path / "parts")
+    assert same(whole, resumed)
+    assert f"{newest.name} is damaged: passed over" in capsys.readouterr().out
+    assert history.resumed
+
+
+def test_only_the_newest_checkpoints_stay(tmp_path):
+    store = Checkpoints(tmp_path, keep=2)
+    for update in (5, 10, 15):
+        store.save(update, {"x": torch.tensor(update)})
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "update-000000010.pt",
+        "update-000000015.pt",
+    ]
+    assert store.load()["x"] == 15
+    assert Checkpoints(tmp_path / "nothing").load() is None
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    store = Checkpoints(tmp_path)
+    store.save(5, {"x": 5})
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"update 10 .*No space left.*update-000000005\.pt"):
+        store.save(10, {"x": 10})
+    assert [path.name for path in tmp_path.iterdir()] == ["update-000000005.pt"]
+    assert store.load() == {"x": 5}
+
+
+def test_a_state_of_another_configuration_is_refused(tmp_path):
+    run(tmp_path, configuration(tau=2.0))
+    with pytest.raises(ValueError, match=r"one in which tau is 2.0 instead of 4.0"):
+        run(tmp_path, configuration(tau=4.0))
+
+
+def test_a_run_that_diverges_stops_and_says_what_to_try(tmp_path):
+    c = configuration(gamma1=1e30, mu=1e30)
+    with pytest.raises(
+        DivergedError, match=r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
+    ):
+        run(tmp_path, c)
+    assert all(
+        torch.isfinite(value).all()
+        for player in (Checkpoints(tmp_path).load() or {"trainer": {"players": []}})["trainer"][
+            "players"
+        ]
+        for value in player.values()
+    )
+
+
+def test_samples_of_an_unknown_average_are_refused():
+    with pytest.raises(ValueError, match=r"beta: expected one of 0.9, 0.99, got 0.5"):
+        Trainer(configuration()).samples(0.5, torch.zeros(1, 6))
+
+
+def test_samples_do_not_depend_on_how_many_are_made_at_once():
+    trainer = Trainer(configuration(precision="float64"))
+    z = torch.randn(7, 6, dtype=torch.float64)
+    torch.testing.assert_close(trainer.samples(0.9, z, batch=3), trainer.samples(0.9, z))
+
+
+def test_pictures_become_bytes_by_rounding_to_the_nearest():
+    values = torch.tensor([-2.0, -1.0, -1 / 255, 1 / 255, 1.0, 3.0])
+    assert to_bytes(values).tolist() == [0, 0, 127, 128, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("every", 0), ("also_at", [-1]), ("pictures_at", [1.5]), ("shown", 0)]
+)
+def test_an_evaluation_out_of_range_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}: expected a whole number"):
+        Evaluation(
+            **({"scorer": Brightness(), "latents": torch.zeros(1, 6), "every": 1} | {name: value})
+        )
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+sys.path.insert(0, sys.argv[2])
+from test_gan_training import configuration, run
+c = configuration(updates=120)
+trainer, history = run(Path(sys.argv[1]), c, checkpoint_every=7)
+torch.save(trainer.state_dict(), Path(sys.argv[1]) / "end.pth")
+"""
+
+
+def test_a_killed_run_is_taken_up_again_bit_for_bit(tmp_path):
+    """kill -9 at any moment, several times, by a real process."""
+
+    def start(name):
+        here = os.path.dirname(__file__)
+        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name), here])
+
+    undisturbed, kills = start("whole"), 0
+    assert undisturbed.wait(timeout=120) == 0
+    for _ in range(2):
+        process = start("parts")
+        before = set((tmp_path / "parts").glob("*.pt"))
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if set((tmp_path / "parts").glob("*.pt")) - before:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.01)
+        process.wait(timeout=60)
+    assert start("parts").wait(timeout=120) == 0
+    assert kills >= 1
+    ends = [
+        torch.load(tmp_path / name / "end.pth", weights_only=True) for name in ("whole", "parts")
+    ]
+    for player in range(2):
+        first, second = (end["players"][player] for end in ends)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not list((tmp_path / "parts").glob(".*.tmp"))
