@@ -239,7 +239,20 @@ def publish(
     print(text)
 
 
-BENCHMARKS = {"tau_star": bench_tau_star, "dynamics": bench_dynamics}
+def bench_gan(folder: Path) -> None:
+    """One update of the image GANs, against separate passes and double differentiation."""
+    import gan_update
+
+    publish(
+        folder,
+        "gan",
+        "One update of both players",
+        gan_update.rows(),
+        "CPU time on one thread, median of alternating rounds on the same batches.",
+    )
+
+
+BENCHMARKS = {"tau_star": bench_tau_star, "dynamics": bench_dynamics, "gan": bench_gan}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ NOT_RUN = "not run"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 
 _REQUIRED = ("id", "statement", "where", "paper", "notebook", "metric")
-_OPTIONAL = ("tolerance", "relative")
+_OPTIONAL = ("tolerance", "relative", "sweep")
 
 
 class ClaimError(ValueError):
@@ -52,6 +52,8 @@ class Claim:
         Largest deviation that counts as reproduced.
     relative : bool
         Whether the tolerance is a fraction of the paper's value.
+    sweep : str
+        Sweep file of the runs that the notebook looks at; empty where it needs none.
     """
 
     id: str
@@ -62,11 +64,13 @@ class Claim:
     metric: str
     tolerance: float = 0.0
     relative: bool = False
+    sweep: str = ""
 
     @property
     def command(self) -> str:
-        """The command that makes the run that decides this claim."""
-        return f"python -m taugda run {bare_name(self.notebook)}"
+        """The command that makes the runs that decide this claim."""
+        runs = [self.sweep] if self.sweep else []
+        return " ".join(["python -m taugda run", *runs, bare_name(self.notebook)])
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,9 @@ def _parse(project: Project, number: int, entry: Any) -> Claim:
         raise ClaimError(f"{label}: 'tolerance' must be >= 0, found {entry.get('tolerance')!r}")
     if not isinstance(entry.get("relative", False), bool):
         raise ClaimError(f"{label}: 'relative' must be true or false, found {entry['relative']!r}")
+    sweep = entry.get("sweep", "")
+    if not isinstance(sweep, str) or (sweep and not (project.root / sweep).is_file()):
+        raise ClaimError(f"{label}: 'sweep' must name a file of the project, found {sweep!r}")
     try:
         notebook = project.find_notebook(entry["notebook"])
     except ProjectError as error:
@@ -168,6 +175,7 @@ def _parse(project: Project, number: int, entry: Any) -> Claim:
         notebook=notebook,
         tolerance=float(tolerance),
         relative=entry.get("relative", False),
+        sweep=sweep,
     )
 
 
@@ -191,7 +199,8 @@ def verdict(
     -------
     Verdict
         Undecided where the metric was recorded as None or the interval given by its uncertainty
-        reaches over the edge of the tolerance; not reproduced where the metric is missing.
+        reaches over the edge of the tolerance; not run where it was recorded as ``not run``, by a
+        notebook that looks at runs which are not there; not reproduced where it is missing.
     """
     if metrics is None:
         return Verdict(claim, NOT_RUN, note=f"run it with: {claim.command}")
@@ -200,6 +209,8 @@ def verdict(
         return Verdict(claim, NOT_REPRODUCED, run=run, note=note)
     entry = metrics[claim.metric]
     measured, uncertainty = entry.get("value"), entry.get("uncertainty")
+    if measured == NOT_RUN:
+        return Verdict(claim, NOT_RUN, run=run, note=f"run it with: {claim.command}")
     outcome, reason = _judge(claim, measured, uncertainty)
     return Verdict(claim, outcome, measured, uncertainty, run, _join(reason, note))
 

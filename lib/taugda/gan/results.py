@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["Experiment", "Finding", "experiments", "interplay", "judge", "larger_is_worse"]
+__all__ = [
+    "Experiment",
+    "Finding",
+    "experiments",
+    "family",
+    "interplay",
+    "judge",
+    "larger_is_worse",
+    "paper_layout",
+    "summary",
+]
 
 LEVEL = 0.05  # of the tests
 # What may differ between two runs of one experiment: the varied settings, and those that say
@@ -143,6 +153,39 @@ def experiments(
     )
 
 
+# How often a run is looked at does not change it.
+_LOOKS = ("evaluate_at", "evaluate_every")
+
+
+def family(
+    found: Sequence[Experiment], settings: Mapping[str, Any], **changes: Any
+) -> dict[float, Experiment]:
+    """Select the experiments that differ from given settings in mu alone.
+
+    Parameters
+    ----------
+    found : sequence of Experiment
+        All experiments.
+    settings : mapping
+        Parameters of a run; its tau, mu and seed do not count.
+    **changes
+        Settings to replace.
+
+    Returns
+    -------
+    dict of float to Experiment
+        By mu, increasing.
+    """
+    free = {*_VARIED, *_INCIDENTAL, *_LOOKS, "mu"}
+    wanted = {key: value for key, value in {**settings, **changes}.items() if key not in free}
+    chosen = {
+        float(experiment.settings["mu"]): experiment
+        for experiment in found
+        if {k: v for k, v in experiment.settings.items() if k not in free} == wanted
+    }
+    return dict(sorted(chosen.items()))
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a test over seeds says.
@@ -253,6 +296,75 @@ def interplay(weak: Scores, strong: Scores) -> Finding:
     seeds = sorted(change[0].keys() & change[1].keys())
     gaps = np.array([change[1][s] - change[0][s] for s in seeds])
     return _finding(_p_positive(gaps), _p_positive(-gaps), len(seeds))
+
+
+def summary(values: Mapping[int, float]) -> tuple[float, float, int]:
+    """Return mean, standard error and number over seeds.
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        One value a seed.
+
+    Returns
+    -------
+    mean, error : float
+        The error is the population standard deviation over the root of the number of seeds, as
+        in the paper's tables.
+    seeds : int
+        How many there are.
+    """
+    each = np.array(list(values.values()), dtype=float)
+    return float(each.mean()), float(each.std() / np.sqrt(len(each))), len(each)
+
+
+def paper_layout(
+    experiment: Experiment,
+    update: int,
+    score: str,
+    paper: Mapping[float, Sequence[tuple[float, float]]] | None = None,
+    taus: Sequence[float] = (),
+) -> list[dict[str, Any]]:
+    """Write the rows of a table in the paper's layout: a row an average, a column a tau.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The runs.
+    update : int
+        Updates done.
+    score : str
+        Name of the score.
+    paper : mapping of float to sequence of (mean, error), optional
+        The paper's values by beta, one a tau of ``taus``; they get a row of their own.
+    taus : sequence of float, optional
+        The columns of ``paper``.
+
+    Returns
+    -------
+    list of dict
+        Texts by column name.
+    """
+    rows = []
+    for beta in experiment.betas:
+        by_tau = experiment.at(update, score, beta)
+        row = {r"$\beta$": beta, "whose": "measured"}
+        for tau in experiment.taus:
+            row[_column(tau)] = ""
+            if tau in by_tau:
+                mean, error, seeds = summary(by_tau[tau])
+                spread = f" ± {error:.2f}" if seeds > 1 else ""
+                row[_column(tau)] = f"{mean:.2f}{spread} ({seeds})"
+        rows.append(row)
+        if paper and float(beta) in paper:
+            theirs = zip(taus, paper[float(beta)], strict=True)
+            texts = {_column(tau): f"{mean:.2f} ± {error:.3g}" for tau, (mean, error) in theirs}
+            rows.append({r"$\beta$": beta, "whose": "paper"} | texts)
+    return rows
+
+
+def _column(tau: float) -> str:
+    return rf"$\tau = {tau:g}$"
 
 
 def _worse(scores: Scores, a: float, b: float) -> float | None:
