@@ -14,7 +14,7 @@ from taugda.gan.checkpoints import Checkpoints
 from taugda.gan.configuration import Precision
 from taugda.gan.training import Losses, Trainer
 
-__all__ = ["Batches", "History", "Scorer", "train"]
+__all__ = ["Evaluation", "History", "to_bytes", "train"]
 
 # On a GPU, looking at the losses makes it wait; so they are looked at once in so many updates.
 _GPU_CHECKS_EVERY = 100
@@ -244,7 +244,7 @@ def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: 
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures as eight bits a channel.
+    """Return pictures as eight bits a channel.
 
     Parameters
     ----------

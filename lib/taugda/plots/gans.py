@@ -207,7 +207,7 @@ def score_against_tau(
 
 
 def mean_and_error(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over seeds and its standard error.
+    """Return the mean over seeds and its standard error.
 
     Parameters
     ----------
