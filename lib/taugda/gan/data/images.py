@@ -1,0 +1,176 @@
+"""Real pictures in memory, as bytes, and endless augmented batches of them."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from taugda.checks import count, positive
+
+__all__ = ["Batches", "Images", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Decoded pictures.
+
+    Parameters
+    ----------
+    pixels : Tensor of uint8, shape (n, channels, h, w)
+        From 0 to ``levels``.
+    levels : int
+        The largest value that a pixel can have.
+    name : str
+        Name of the data set.
+    source : str
+        Where they came from, in words.
+    labels : Tensor of int64, shape (n,), optional
+        Class of each picture, where there are classes.
+    """
+
+    pixels: Tensor
+    levels: int
+    name: str
+    source: str
+    labels: Tensor | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the pixels and their shape."""
+        found = hashlib.sha256(repr((tuple(self.pixels.shape), self.levels)).encode())
+        found.update(self.pixels.contiguous().numpy())
+        return found.hexdigest()
+
+
+def prepare(
+    pixels: Tensor,
+    levels: int,
+    random: torch.Generator,
+    flip: bool,
+    noise: float,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Apply the paper's training preprocessing to a batch.
+
+    Parameters
+    ----------
+    pixels : Tensor of uint8, shape (n, channels, h, w)
+        From 0 to ``levels``.
+    levels : int
+        The largest value that a pixel can have.
+    random : torch.Generator
+        On the pictures' device.
+    flip : bool
+        Whether each picture is mirrored with probability one half.
+    noise : float
+        Height of the uniform noise in [0, noise) that is added.
+    dtype : torch.dtype
+        Of the result.
+
+    Returns
+    -------
+    Tensor, shape (n, channels, h, w)
+        Numbers in [-1, 1], plus the noise.
+    """
+    device = pixels.device
+    x = pixels.to(dtype).mul_(2 / levels).sub_(1)
+    if flip:
+        mirrored = torch.rand(len(x), generator=random, device=device) < 0.5
+        x = torch.where(mirrored.view(-1, 1, 1, 1), x.flip(3), x)
+    if noise:
+        x += noise * torch.rand(x.shape, generator=random, device=device, dtype=dtype)
+    return x
+
+
+class Batches(Iterator[Tensor]):
+    """Endless shuffled batches, prepared on the training device.
+
+    Parameters
+    ----------
+    images : Images
+        The pictures.
+    batch : int
+        Pictures a batch, at most as many as there are.
+    seed : int
+        Of the order and the augmentation.
+    device : str
+        Where the batches are wanted.
+    flip : bool
+        Whether pictures are mirrored at random.
+    noise : float
+        Height of the uniform noise, at least 0.
+    dtype : torch.dtype
+        Of the batches.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Notes
+    -----
+    All pictures are seen once an epoch, in a new order each; the rest that fills no batch is
+    left out.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        batch: int,
+        *,
+        seed: int,
+        device: str = "cpu",
+        flip: bool = False,
+        noise: float = 0.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        n = len(images.pixels)
+        if count("batch", batch) > n:
+            raise ValueError(f"batch: expected at most the {n} pictures there are, got {batch}")
+        self.batch, self.flip, self.dtype = batch, flip, dtype
+        self.noise = positive("noise", noise, zero=True)
+        self._levels = images.levels
+        self._pixels = images.pixels.to(device)
+        self._random = torch.Generator(device).manual_seed(count("seed", seed, least=0))
+        self._order = torch.empty(0, dtype=torch.int64, device=device)
+        self._position = 0
+
+    def __next__(self) -> Tensor:
+        if self._position + self.batch > len(self._order):
+            n, device = len(self._pixels), self._pixels.device
+            self._order = torch.randperm(n, generator=self._random, device=device)
+            self._position = 0
+        chosen = self._order[self._position : self._position + self.batch]
+        self._position += self.batch
+        return prepare(
+            self._pixels[chosen], self._levels, self._random, self.flip, self.noise, self.dtype
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next batches depend on.
+
+        Returns
+        -------
+        dict
+            Plain values and tensors.
+        """
+        return {
+            "order": self._order.cpu(),
+            "position": self._position,
+            "random": self._random.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Parameters
+        ----------
+        state : dict
+            From `state_dict`.
+        """
+        self._order = state["order"].to(self._pixels.device)
+        self._position = state["position"]
+        self._random.set_state(state["random"])
