@@ -79,6 +79,31 @@ class Project:
         return self.outputs / "runs"
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints of unfinished runs, one subfolder a notebook."""
+        return self.outputs / "checkpoints"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of what is kept to save time and is no result."""
+        return self.outputs / "cache"
+
+    @property
+    def published(self) -> Path:
+        """Folder of the results that are kept with the sources, one subfolder a collection."""
+        return self.outputs / "published"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks of runs at work, one subfolder a notebook."""
+        return self.outputs / "locks"
+
+    @property
+    def statuses(self) -> Path:
+        """Folder of the batches' status files."""
+        return self.outputs / "status"
+
+    @property
     def pages(self) -> Path:
         """Folder of the HTML pages."""
         return self.outputs / "pages"
