@@ -17,13 +17,16 @@ class Toy:
 
     project: Project
 
-    def notebook(self, stem, *code, parameters="n: int = 3  # how many", kind=None, prose="# Toy"):
-        """Write a notebook: prose, parameters, the record, the given code cells."""
+    def notebook(self, stem, *code, parameters="n: int = 3  # how many", prose="# Toy", **marks):
+        """Write a notebook: prose, parameters, the record, the given code cells.
+
+        ``marks`` are what its metadata say to the runner.
+        """
         cells = [("markdown", prose, []), ("code", parameters, ["parameters"])]
         cells += [("code", source, []) for source in (RECORD.format(stem=stem), *code)]
         metadata = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
-        if kind:
-            metadata["taugda"] = {"kind": kind}
+        if marks:
+            metadata["taugda"] = marks
         content = {
             "cells": [
                 {

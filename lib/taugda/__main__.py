@@ -95,7 +95,10 @@ def _positive(text: str) -> int:
 
 
 def _run(project: Project, options: argparse.Namespace) -> int:
-    """Run the named notebooks and sweeps, or every notebook; what is up to date is left alone."""
+    """Run notebooks and sweeps, by default every notebook and the default sweep.
+
+    What is up to date is left alone.
+    """
     from taugda.claims import read_claims
     from taugda.runs.batch import execute_all, summary
     from taugda.runs.plan import check_writable, make_plan
@@ -124,11 +127,15 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     for file in options.files:
         overrides.update(read_file(file))
     overrides.update(map(parse_assignment, options.assignments))
-    sweeps = [name for name in options.names if name.endswith((".yaml", ".yml"))]
+    names = options.names
+    if not names:
+        default = project.sweeps / "default.yaml"
+        names = [*project.stems(), *([str(default)] if default.exists() else [])]
+    sweeps = [name for name in names if name.endswith((".yaml", ".yml"))]
     if (options.files or options.assignments) and (len(options.names) != 1 or sweeps):
         raise ParameterError("-p and -f need exactly one notebook")
     wanted: list[tuple[str, dict[str, Any]]] = []
-    for name in options.names or project.stems():
+    for name in names:
         if name in sweeps:
             path = Path(name)
             named = project.sweeps / name

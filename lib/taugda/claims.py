@@ -11,7 +11,8 @@ from typing import Any
 
 from taugda.runs.errors import ParameterError, ProjectError
 from taugda.runs.files import read_json, read_yaml
-from taugda.runs.fingerprint import differences, fingerprint
+from taugda.runs.fingerprint import differences
+from taugda.runs.inputs import run_fingerprint
 from taugda.runs.parameters import canonical, read_file, resolve
 from taugda.runs.parameters import run_name as name_of_run
 from taugda.runs.project import Project, bare_name
@@ -324,7 +325,7 @@ def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, st
         done, metrics = read_json(folder / "done.json"), read_json(folder / "metrics.json")
         if done is None or metrics is None:
             continue
-        now = fingerprint(project.notebook(stem), parameters)
+        now = run_fingerprint(project, stem, parameters)
         stale = differences(done.get("fingerprint", {}), now)
         if "parameters changed" in stale:
             continue

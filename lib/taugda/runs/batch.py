@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from taugda.runs.execute import Outcome, execute
+from taugda.runs.inputs import reads
 from taugda.runs.plan import Item
 from taugda.runs.project import Project
 from taugda.runs.provenance import cores
@@ -66,6 +67,7 @@ def execute_all(
     due = [item for item in items if item.due]
     # The longest first: otherwise one of them might start when all others have ended.
     waiting = sorted(reversed(due), key=lambda item: item.duration or float("inf"))
+    sources = {item.stem: set(reads(project, item.stem)) for item in due}
     threads = max(1, cores() // min(jobs, len(due) or 1))
     context = _context()
     running: list[_Worker] = []
@@ -73,8 +75,8 @@ def execute_all(
     try:
         with _Progress(len(due), report) as progress:
             while waiting or running:
-                while waiting and len(running) < jobs:
-                    running.append(_start(context, project, waiting.pop(), threads))
+                while len(running) < jobs and (item := _next(waiting, running, sources)):
+                    running.append(_start(context, project, item, threads))
                 progress.show([worker.item.label for worker in running])
                 wait([worker.pipe for worker in running], timeout=1)
                 for worker in [w for w in running if w.pipe.poll() or not w.process.is_alive()]:
@@ -85,6 +87,17 @@ def execute_all(
     finally:
         _stop(running)
     return [ended[item.label] for item in due]
+
+
+def _next(
+    waiting: list[Item], running: Sequence[_Worker], sources: Mapping[str, set[str]]
+) -> Item | None:
+    """Take the longest run that waits for no other out of the list."""
+    unfinished = {item.stem for item in waiting} | {worker.item.stem for worker in running}
+    for place in reversed(range(len(waiting))):
+        if not sources[waiting[place].stem] & unfinished:
+            return waiting.pop(place)
+    return None
 
 
 def _context() -> BaseContext:

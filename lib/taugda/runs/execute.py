@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from taugda.runs import checkpoints
 from taugda.runs.files import (
     environment,
     recover,
@@ -19,7 +20,8 @@ from taugda.runs.files import (
     write_atomic,
     write_json,
 )
-from taugda.runs.fingerprint import fingerprint
+from taugda.runs.fingerprint import kind
+from taugda.runs.inputs import run_fingerprint
 from taugda.runs.parameters import changed, run_name
 from taugda.runs.project import Project
 from taugda.runs.record import parameters_text
@@ -109,7 +111,11 @@ def execute(
         recover(final)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        made_of = fingerprint(project.notebook(stem), parameters)
+        made_of = run_fingerprint(project, stem, parameters)
+        kept = project.checkpoints / stem / run
+        training = kind(project.notebook(stem)) == "training"
+        if training and not checkpoints.prepare(kept, made_of):
+            _note(staging, "The checkpoints of an earlier attempt were made by other code or data.")
         write_atomic(staging / "parameters.yaml", parameters_text(parameters))
         with _logging_to(staging / "log.txt"):
             _execute_notebook(project, stem, parameters, staging, threads)
@@ -124,6 +130,7 @@ def execute(
             },
         )
         swap_in(staging, final)
+        checkpoints.clear(kept)
         shutil.rmtree(failed_folder(final), ignore_errors=True)
         return Outcome(stem, run, seconds)
     except Exception as error:
@@ -132,6 +139,11 @@ def execute(
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _note(staging: Path, text: str) -> None:
+    with (staging / "log.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
 
 
 def _execute_notebook(

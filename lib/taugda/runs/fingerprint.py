@@ -73,8 +73,24 @@ def kind(notebook: Path) -> str:
     str
         ``training`` or ``analysis``.
     """
-    marked = read_notebook(notebook).get("metadata", {}).get("taugda", {})
-    return "training" if marked.get("kind") == "training" else "analysis"
+    return "training" if marked(notebook).get("kind") == "training" else "analysis"
+
+
+def marked(notebook: Path) -> dict[str, Any]:
+    """Read what a notebook's metadata say to the runner.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook's source.
+
+    Returns
+    -------
+    dict
+        The value of ``taugda`` in the metadata; empty where there is none.
+    """
+    found = read_notebook(notebook).get("metadata", {}).get("taugda", {})
+    return found if isinstance(found, dict) else {}
 
 
 # How many changed modules a phrase names before it counts the rest.

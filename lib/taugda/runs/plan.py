@@ -1,13 +1,14 @@
 """What a batch will do: every run checked and compared with what is there, before any starts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from taugda.runs.errors import ProjectError
 from taugda.runs.execute import failed_folder
 from taugda.runs.files import read_json, recover, write_atomic
-from taugda.runs.fingerprint import differences, fingerprint, kind
+from taugda.runs.fingerprint import differences, kind
+from taugda.runs.inputs import check_data, in_order, reads, run_fingerprint
 from taugda.runs.parameters import resolve, run_name
 from taugda.runs.project import Project
 
@@ -84,7 +85,7 @@ def make_plan(
     Raises
     ------
     ParameterError
-        If a parameter is unknown or of the wrong type.
+        If a parameter is unknown or of the wrong type, or names data that are missing.
     ProjectError
         If a notebook is unknown.
     """
@@ -94,10 +95,27 @@ def make_plan(
         parameters = resolve(project, stem, overrides)
         checked.append((stem, run_name(project, stem, parameters), parameters))
     unique = {(stem, run): parameters for stem, run, parameters in checked}
-    return [
+    items = [
         _compare(project, stem, run, parameters, refresh, force)
         for (stem, run), parameters in unique.items()
     ]
+    _mark_readers(project, items)
+    for item in items:
+        if item.due:
+            check_data(project, item.stem, item.parameters)
+    return items
+
+
+def _mark_readers(project: Project, items: list[Item]) -> None:
+    """Make stale in advance what collects runs that this very batch will make."""
+    at_work = {item.stem for item in items if item.due}
+    for stem in in_order(project, [item.stem for item in items]):
+        sources = [source for source in reads(project, stem) if source in at_work]
+        for place, item in enumerate(items):
+            if sources and item.stem == stem and item.state == UP_TO_DATE:
+                reason = f"runs of {', '.join(sources)} are to come"
+                items[place] = replace(item, state=STALE, reason=reason)
+                at_work.add(stem)
 
 
 def status(project: Project, stem: str, run: str, parameters: Mapping[str, Any]) -> Item:
@@ -139,9 +157,8 @@ def _compare(
     state, reason, duration = MISSING, "", None
     if whole:
         duration = done.get("duration")
-        reasons = differences(
-            done.get("fingerprint") or {}, fingerprint(project.notebook(stem), parameters)
-        )
+        now = run_fingerprint(project, stem, parameters)
+        reasons = differences(done.get("fingerprint") or {}, now)
         if done.get("mode") != "batch":
             reasons.append("made interactively, so there is no executed copy")
         reason = "; ".join(reasons)

@@ -79,9 +79,32 @@ class Project:
         return self.outputs / "runs"
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints of unfinished runs, one subfolder a notebook."""
+        return self.outputs / "checkpoints"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of what is kept to save time and is no result."""
+        return self.outputs / "cache"
+
+    @property
     def published(self) -> Path:
-        """Folder of the committed runs, one subfolder a collection."""
+        """Folder of the results that are committed, one subfolder a collection.
+
+        They belong to the checkout, wherever the outputs of this process go.
+        """
         return self.root / "outputs" / "published"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks of runs at work, one subfolder a notebook."""
+        return self.outputs / "locks"
+
+    @property
+    def statuses(self) -> Path:
+        """Folder of the batches' status files."""
+        return self.outputs / "status"
 
     @property
     def pages(self) -> Path:

@@ -14,11 +14,12 @@ from typing import Any
 
 import yaml
 
-from taugda.runs import tables
+from taugda.runs import checkpoints, tables
 from taugda.runs.errors import ParameterError
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_atomic, write_json
-from taugda.runs.fingerprint import fingerprint
+from taugda.runs.fingerprint import kind
 from taugda.runs.format import plain
+from taugda.runs.inputs import run_fingerprint
 from taugda.runs.parameters import changed, read_notebook, read_parameters, resolve, run_name
 from taugda.runs.project import Project
 from taugda.runs.provenance import provenance
@@ -51,6 +52,10 @@ class Run:
     In a batch, the results go to the folder that the batch prepared.  Otherwise they are
     collected in a hidden folder, and `finish` puts them in place of the former results.
 
+    `checkpoints` is the folder that a training notebook keeps its checkpoints in; the notebook
+    makes it.  It outlives attempts that failed or were killed, so that the next attempt of the
+    same run goes on from there, and is removed when the run has succeeded.
+
     Examples
     --------
     >>> run = Run("02_quadratic", globals())  # doctest: +SKIP
@@ -74,11 +79,14 @@ class Run:
         if prepared and expected != self.notebook:
             raise ParameterError(f"{expected}: the notebook calls Run({notebook!r}, ...)")
         self._final = self.project.run(self.notebook, self.name)
+        self.checkpoints = self.project.checkpoints / self.notebook / self.name
         if prepared:
             self.folder = Path(prepared)
         else:
-            self._fingerprint = fingerprint(self.project.notebook(self.notebook), self.parameters)
+            self._fingerprint = run_fingerprint(self.project, self.notebook, self.parameters)
             self._stage()
+            if kind(self.project.notebook(self.notebook)) == "training":
+                checkpoints.prepare(self.checkpoints, self._fingerprint)
 
     def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))
@@ -257,6 +265,7 @@ class Run:
             },
         )
         swap_in(self.folder, self._final)
+        checkpoints.clear(self.checkpoints)
         return True
 
     def _inject(self) -> str:

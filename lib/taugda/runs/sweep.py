@@ -7,7 +7,7 @@ from typing import Any
 
 from taugda.runs.errors import ParameterError, ProjectError
 from taugda.runs.files import read_yaml
-from taugda.runs.parameters import resolve, run_name
+from taugda.runs.parameters import read_file, resolve, run_name
 from taugda.runs.project import Project
 
 _KEYS = ("notebook", "base", "grid", "runs")
@@ -22,7 +22,8 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     project : Project
         Where the notebooks are.
     path : Path
-        YAML with ``notebook``, optionally ``base`` (parameters that all runs share), and either
+        YAML with ``notebook``, optionally ``base`` (parameters that all runs share, or a
+        parameter file, named from the project's root), and either
         ``grid`` (a list of values for each parameter, all combinations) or ``runs`` (a list of
         mappings).
 
@@ -45,6 +46,8 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     if not isinstance(content.get("notebook"), str):
         raise ParameterError(f"{path}: 'notebook' must name a notebook")
     base = content.get("base") or {}
+    if isinstance(base, str):
+        base = read_file(project.root / base)
     if not isinstance(base, dict):
         raise ParameterError(f"{path}: 'base' must be a mapping, found {base!r}")
     if ("grid" in content) == ("runs" in content):

@@ -1,0 +1,58 @@
+"""The folder of a run's checkpoints: kept while the run is unfinished, and only then.
+
+What lies in it is the notebook's business.  Beside it, ``<run>.json`` says what the run was made
+of, so that an attempt never goes on from a state that other code or other data led to.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taugda.runs.files import read_json, swap_in, write_json
+
+
+def prepare(folder: Path, made_of: Mapping[str, Any]) -> bool:
+    """Make ready for an attempt.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder of checkpoints.
+    made_of : mapping
+        Fingerprint of the run that is about to start.
+
+    Returns
+    -------
+    bool
+        False if there were checkpoints of a run with another fingerprint.  They are set aside in
+        ``<run>.older`` until the run has succeeded, and it starts from its beginning.
+    """
+    former = read_json(_stamp(folder))
+    same = isinstance(former, dict) and former.get("total") == made_of["total"]
+    left = folder.is_dir() and any(folder.iterdir())
+    if left and not same:
+        swap_in(folder, _older(folder))
+    write_json(_stamp(folder), dict(made_of))
+    return same or not left
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of a run that has succeeded.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder of checkpoints.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(_older(folder), ignore_errors=True)
+    _stamp(folder).unlink(missing_ok=True)
+
+
+def _stamp(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _older(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.older")

@@ -1,0 +1,171 @@
+"""What long batches need: checkpoints, runs that read other runs, sweeps, estimates, status."""
+
+import json
+
+import pytest
+
+from taugda.__main__ import main
+from taugda.runs import ParameterError, Run
+from taugda.runs.inputs import identities
+from taugda.runs.plan import make_plan
+
+# Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
+TRAINING = """import json, os, random, time
+file = run.checkpoints / "state.json"
+state = json.loads(file.read_text()) if file.exists() else {"done": 0, "sum": 0.0, "from": []}
+state["from"].append(state["done"])
+run.checkpoints.mkdir(parents=True, exist_ok=True)
+while state["done"] < updates:
+    state["done"] += 1
+    state["sum"] += random.Random(f"{seed}-{state['done']}").random()
+    if state["done"] == fail_at and state["from"] == [0]:
+        raise RuntimeError("failed at the first attempt")
+    file.with_name("new").write_text(json.dumps(state))
+    os.replace(file.with_name("new"), file)
+    time.sleep(wait)"""
+DONE = """run.measure("sum", state["sum"])
+run.measure("from", state["from"])
+run.finish()"""
+PARAMETERS = """updates: int = 3  # how many
+seed: int = 0  # seed
+wait: float = 0.0  # seconds an update
+fail_at: int = 0  # update that fails in the first attempt"""
+
+
+def training(toy, stem="01_train", **marks):
+    toy.notebook(stem, TRAINING, DONE, parameters=PARAMETERS, kind="training", **marks)
+
+
+def states(toy, *wanted, **options):
+    return [item.state for item in make_plan(toy.project, wanted, **options)]
+
+
+def metrics(toy, stem, run="default"):
+    return json.loads((toy.run(stem, run) / "metrics.json").read_text())
+
+
+# Checkpoints
+
+
+def test_a_failed_run_goes_on_from_its_checkpoint_which_success_removes(toy):
+    training(toy)
+    command = ["run", "train", "-p", "fail_at=3", "--no-report"]
+    assert main(command) == 1
+    (kept,) = (toy.project.checkpoints / "01_train").glob("fail_at=3-*/")
+    assert json.loads((kept / "state.json").read_text())["done"] == 2
+    assert main(command) == 0
+    assert list((toy.project.checkpoints / "01_train").iterdir()) == []
+    assert main(["run", "train", "--no-report"]) == 0
+    assert metrics(toy, "01_train", kept.name)["from"] == {"value": [0, 2]}
+    undisturbed = metrics(toy, "01_train")
+    assert undisturbed["from"] == {"value": [0]}
+    assert metrics(toy, "01_train", kept.name)["sum"] == undisturbed["sum"]
+
+
+def test_checkpoints_of_other_code_are_set_aside(toy):
+    training(toy)
+    command = ["run", "train", "-p", "fail_at=3", "--no-report"]
+    assert main(command) == 1
+    toy.notebook("01_train", TRAINING.replace("done\"] == fail_at", "done\"] == 99"), DONE,
+                 parameters=PARAMETERS, kind="training")  # fmt: skip
+    (kept,) = (toy.project.checkpoints / "01_train").glob("fail_at=3-*/")
+    from taugda.runs import checkpoints
+    from taugda.runs.inputs import run_fingerprint
+    from taugda.runs.parameters import resolve
+
+    values = resolve(toy.project, "train", {"fail_at": 3})
+    assert not checkpoints.prepare(kept, run_fingerprint(toy.project, "01_train", values))
+    assert (kept.with_name(f"{kept.name}.older") / "state.json").is_file()
+    assert main(command) == 0
+    assert metrics(toy, "01_train", kept.name)["from"] == {"value": [0]}
+    assert list((toy.project.checkpoints / "01_train").iterdir()) == []
+
+
+def test_an_interactive_run_has_checkpoints_too(toy):
+    training(toy)
+    values = {"updates": 3, "seed": 0, "wait": 0.0, "fail_at": 0}
+    run = Run("01_train", values)
+    assert run.checkpoints == toy.project.checkpoints / "01_train" / "default"
+    run.checkpoints.mkdir(parents=True)
+    (run.checkpoints / "state.json").write_text("{}")
+    run = Run("01_train", values)  # the cell again
+    assert (run.checkpoints / "state.json").is_file()
+    run.finish()
+    assert not run.checkpoints.exists()
+
+
+# What notebooks read
+
+
+COLLECT = """import json
+from pathlib import Path
+found = sorted(run.project.runs.glob("01_train/*/metrics.json"))
+run.measure("runs", [json.loads(path.read_text())["sum"]["value"] for path in found])"""
+
+
+def test_what_collects_runs_starts_after_them_and_is_stale_when_they_change(toy):
+    # Its number is lower, so that only its metadata put it last.
+    training(toy)
+    toy.notebook("00_collect", COLLECT, "run.finish()", reads=["train"])
+    wanted = [("collect", {}), *(("train", {"seed": seed}) for seed in (0, 1, 2))]
+    toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [0, 1, 2]}\n")
+    assert main(["run", "collect", "seeds.yaml", "-j", "2", "--no-report"]) == 0
+    assert len(metrics(toy, "00_collect")["runs"]["value"]) == 3
+    assert states(toy, *wanted) == ["up to date"] * 4
+    # Runs to come make it stale beforehand; one that ended makes it stale afterwards.
+    (item, _) = make_plan(toy.project, [("collect", {}), ("train", {"seed": 3})])
+    assert (item.state, item.reason) == ("stale", "runs of 01_train are to come")
+    assert main(["run", "train", "-p", "seed=3", "--no-report"]) == 0
+    (item,) = make_plan(toy.project, [("collect", {})])
+    assert (item.state, item.reason) == ("stale", "data changed")
+    assert main(["run", "collect", "--no-report"]) == 0
+    assert states(toy, ("collect", {})) == ["up to date"]
+    toy.write("outputs/published/long/01_train/seed=9/metrics.json", "{}")
+    assert states(toy, ("collect", {})) == ["stale"]
+
+
+def test_notebooks_that_read_in_a_circle_are_refused(toy):
+    toy.notebook("01_a", "run.finish()", reads=["02_b"])
+    toy.notebook("02_b", "run.finish()", reads=["a"])
+    with pytest.raises(ParameterError, match="circle, found 01_a -> 02_b -> 01_a"):
+        make_plan(toy.project, [("a", {})])
+    toy.notebook("02_b", "run.finish()", reads="01_a")
+    with pytest.raises(ParameterError, match="02_b: metadata 'reads' must be a list of names"):
+        make_plan(toy.project, [("b", {})])
+
+
+def test_data_that_parameters_name_count_and_must_be_there(toy):
+    toy.notebook("01_toy", "run.finish()", parameters="path: str | None = None", data=["path"])
+    file = toy.write("pictures/a.bin", "1234")
+    assert identities(toy.project, "01_toy", {"path": None}) == {}
+    for value in ("pictures/a.bin", str(file)):
+        found = identities(toy.project, "01_toy", {"path": value})
+        assert found["path"].startswith("4-03ac674216f3e15c")  # sha256 of "1234"
+    folder = {"path": "pictures"}
+    before = identities(toy.project, "01_toy", folder)
+    toy.write("pictures/b/c.bin", "1")
+    assert identities(toy.project, "01_toy", folder) != before
+    assert main(["run", "toy", "-p", "path=pictures", "--no-report"]) == 0
+    assert states(toy, ("toy", folder)) == ["up to date"]
+    toy.write("pictures/b/c.bin", "12")
+    assert states(toy, ("toy", folder)) == ["stale"]
+    with pytest.raises(ParameterError, match="'path' must name an existing file or folder"):
+        make_plan(toy.project, [("toy", {"path": "nowhere"})])
+    toy.notebook("01_toy", "run.finish()", data=["path"])
+    with pytest.raises(ParameterError, match="must name parameters of the notebook, found 'path'"):
+        make_plan(toy.project, [("toy", {})])
+
+
+# Sweeps
+
+
+def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
+    training(toy)
+    toy.notebook("02_toy", "run.finish()")
+    toy.write("sweeps/default.yaml", "notebook: train\ngrid: {seed: [0, 1]}\n")
+    assert main(["run", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    # The notebook's own defaults are one of the sweep's runs, and run once.
+    assert out.count("01_train/default") == 1
+    assert "01_train/seed=1-" in out
+    assert "02_toy/default" in out
