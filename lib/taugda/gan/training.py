@@ -4,13 +4,13 @@ An update takes the real batch and the two latent batches explicitly, so that it
 beside another implementation of the same step.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from taugda.gan.configuration import Configuration
 from taugda.gan.models import Discriminator, Generator
@@ -76,8 +76,9 @@ class Trainer:
         # On CPUs and GPUs alike, convolutions are faster with the channels last in memory.
         place = {"device": self.device, "dtype": c.dtype, "memory_format": torch.channels_last}
         self.generator, self.discriminator = generator.to(**place), discriminator.to(**place)
-        self._averages = {beta: _average(self.generator, beta) for beta in c.averages}
-        self.averages = {beta: average.module for beta, average in self._averages.items()}
+        self.averages = {
+            beta: copy.deepcopy(self.generator).requires_grad_(False) for beta in c.averages
+        }
         self._optimizers = [
             torch.optim.RMSprop(
                 player.parameters(), lr=rate, alpha=c.rms_alpha, eps=c.rms_eps, foreach=True
@@ -139,8 +140,9 @@ class Trainer:
         if not c.alternating:
             self._step(1, second.gradient)
         self._step(0, gradient)
-        for average in self._averages.values():
-            average.update_parameters(self.generator)
+        trained = [parameter.detach() for parameter in self.generator.parameters()]
+        for beta, average in self.averages.items():
+            torch._foreach_lerp_(list(average.parameters()), trained, 1 - beta)
         self.updates += 1
         return Losses(first, second.loss, second.penalty)
 
@@ -220,7 +222,7 @@ class Trainer:
             "configuration": self.configuration.plain(),
             "updates": self.updates,
             "players": [player.state_dict() for player in self._players],
-            "averages": {f"{b}": a.state_dict() for b, a in self._averages.items()},
+            "averages": {f"{b}": a.state_dict() for b, a in self.averages.items()},
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
             "random": self._random.get_state(),
         }
@@ -247,16 +249,9 @@ class Trainer:
             )
         for player, part in zip(self._players, state["players"], strict=True):
             player.load_state_dict(part)
-        for beta, average in self._averages.items():
+        for beta, average in self.averages.items():
             average.load_state_dict(state["averages"][f"{beta}"])
         for optimizer, part in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(part)
         self._random.set_state(state["random"])
         self.updates = state["updates"]
-
-
-def _average(generator: Generator, beta: float) -> AveragedModel:
-    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(beta))
-    # The first call only copies: so the average starts at the initial generator.
-    average.update_parameters(generator)
-    return average.requires_grad_(False)
