@@ -1,12 +1,17 @@
 """How fast a trajectory comes near a point."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from taugda.checks import finite_array, positive
+from taugda.dynamics.trajectories import simulate
 from taugda.games import Game
 
-__all__ = ["decay_factor", "decay_of", "iterations_to_reach", "rate_error"]
+__all__ = ["decay_factor", "decay_of", "iterations_to_reach", "measure_radius", "rate_error"]
+
+_STORED = 2000  # states of a run that a rate is fitted to
 
 
 def decay_factor(
@@ -133,3 +138,65 @@ def iterations_to_reach(
     outside = np.flatnonzero(~(gap <= positive("accuracy", accuracy)))
     first = 0 if not len(outside) else int(outside[-1]) + 1
     return first * every if first < len(gap) else None
+
+
+def measure_radius(
+    game: Game,
+    target: ArrayLike,
+    tau: float,
+    step: float,
+    predicted: float,
+    rng: np.random.Generator,
+    *,
+    alternating: bool = False,
+    distance: float = 0.01,
+    folds: float = 16.0,
+) -> float:
+    """Measure the factor an iteration near a critical point, on one trajectory.
+
+    Parameters
+    ----------
+    game : Game
+    target : array_like, shape (n1 + n2,)
+        The critical point.
+    tau : float
+        Timescale separation, greater than 0.
+    step : float
+        gamma1.
+    predicted : float
+        The spectral radius that is expected, greater than 0 and not 1.  It sets how long the run
+        is, and on which side of ``distance`` it begins; the measurement does not use it.
+    rng : numpy.random.Generator
+        Where the start's direction comes from.
+    alternating : bool
+        Whether player 2's gradient is taken at player 1's new point.
+    distance : float
+        The largest distance from the point, in a run as predicted: small enough for the
+        linearization to hold.
+    folds : float
+        By how many powers of e the distance is predicted to change.
+
+    Returns
+    -------
+    float
+        See :func:`decay_factor`; above 1 where the run leaves the point.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the run has fewer than 10 states to fit.
+    DivergenceError
+        If the run leaves the floating-point numbers.
+    """
+    predicted = positive("predicted", predicted)
+    if predicted == 1:
+        raise ValueError("predicted: expected a factor other than 1, with which no run ends")
+    distance, folds = positive("distance", distance), positive("folds", folds)
+    iterations = max(20, math.ceil(folds / abs(math.log(predicted))))
+    every = max(1, iterations // _STORED)
+    size = distance * min(1.0, predicted**-iterations)
+    point = game.point(target, "target")
+    direction = rng.standard_normal(game.n)
+    x0 = point + size * direction / np.linalg.norm(direction)
+    path = simulate(game, x0, tau, step, iterations, alternating, every=every)
+    return decay_factor(game, path, point, every=every)

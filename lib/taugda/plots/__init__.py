@@ -7,6 +7,7 @@ readers tell apart, and by marks.  Player 1 is drawn solid, player 2 dashed.
 
 from taugda.plots.eigenvalues import abscissae, spectra, spectrum_panels, stability_map
 from taugda.plots.lines import agreement, benchmark, curves, distances
+from taugda.plots.maps import eigenvalue_planes, rate_maps, step_curves, theory_and_practice
 from taugda.plots.planes import regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
 
@@ -16,12 +17,16 @@ __all__ = [
     "benchmark",
     "curves",
     "distances",
+    "eigenvalue_planes",
+    "rate_maps",
     "regions",
     "spectra",
     "spectrum_panels",
     "stability_map",
+    "step_curves",
     "surface",
     "tau_colours",
+    "theory_and_practice",
     "trajectories",
     "vector_fields",
 ]
