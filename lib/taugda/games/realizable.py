@@ -134,8 +134,8 @@ def realizable_gan_matrices(
     -----
     l'(0) = 1/2 and l''(0) = -1/4; data and generated points coincide, which doubles the second.
     R has the constant in its kernel.  C has a kernel up to 3 nodes: a cubic can vanish on all of
-    them.  C + mu R is positive definite for every mu > 0 even so, if a != 0: no cubic but 0 has all its
-    values and slopes vanish at two points.
+    them.  If a != 0, C + mu R is positive definite for every mu > 0 even so, since no cubic but
+    0 vanishes at two points together with its slope.
 
     Examples
     --------

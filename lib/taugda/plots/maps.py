@@ -11,22 +11,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 from numpy.typing import ArrayLike
 
-from taugda.plots.style import GREY, INK, PALE, figure_of, styled, tau_colours
-from taugda.stability import Spectrum
+from taugda.plots.style import GREY, INK, figure_of, styled, tau_colours
 
 __all__ = ["eigenvalue_planes", "rate_maps", "step_curves", "theory_and_practice"]
 
 _DECADES = 3.5  # a map's colours end so far below its largest value
 
 
-def _map(
-    figure: Figure,
-    axis: Axes,
-    taus: ArrayLike,
-    mus: ArrayLike,
-    values: ArrayLike,
-    ridge: ArrayLike | None,
-) -> None:
+def _map(figure: Figure, axis: Axes, taus: ArrayLike, mus: ArrayLike, values: ArrayLike) -> None:
     values = np.asarray(values, dtype=float)
     top = float(np.nanmax(values))
     low = max(float(np.nanmin(values)), top * 10**-_DECADES)
@@ -38,9 +30,6 @@ def _map(
     levels = LogLocator(subs=(1, 3)).tick_values(low, top)
     levels = levels[(levels > low) & (levels < top)]
     axis.contour(taus, mus, shown, levels=levels, colors="white", linewidths=0.6, alpha=0.7)
-    if ridge is not None:
-        axis.plot(ridge, mus, color="white", lw=4, solid_capstyle="butt")
-        axis.plot(ridge, mus, color=INK, lw=2, solid_capstyle="butt")
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(np.min(taus), np.max(taus))
@@ -57,7 +46,7 @@ def _map(
 def rate_maps(
     taus: ArrayLike,
     mus: ArrayLike,
-    panels: Sequence[tuple[str, ArrayLike, ArrayLike | None]],
+    panels: Sequence[tuple[str, ArrayLike]],
 ) -> Figure:
     """Draw positive numbers over the plane of tau and mu, on log axes, a panel each.
 
@@ -65,21 +54,17 @@ def rate_maps(
     ----------
     taus, mus : array_like, shape (m,) and (k,)
         The grid.
-    panels : sequence of (title, values of shape (k, m), ridge of shape (k,) or None)
-        The ridge is a tau for each mu, drawn as a black line.
+    panels : sequence of (title, values of shape (k, m))
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     figure, axes = figure_of(len(panels), 3.5, sharey=True)
-    for axis, (title, values, ridge) in zip(axes[0], panels, strict=True):
-        _map(figure, axis, taus, mus, values, ridge)
+    for axis, (title, values) in zip(axes[0], panels, strict=True):
+        _map(figure, axis, taus, mus, values)
         axis.set_title(title)
     axes[0, 0].set_ylabel(r"$\mu$")
-    if any(ridge is not None for *_, ridge in panels):
-        line = Line2D([], [], color=INK, lw=2, label=r"the best $\tau$ for each $\mu$")
-        figure.legend(handles=[line], loc="outside upper center")
     return figure
 
 
@@ -101,7 +86,7 @@ def theory_and_practice(
     rates : array_like, shape (k, m)
         The predicted rate, in units of the flow's time.
     ridge : array_like, shape (k,)
-        The best tau for each mu.
+        The best tau for each mu, nan where it lies outside the map.
     slices : mapping of mu to (taus, rates)
         Predicted rates along tau at the mu of the runs.
     runs : sequence of (mu, tau, predicted rate, measured rate)
@@ -113,7 +98,9 @@ def theory_and_practice(
     """
     figure, axes = figure_of(3, 3.7, width=10.5)
     plane, along, diagonal = axes[0]
-    _map(figure, plane, taus, mus, rates, ridge)
+    _map(figure, plane, taus, mus, rates)
+    for colour, width in (("white", 4), (INK, 2)):
+        plane.plot(ridge, mus, color=colour, lw=width, solid_capstyle="butt")
     plane.set_ylabel(r"$\mu$")
     plane.set_title(r"smallest $\mathrm{Re}\,\lambda$ of $J_{(\tau, \mu)}$")
     colours = dict(zip(sorted(slices), tau_colours(len(slices)), strict=True))
@@ -148,41 +135,45 @@ def theory_and_practice(
 
 
 @styled
-def eigenvalue_planes(panels: Sequence[tuple[str, Spectrum, ArrayLike]]) -> Figure:
-    """Draw the paths of eigenvalues with positive real parts as tau grows, a panel each.
+def eigenvalue_planes(
+    taus: ArrayLike, panels: Sequence[tuple[str, ArrayLike, ArrayLike]]
+) -> Figure:
+    """Draw the slow eigenvalues of J_tau in the complex plane as tau grows, a panel each.
 
     Parameters
     ----------
-    panels : sequence of (title, Spectrum, limits)
-        Each eigenvalue's path gets lighter as tau grows; the upper half plane is shown, of which
-        the lower is the mirror image.  The limits are real numbers that some of the eigenvalues
-        tend to, marked on the axis.
+    taus : array_like, shape (m,)
+        Increasing; an eigenvalue's path gets lighter as tau grows.
+    panels : sequence of (title, eigenvalues of shape (m, n), limits)
+        The limits are the positive numbers that some of the eigenvalues tend to; they are
+        marked, and eigenvalues three times as large as the largest of them leave the picture.
+        The upper half plane is shown, of which the lower is the mirror image.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = figure_of(len(panels), 3.4, sharex=True)
-    for axis, (title, spectrum, limits) in zip(axes[0], panels, strict=True):
-        values = spectrum.eigenvalues
-        thin = max(1, len(values) // 400)
-        values, taus = values[::thin], spectrum.taus[::thin]
-        for path in values.T:
-            seen = path.imag >= -1e-12
-            points = axis.scatter(
-                path.real[seen], path.imag[seen], c=taus[seen], norm=LogNorm(taus[0], taus[-1]),
-                cmap="plasma", s=7, lw=0, rasterized=True,
-            )  # fmt: skip
-        for limit in np.asarray(limits, dtype=float):
-            axis.plot(limit, 0, "D", color="white", markeredgecolor=INK, markersize=7, zorder=4)
-        axis.axhline(0, color=PALE, lw=1, zorder=0)
-        axis.set_xscale("log")
+    figure, axes = figure_of(len(panels), 3.3)
+    taus = np.asarray(taus, dtype=float)
+    for axis, (title, eigenvalues, limits) in zip(axes[0], panels, strict=True):
+        limits = np.asarray(limits, dtype=float)
+        values = np.asarray(eigenvalues)
+        order = np.broadcast_to(taus[:, None], values.shape)
+        seen = (values.imag >= -1e-12) & (values.real < 3 * limits.max())
+        points = axis.scatter(
+            values[seen].real, values[seen].imag, c=order[seen], norm=LogNorm(taus[0], taus[-1]),
+            cmap="plasma", s=8, lw=0, rasterized=True, clip_on=False, zorder=3,
+        )  # fmt: skip
+        axis.plot(limits, 0 * limits, "D", color="white", markeredgecolor=INK, markersize=6,
+                  clip_on=False, zorder=4)  # fmt: skip
+        axis.set_xlim(0, 3 * limits.max())
+        axis.set_ylim(bottom=0)
         axis.set_title(title)
         axis.set_xlabel(r"$\mathrm{Re}\,\lambda$")
     axes[0, 0].set_ylabel(r"$\mathrm{Im}\,\lambda$")
     figure.colorbar(points, ax=list(axes[0]), label=r"$\tau$", pad=0.01).outline.set_visible(False)
     mark = Line2D([], [], linestyle="none", marker="D", color="white", markeredgecolor=INK,
-                  label=r"limits of the slow eigenvalues as $\tau \to \infty$")  # fmt: skip
+                  label=r"limits as $\tau \to \infty$")  # fmt: skip
     figure.legend(handles=[mark], loc="outside upper center")
     return figure
 
@@ -192,42 +183,47 @@ def step_curves(
     panels: Sequence[tuple[str, Sequence[tuple[str, ArrayLike, ArrayLike, ArrayLike]]]],
     runs: Sequence[Sequence[tuple[int, float, float, bool]]],
 ) -> Figure:
-    """Draw how fast simultaneous and alternating steps contract against the step gamma1.
+    """Draw how fast simultaneous and alternating steps contract against their length.
 
     Parameters
     ----------
     panels : sequence of (title, curves)
-        A curve is (label, steps, contraction of simultaneous steps, of alternating steps), the
-        contraction 1 - rho; the same labels in all panels.  Where it is not positive the curve
-        ends.
-    runs : sequence of sequence of (curve, step, contraction, alternating)
-        For each panel the measured contractions, with the number of the curve they belong to.
+        A curve is (label, steps in units of the bound for simultaneous ones, 1 - rho of
+        simultaneous steps, 1 - rho of alternating ones); the same labels in all panels.  A curve
+        falls out of the picture where it is no longer positive.
+    runs : sequence of sequence of (curve, step, 1 - rho, alternating)
+        For each panel what was measured, with the number of the curve that it belongs to.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = figure_of(len(panels), 3.6, sharey=True)
+    figure, axes = figure_of(len(panels), 3.6, sharex=True, sharey=True)
     labels = [label for label, *_ in panels[0][1]]
     colours, dashes = tau_colours(len(labels)), (0, (3, 1.5))
+    top = max(np.max(values) for _, curves in panels for _, _, *both in curves for values in both)
     for axis, (title, curves), measured in zip(axes[0], panels, runs, strict=True):
-        for (_, steps, together, by_turns), colour in zip(curves, colours, strict=True):
-            for values, line in ((together, "-"), (by_turns, dashes)):
-                values = np.asarray(values, dtype=float)
-                shown = np.where(values > 0, values, np.nan)
-                axis.loglog(steps, shown, color=colour, linestyle=line)
+        for (_, steps, *both), colour in zip(curves, colours, strict=True):
+            for values, line in zip(both, ("-", dashes), strict=True):
+                shown = np.maximum(np.asarray(values, dtype=float), top * 1e-9)
+                shown[1:][(shown[1:] == shown.min()) & (shown[:-1] == shown.min())] = np.nan
+                axis.semilogy(steps, shown, color=colour, linestyle=line)
         for k, step, contraction, alternating in measured:
-            face = "white" if alternating else colours[k]
-            axis.plot(step, contraction, "s" if alternating else "o", markerfacecolor=face,
-                      markeredgecolor=colours[k], markersize=6 if alternating else 5)  # fmt: skip
+            if contraction > 0:
+                axis.plot(step, contraction, "s" if alternating else "o", color=colours[k],
+                          markerfacecolor="none" if alternating else colours[k],
+                          markersize=8 if alternating else 4.5)  # fmt: skip
+        axis.axvline(1, color=GREY, lw=1, linestyle=":")
+        axis.set_ylim(top / 300, top * 1.5)
+        axis.set_xlim(left=0)
         axis.set_title(title)
-        axis.set_xlabel(r"step $\gamma_1$")
+        axis.set_xlabel(r"$\gamma_1 / \gamma$")
     axes[0, 0].set_ylabel(r"$1 - \rho$")
     handles = [Line2D([], [], color=c, label=t) for c, t in zip(colours, labels, strict=True)]
     handles += [
-        Line2D([], [], color=INK, marker="o", markersize=5, label="simultaneous, measured"),
-        Line2D([], [], color=INK, linestyle=dashes, marker="s", markerfacecolor="white",
-               label="alternating, measured"),
+        Line2D([], [], color=INK, marker="o", markersize=4.5, label="simultaneous"),
+        Line2D([], [], color=INK, linestyle=dashes, marker="s", markersize=8,
+               markerfacecolor="none", label="alternating"),
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
