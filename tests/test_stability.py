@@ -837,6 +837,7 @@ def test_regularized_gan_blocks_are_assembled():
         ([[0.0]], np.eye(1), np.eye(1), 1.0, "B: expected full row rank 1, got rank 0"),
         ([[1.0]], [[0.0]], [[1.0]], 0.0, r"C \+ mu R: expected a positive definite"),
         ([[1.0]], [[-2.0]], [[1.0]], 1.0, r"C \+ mu R: expected a positive definite"),
+        (np.eye(2), [[0.1, 0.3], [0.3, 0.9]], np.eye(2), 0.0, r"C \+ mu R: expected a positive"),
         ([[1.0]], [[1.0]], np.eye(2), 1.0, "R: expected the shape of C"),
         ([[1.0]], np.eye(2), np.eye(2), 1.0, "A22: expected shape"),
         ([[1.0]], [[1.0]], [[1.0]], -1.0, "mu: expected numbers at least 0"),
