@@ -64,9 +64,8 @@ def realizable_gan(
 
     Examples
     --------
-    >>> realizable_gan(mu=0.5).blocks([1, 0.5, 0, 0, 0, 0]).A12
-    array([[-0.  , -0.  , -0.5 , -0.5 ],
-           [-0.  , -0.5 , -0.25, -0.625]])
+    >>> realizable_gan(mu=0.5)
+    <realizable GAN, R1: zero-sum game, n1 = 2, n2 = 4>
     """
     mu, parameters = exact_parameter("mu", mu)
     if mu.is_negative:
