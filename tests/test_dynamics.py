@@ -18,7 +18,7 @@ from taugda.dynamics import (
 )
 from taugda.equilibria import critical_points
 from taugda.games import Game
-from taugda.stability import convergence_rate
+from taugda.stability import convergence_rate, step_matrix
 
 X, Y = sp.symbols("x y", real=True)
 QUADRATIC, TORUS, POLYNOMIAL = games.quadratic(), games.torus(), games.polynomial()
@@ -467,3 +467,40 @@ def test_rate_error_is_the_share_of_iterations_that_differs():
     assert dynamics.rate_error(0.9, 0.81) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="predicted"):
         dynamics.rate_error(0.9, 1.0)
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize("share", [0.1, 0.6, 1.03])
+def test_measured_radius_is_that_of_the_linearization(alternating, share):
+    game, target = games.realizable_gan(0.3), [1, 0.5, 0, 0, 0, 0]
+    blocks, tau = game.blocks(target), 4.0
+    step = share * convergence_rate(blocks, tau).step_bound
+    matrix = step_matrix(blocks, tau, step, alternating)
+    predicted = np.abs(np.linalg.eigvals(matrix)).max()
+    for hint in (predicted, predicted**1.3):  # the prediction only sets the length of the runs
+        measured = dynamics.measure_radius(game, target, tau, step, hint, alternating=alternating)
+        assert dynamics.rate_error(measured, predicted) < 1e-3
+
+
+def test_measured_radius_crosses_the_seam_of_the_torus():
+    game = games.torus()
+    predicted = convergence_rate(game.blocks([np.pi, np.pi]), 5.0, 0.01).radius
+    measured = dynamics.measure_radius(game, [np.pi, np.pi], 5.0, 0.01, predicted)
+    assert dynamics.rate_error(measured, predicted) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"predicted": 1.0}, "predicted"),
+        ({"predicted": -0.5}, "predicted"),
+        ({"distance": 0.0}, "distance"),
+        ({"folds": -1.0}, "folds"),
+        ({"target": [0.0]}, "target"),
+        ({"step": 0.0}, "step"),
+    ],
+)
+def test_bad_arguments_of_a_measured_radius_are_refused_by_name(changes, name):
+    arguments = {"target": np.zeros(4), "tau": 5.0, "step": 5e-4, "predicted": 0.99} | changes
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        dynamics.measure_radius(games.quadratic(), **arguments)

@@ -52,6 +52,22 @@ def covariance_cost(torch, x, d, mu, sigma):
     return torch.trace(w @ (s - v @ v.T)) - mu / 2 * torch.linalg.matrix_norm(w) ** 2
 
 
+def realizable_cost(torch, x, mu, a, b, nodes, penalty):
+    """The GAN from NumPy's own Gauss-Hermite rule, the penalty by automatic differentiation."""
+    z, p = np.polynomial.hermite_e.hermegauss(nodes)
+    z, p = torch.tensor(z), torch.tensor(p / p.sum())
+
+    def discriminator(points):
+        return x[2] + x[3] * points + x[4] * points**2 / 2 + x[5] * points**3 / 6
+
+    data, generated = a * z + b, x[0] * z + x[1]
+    where = (data if penalty == "R1" else generated).requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(where).sum(), where, create_graph=True)
+    value = p @ log_sigmoid_loss(torch, discriminator(data))
+    value = value + p @ log_sigmoid_loss(torch, -discriminator(generated))
+    return value - mu / 2 * (p @ slope**2)
+
+
 SIGMA = {d: games.covariance_sample(d, np.random.default_rng(d))[0] for d in (1, 2, 3)}
 COSTS = {
     "quadratic": (quadratic_cost, [{"v": 4.0}, {"v": 0.7}, {"v": -2.0}]),
@@ -59,6 +75,17 @@ COSTS = {
     "nonequilibrium": (nonequilibrium_cost, [{"a": 1.0, "b": 1.25}, {"a": 0.5, "b": -2.0}]),
     "torus": (torus_cost, [{"a": 0.15, "b": 0.15}, {"a": 0.4, "b": -0.7}]),
     "dirac_gan": (dirac_cost, [{"mu": 0.3}, {"mu": 1.0}, {"mu": 0.0}]),
+    "realizable_gan": (
+        realizable_cost,
+        [
+            {"mu": mu, "a": a, "b": b, "nodes": nodes, "penalty": penalty}
+            for mu, a, b, nodes, penalty in (
+                (0.5, 1.0, 0.5, 3, "R1"),
+                (2.0, 0.8, -0.3, 2, "R2"),
+                (0.0, 1.5, 0.0, 4, "R1"),
+            )
+        ],
+    ),
     "covariance_gan": (
         covariance_cost,
         [
@@ -227,6 +254,78 @@ def test_covariance_sample_is_seeded_and_drawn_in_the_stated_order():
     np.testing.assert_array_equal(x0, np.concatenate([v0.ravel(), w0.ravel()]))
 
 
+@pytest.mark.parametrize(
+    ("nodes", "penalty", "non_saturating"),
+    [(2, "R1", False), (2, "R2", False), (3, "R1", True), (3, "R2", True), (4, "R1", False)],
+)
+def test_realizable_gan_has_the_closed_form_blocks_at_its_equilibrium(
+    nodes, penalty, non_saturating
+):
+    mu, a, b = 0.7, 0.8, -0.3
+    game = games.realizable_gan(mu, a, b, nodes, penalty, non_saturating)
+    B, C, R = (np.array(m, dtype=float) for m in games.realizable_gan_matrices(a, b, nodes))
+    assert len(game.known_points) == 2  # z and -z are equally likely
+    blocks = game.blocks([a, b, 0, 0, 0, 0])
+    close(blocks.A11, np.zeros((2, 2)), rtol=1e-14)
+    close(blocks.A12, B, rtol=1e-14)
+    close(blocks.A22, C + mu * R, rtol=1e-14)
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4, 5])
+def test_realizable_gan_matrices_are_moments_of_the_latent(nodes):
+    a, b = 0.8, -0.3
+    z, p = np.polynomial.hermite_e.hermegauss(nodes)
+    x, p = a * z + b, p / p.sum()
+    phi = np.stack([np.ones(nodes), x, x**2 / 2, x**3 / 6])
+    slope = np.stack([np.zeros(nodes), np.ones(nodes), x, x**2 / 2])
+    psi = np.stack([z, np.ones(nodes)])
+    expected = (-(psi * p) @ slope.T / 2, (phi * p) @ phi.T / 2, (slope * p) @ slope.T)
+    exact = games.realizable_gan_matrices(a, b, nodes)
+    for matrix, numbers in zip(exact, expected, strict=True):
+        close(np.array(matrix, dtype=float), numbers, rtol=1e-13)
+        assert all(entry.is_Rational for entry in matrix)
+    assert [m.rank() for m in exact] == [2, min(nodes, 4), min(nodes, 3)]
+    assert (exact[1] + exact[2]).is_positive_definite
+
+
+def test_realizable_gan_from_four_nodes_on_is_that_of_normal_data():
+    assert games.realizable_gan_matrices(1, 0.5, 4) == games.realizable_gan_matrices(1, 0.5, 5)
+    x = sp.Symbol("x", real=True)
+    density = sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi)
+    phi = sp.Matrix([1, x, x**2 / 2, x**3 / 6])
+    normal = (phi * phi.T / 2).applyfunc(lambda e: sp.integrate(e * density, (x, -sp.oo, sp.oo)))
+    assert games.realizable_gan_matrices(1, 0, 4)[1] == normal
+    assert games.realizable_gan_matrices(1, 0, 3)[1] != normal
+
+
+def test_realizable_gan_rests_on_a_line_without_its_penalty():
+    """Three nodes leave a cubic that vanishes on all data: D = c He3((x - b) / a)."""
+    game = games.realizable_gan(0, 1, 0)
+    for c in (0.2, -3.0):
+        close(game.gradient([1, 0, 0, -3 * c, 0, 6 * c]), np.zeros(6))
+    assert np.abs(games.realizable_gan(0, 1, 0, 4).gradient([1, 0, 0, -3, 0, 6])).max() > 0.1
+
+
+def test_realizable_gan_of_one_point_is_degenerate():
+    game = games.realizable_gan(1, 0, 0.5)
+    assert len(game.known_points) == 1
+    assert games.realizable_gan_matrices(0, 0.5)[0].rank() == 1
+
+
+def test_non_saturating_realizable_gan_follows_the_other_gradient():
+    plain, variant = (games.realizable_gan(0.7, non_saturating=way) for way in (False, True))
+    x = np.array([0.6, 0.2, 0.3, -0.4, 0.5, 0.1])
+    z, p = np.polynomial.hermite_e.hermegauss(3)
+    p = p / p.sum()
+    made = x[0] * z + x[1]
+    d = x[2] + x[3] * made + x[4] * made**2 / 2 + x[5] * made**3 / 6
+    slope = x[3] + x[4] * made + x[5] * made**2 / 2
+    pull = -p * slope / (1 + np.exp(d))
+    close(variant.gradient(x)[:2], [pull @ z, pull.sum()])
+    close(variant.gradient(x)[2:], plain.gradient(x)[2:])
+    assert not variant.zero_sum
+
+
 def test_decimal_parameters_are_read_exactly():
     assert games.exact("a", 0.15) == games.exact("a", Fraction(3, 20)) == sp.Rational(3, 20)
     assert games.exact("a", sp.sqrt(2)) == sp.sqrt(2)
@@ -319,6 +418,12 @@ X, Y, Z = sp.symbols("x y z", real=True)
         (lambda: games.torus(a=True), "a: expected a finite real number"),
         (lambda: games.nonequilibrium(a=0), "a: expected a positive number"),
         (lambda: games.dirac_gan(mu=-0.1), "mu: expected a number at least 0"),
+        (lambda: games.realizable_gan(mu=-1), "mu: expected a number at least 0"),
+        (lambda: games.realizable_gan(nodes=1), "nodes: expected a whole number, at least 2"),
+        (lambda: games.realizable_gan(nodes=6), "nodes: expected at most 5, got 6"),
+        (lambda: games.realizable_gan(penalty="R3"), "penalty: expected 'R1' or 'R2', got 'R3'"),
+        (lambda: games.realizable_gan(a="wide"), "a: expected a finite real number"),
+        (lambda: games.realizable_gan_matrices(b=np.inf), "b: expected a finite real number"),
         (lambda: games.covariance_gan(mu=0), "mu: expected a number greater than 0"),
         (lambda: games.covariance_gan(mu=-1), "mu: expected a number greater than 0"),
         (lambda: games.covariance_gan(d=0), "d: expected a whole number, at least 1"),

@@ -63,6 +63,17 @@ def draw_distances():
     )
 
 
+def draw_eigenvalue_planes():
+    taus = np.geomspace(0.1, 10, 40)
+    values = np.linalg.eigvals(ORIGIN.jacobian(taus))
+    return plots.eigenvalue_planes(taus, [("one", values, [1.0, 2.0]), ("two", values, [3.0])])
+
+
+def draw_rate_maps():
+    values = np.geomspace(1e-9, 1, 20).reshape(4, 5)
+    return plots.rate_maps(np.geomspace(1, 10, 5), np.geomspace(0.1, 1, 4), [("a", values)])
+
+
 def draw_regions():
     equilibria = torus_equilibria()
     labels = region_of_attraction(TORUS, [p.x for p in equilibria], TAUS, 0.04, 500, BOX, 9, 1e-2)
@@ -84,8 +95,23 @@ def draw_stability_map():
     return plots.stability_map(rows, 5.0, TAUS)
 
 
+def draw_step_curves():
+    steps = np.linspace(0.1, 1.5, 20)
+    curve = ("tau", steps, 0.1 * steps * (1 - steps), 0.1 * steps * (1.2 - steps))
+    runs = [[(0, 0.5, 0.025, False), (0, 0.5, 0.035, True), (0, 1.4, -0.1, False)]]
+    return plots.step_curves([("mu", [curve])], runs)
+
+
 def draw_surface():
     return plots.surface(TORUS, BOX, torus_points())
+
+
+def draw_theory_and_practice():
+    taus, mus = np.geomspace(1, 10, 5), np.geomspace(0.1, 1, 4)
+    rates, ridge = np.outer(mus, taus), [2.0, 3.0, 4.0, np.nan]
+    slices = {0.5: (taus, 0.5 * taus), 0.2: (taus, 0.2 * taus)}
+    runs = [(0.5, 2.0, 1.0, 1.1), (0.2, 5.0, 1.0, 0.9)]
+    return plots.theory_and_practice(taus, mus, rates, ridge, slices, runs)
 
 
 def draw_trajectories():

@@ -24,6 +24,7 @@ from taugda import ensembles, games
 from taugda.blocks import Blocks
 from taugda.equilibria import classify, critical_points
 from taugda.stability import (
+    best_step,
     box_sum,
     common_step_bound,
     convergence_rate,
@@ -34,6 +35,7 @@ from taugda.stability import (
     spectral_abscissa,
     spectrum,
     stability_intervals,
+    step_matrix,
     summary,
     tau_star,
     tau_star_or_none,
@@ -727,6 +729,65 @@ def test_bad_tau_and_step_are_refused(bad):
         is_stable(blocks, bad)
 
 
+@properties
+@given(seeds, st.integers(1, 4), st.integers(1, 4), st.floats(0, 2))
+def test_best_step_beats_every_other(seed, n1, n2, exponent):
+    rng = np.random.default_rng(seed)
+    blocks = dse_blocks(rng, n1, n2)
+    tau = (tau_star(blocks).value + 0.01) * 10.0**exponent
+    best = best_step(blocks, tau)
+    assert 0 < best.step < best.step_bound
+    others = np.concatenate([np.linspace(1e-3, 0.999, 200) * best.step_bound])
+    radii = [convergence_rate(blocks, tau, step).radius for step in others]
+    assert best.radius <= min(radii) + 1e-12
+    searched = scipy.optimize.minimize_scalar(
+        lambda step: np.abs(1 - step * np.linalg.eigvals(blocks.jacobian(tau))).max(),
+        bounds=(0, best.step_bound),
+        method="bounded",
+        options={"xatol": 1e-12 * best.step_bound},
+    )
+    assert best.radius == pytest.approx(searched.fun, abs=1e-6)
+
+
+def test_best_step_of_two_real_eigenvalues_is_the_textbook_one():
+    """For eigenvalues m < M it is 2 / (m + M), with the radius (M - m) / (M + m)."""
+    best = best_step(Blocks([[1.0]], [[0.0]], [[1.0]]), 9.0)
+    assert (best.step, best.radius) == (pytest.approx(0.2), pytest.approx(0.8))
+
+
+def test_best_step_needs_a_stable_point():
+    with pytest.raises(ValueError, match="tau: expected one at which J_tau is stable, got 1,"):
+        best_step(games.quadratic().blocks(np.zeros(4)), 1.0)
+    with pytest.raises(ValueError, match="tau: expected"):
+        best_step(Blocks([[1.0]], [[0.0]], [[1.0]]), 0.0)
+
+
+@properties
+@given(seeds, st.integers(1, 4), st.integers(1, 4))
+def test_step_matrix_of_alternating_steps_is_a_product_in_any_order(seed, n1, n2):
+    rng = np.random.default_rng(seed)
+    blocks = regular_blocks(rng, n1, n2)
+    tau, step = rng.uniform(0.1, 5), rng.uniform(0.01, 0.5)
+    first, second = np.eye(n1 + n2), np.eye(n1 + n2)
+    first[:n1] -= step * jacobian(blocks, tau)[:n1]
+    second[n1:] -= step * jacobian(blocks, tau)[n1:]
+    found = step_matrix(blocks, tau, step, alternating=True)
+    np.testing.assert_allclose(found, second @ first, atol=1e-13)
+    for order in (found, first @ second):
+        np.testing.assert_allclose(np.poly(order), np.poly(found), rtol=1e-8, atol=1e-8)
+    together = step_matrix(blocks, tau, step)
+    np.testing.assert_allclose(together, np.eye(n1 + n2) - step * jacobian(blocks, tau))
+    extra = step**2 * tau * (blocks.A12.T @ blocks.A12)
+    np.testing.assert_allclose(found[n1:, n1:], together[n1:, n1:] - extra, atol=1e-12)
+    np.testing.assert_allclose(found[:n1], together[:n1])
+
+
+@pytest.mark.parametrize(("tau", "step", "name"), [(0.0, 1.0, "tau"), (1.0, -1.0, "step")])
+def test_step_matrix_refuses_bad_arguments(tau, step, name):
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        step_matrix(Blocks([[1.0]], [[0.0]], [[1.0]]), tau, step)
+
+
 def test_common_step_bound_is_the_smallest_of_the_stable_pairs():
     first, second = at(games.torus(), 0, 0), at(games.torus(), np.pi, np.pi)
     expected = min(convergence_rate(b, t).step_bound for b in (first, second) for t in (2, 5))
@@ -776,6 +837,7 @@ def test_regularized_gan_blocks_are_assembled():
         ([[0.0]], np.eye(1), np.eye(1), 1.0, "B: expected full row rank 1, got rank 0"),
         ([[1.0]], [[0.0]], [[1.0]], 0.0, r"C \+ mu R: expected a positive definite"),
         ([[1.0]], [[-2.0]], [[1.0]], 1.0, r"C \+ mu R: expected a positive definite"),
+        (np.eye(2), [[0.1, 0.3], [0.3, 0.9]], np.eye(2), 0.0, r"C \+ mu R: expected a positive"),
         ([[1.0]], [[1.0]], np.eye(2), 1.0, "R: expected the shape of C"),
         ([[1.0]], np.eye(2), np.eye(2), 1.0, "A22: expected shape"),
         ([[1.0]], [[1.0]], [[1.0]], -1.0, "mu: expected numbers at least 0"),

@@ -6,7 +6,13 @@ alternating steps take player 2's at player 1's new point, as the paper's torus 
 regions of attraction do.
 """
 
-from taugda.dynamics.decay import decay_factor, decay_of, iterations_to_reach, rate_error
+from taugda.dynamics.decay import (
+    decay_factor,
+    decay_of,
+    iterations_to_reach,
+    measure_radius,
+    rate_error,
+)
 from taugda.dynamics.regions import basin_sizes, label, region_of_attraction
 from taugda.dynamics.trajectories import DivergenceError, simulate
 from taugda.dynamics.turns import turns, turns_around
@@ -18,6 +24,7 @@ __all__ = [
     "decay_of",
     "iterations_to_reach",
     "label",
+    "measure_radius",
     "rate_error",
     "region_of_attraction",
     "simulate",

@@ -1,12 +1,15 @@
 """How fast a trajectory comes near a point."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from taugda.checks import finite_array, positive
+from taugda.dynamics.trajectories import simulate
 from taugda.games import Game
 
-__all__ = ["decay_factor", "decay_of", "iterations_to_reach", "rate_error"]
+__all__ = ["decay_factor", "decay_of", "iterations_to_reach", "measure_radius", "rate_error"]
 
 
 def decay_factor(
@@ -133,3 +136,72 @@ def iterations_to_reach(
     outside = np.flatnonzero(~(gap <= positive("accuracy", accuracy)))
     first = 0 if not len(outside) else int(outside[-1]) + 1
     return first * every if first < len(gap) else None
+
+
+def measure_radius(
+    game: Game,
+    target: ArrayLike,
+    tau: float,
+    step: float,
+    predicted: float,
+    *,
+    alternating: bool = False,
+    distance: float = 1e-4,
+    folds: float = 4.0,
+) -> float:
+    """Measure on trajectories by what factor an iteration approaches a critical point.
+
+    One trajectory starts at a small displacement along each coordinate.  The matrix that takes
+    the starts to the ends after k iterations has the spectral radius rho^k, so rho is found
+    where two modes are equally slow or turn slowly, which a line fitted to one trajectory's
+    distance resolves only after very long.
+
+    Parameters
+    ----------
+    game : Game
+    target : array_like, shape (n1 + n2,)
+        The critical point.
+    tau : float
+        Timescale separation, greater than 0.
+    step : float
+        gamma1, player 1's step; player 2's is tau gamma1.
+    predicted : float
+        The spectral radius that is expected, greater than 0 and not 1.  It only sets how many
+        iterations are run, and how near the point the runs begin.
+    alternating : bool
+        Whether player 2's gradient is taken at player 1's new point.
+    distance : float
+        The largest distance from the point in runs that go as predicted: small enough for the
+        linearization to hold, the error is of this order.
+    folds : float
+        By how many powers of e the distance is predicted to change.
+
+    Returns
+    -------
+    float
+        rho, above 1 where the runs leave the point.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    DivergenceError
+        If a run leaves the floating-point numbers.
+
+    Examples
+    --------
+    >>> from taugda import games
+    >>> round(measure_radius(games.dirac_gan(1), [0, 0], 1.0, 0.1, 0.95), 4)
+    0.95
+    """
+    predicted = positive("predicted", predicted)
+    if predicted == 1:
+        raise ValueError("predicted: expected a factor other than 1, with which no run ends")
+    distance, folds = positive("distance", distance), positive("folds", folds)
+    point = game.point(target, "target")
+    iterations = math.ceil(folds / abs(math.log(predicted)))
+    size = distance * min(1.0, predicted**-iterations)
+    starts = point + size * np.eye(game.n)
+    path = simulate(game, starts, tau, step, iterations, alternating, every=iterations)
+    after = game.displacement(path[:, -1], point).T / size
+    return float(np.abs(np.linalg.eigvals(after)).max() ** (1 / iterations))

@@ -6,7 +6,8 @@ blocks of its Jacobian, LaTeX, and compiled NumPy functions over many points at 
 is one array of n1 + n2 coordinates, player 1's first.
 
 Source of the games: the experiments of Fiez & Ratliff (2021), with the parameters of the
-authors' notebooks (github.com/fiezt/Finite-Learning-Ratio) as defaults.
+authors' notebooks (github.com/fiezt/Finite-Learning-Ratio) as defaults; the realizable GAN is
+ours.
 """
 
 from taugda.blocks import Blocks
@@ -22,6 +23,7 @@ from taugda.games.paper import (
     quadratic,
     torus,
 )
+from taugda.games.realizable import realizable_gan, realizable_gan_matrices
 
 __all__ = [
     "Blocks",
@@ -34,5 +36,7 @@ __all__ = [
     "nonequilibrium",
     "polynomial",
     "quadratic",
+    "realizable_gan",
+    "realizable_gan_matrices",
     "torus",
 ]

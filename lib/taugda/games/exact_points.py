@@ -46,7 +46,9 @@ def symbolic_blocks(game: "Game", point: Sequence[Any]) -> tuple[sp.Matrix, sp.M
         )
     at = dict(zip(game.variables, coordinates, strict=True))
     # Without expand_trig the cosine of a difference of two atans is no algebraic expression.
-    j = _without_common_exponential(game.symbolic_jacobian)
+    j = game.symbolic_jacobian
+    if any(e.args[0].subs(at) != 0 for e in j.atoms(sp.exp)):  # else they are 1 there
+        j = _without_common_exponential(j)
     j = j.applyfunc(lambda e: sp.expand_trig(e).subs(at))
     n1 = game.n1
     a11, a12, a22 = j[:n1, :n1], j[:n1, n1:], j[n1:, n1:]

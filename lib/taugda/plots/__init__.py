@@ -14,6 +14,7 @@ from taugda.plots.gans import (
     training_losses,
 )
 from taugda.plots.lines import agreement, benchmark, curves, distances
+from taugda.plots.maps import eigenvalue_planes, rate_maps, step_curves, theory_and_practice
 from taugda.plots.planes import regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
 
@@ -24,6 +25,8 @@ __all__ = [
     "contact_sheet",
     "curves",
     "distances",
+    "eigenvalue_planes",
+    "rate_maps",
     "regions",
     "sample_grids",
     "score_against_tau",
@@ -31,8 +34,10 @@ __all__ = [
     "spectra",
     "spectrum_panels",
     "stability_map",
+    "step_curves",
     "surface",
     "tau_colours",
+    "theory_and_practice",
     "training_losses",
     "trajectories",
     "vector_fields",

@@ -14,7 +14,13 @@ from taugda.stability.gan import regularized_gan_blocks
 from taugda.stability.guard import box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
 from taugda.stability.krylov import KrylovError
-from taugda.stability.rates import ConvergenceRate, common_step_bound, convergence_rate
+from taugda.stability.rates import (
+    ConvergenceRate,
+    best_step,
+    common_step_bound,
+    convergence_rate,
+    step_matrix,
+)
 from taugda.stability.spectra import (
     Spectrum,
     double_eigenvalues,
@@ -41,6 +47,7 @@ __all__ = [
     "LastCrossing",
     "Spectrum",
     "TauStar",
+    "best_step",
     "box_sum",
     "common_step_bound",
     "convergence_rate",
@@ -52,6 +59,7 @@ __all__ = [
     "spectral_abscissa",
     "spectrum",
     "stability_intervals",
+    "step_matrix",
     "summary",
     "tau_star",
     "tau_star_closed_form",

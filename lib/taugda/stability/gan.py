@@ -33,7 +33,8 @@ def regularized_gan_blocks(B: ArrayLike, C: ArrayLike, R: ArrayLike, mu: float) 
     Raises
     ------
     ValueError
-        If a shape does not fit, B lacks full row rank, or C + mu R is not positive definite.
+        If a shape does not fit, B lacks full row rank, or C + mu R is not positive definite, to
+        working precision.
 
     Notes
     -----
@@ -48,7 +49,8 @@ def regularized_gan_blocks(B: ArrayLike, C: ArrayLike, R: ArrayLike, mu: float) 
     rank = int(np.linalg.matrix_rank(B))
     if rank < blocks.n1:
         raise ValueError(f"B: expected full row rank {blocks.n1}, got rank {rank}")
-    least = np.linalg.eigvalsh(blocks.A22)[0]
-    if least <= 0:
+    values = np.linalg.eigvalsh(blocks.A22)
+    least = values[0]
+    if least <= 1e-13 * blocks.n2 * max(abs(values[-1]), 1e-300):  # rounding hides a zero
         raise ValueError(f"C + mu R: expected a positive definite matrix, got eigenvalue {least:g}")
     return blocks

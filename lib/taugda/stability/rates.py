@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taugda.blocks import Blocks
 from taugda.checks import positive
 
-__all__ = ["ConvergenceRate", "common_step_bound", "convergence_rate"]
+__all__ = ["ConvergenceRate", "best_step", "common_step_bound", "convergence_rate", "step_matrix"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,91 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     alpha = bound - step
     beta = alpha / (step * d) if 0 < step < bound else math.nan
     return ConvergenceRate(tau, step, bound, alpha, d, radius, beta)
+
+
+def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
+    """Return the rate at the step gamma1 with which tau-GDA contracts fastest.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a critical point.
+    tau : float
+        Timescale separation, greater than 0, at which J_tau is stable.
+
+    Returns
+    -------
+    ConvergenceRate
+        Of all steps the one whose ``radius`` is smallest.
+
+    Raises
+    ------
+    ValueError
+        If tau is not positive or no step converges.
+
+    Notes
+    -----
+    |1 - gamma1 l|^2 is a parabola in gamma1 for each eigenvalue l; the lowest point of their
+    maximum is the lowest point of one of them or lies where two of them cross.
+
+    Examples
+    --------
+    >>> best_step(Blocks([[1.0]], [[0.0]], [[1.0]]), tau=3.0).step
+    0.5
+    """
+    tau = positive("tau", tau)
+    values = np.linalg.eigvals(blocks.jacobian(tau))
+    real, square = values.real, np.abs(values) ** 2
+    if real.min() <= 0:
+        raise ValueError(
+            f"tau: expected one at which J_tau is stable, got {tau:g}, where the smallest real "
+            f"part is {real.min():.3g} and no step converges"
+        )
+    i, j = np.triu_indices(len(values), 1)
+    differ = np.abs(square[i] - square[j]) > 1e-12 * square.max()
+    i, j = i[differ], j[differ]
+    steps = np.concatenate([real / square, 2 * (real[i] - real[j]) / (square[i] - square[j])])
+    steps = steps[steps > 0]
+    radii = np.abs(1 - steps[:, None] * values).max(axis=1)
+    return convergence_rate(blocks, tau, float(steps[radii.argmin()]))
+
+
+def step_matrix(
+    blocks: Blocks, tau: float, step: float, alternating: bool = False
+) -> NDArray[np.float64]:
+    """Return the matrix by which one step of tau-GDA multiplies a small displacement.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks at a critical point.
+    tau : float
+        Timescale separation, greater than 0.
+    step : float
+        gamma1, player 1's step; player 2's is tau gamma1.
+    alternating : bool
+        Whether player 2's gradient is taken at player 1's new point.
+
+    Returns
+    -------
+    ndarray, shape (n1 + n2, n1 + n2)
+        I - gamma1 J_tau; alternating, the product of the two players' half steps.  Its largest
+        |eigenvalue| is the local rate.  Whichever player moves first, the eigenvalues are the
+        same, for those of M1 M2 are those of M2 M1.
+
+    Raises
+    ------
+    ValueError
+        If tau or the step is not positive.
+    """
+    j = positive("step", step) * blocks.jacobian(positive("tau", tau))
+    eye, n1 = np.eye(len(j)), blocks.n1
+    if not alternating:
+        return eye - j
+    first, second = eye.copy(), eye.copy()
+    first[:n1] -= j[:n1]
+    second[n1:] -= j[n1:]
+    return second @ first
 
 
 def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> float:
