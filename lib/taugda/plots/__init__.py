@@ -5,9 +5,15 @@ shown by lightness, so that it survives grey printing; kinds are shown by hues t
 readers tell apart, and by marks.  Player 1 is drawn solid, player 2 dashed.
 """
 
-from taugda.plots.eigenvalues import abscissae, spectra, spectrum_panels, stability_map
+from taugda.plots.eigenvalues import (
+    abscissae,
+    spectra,
+    spectrum_frames,
+    spectrum_panels,
+    stability_map,
+)
 from taugda.plots.lines import agreement, benchmark, curves, distances
-from taugda.plots.planes import regions, surface, trajectories, vector_fields
+from taugda.plots.planes import region_frames, regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
 
 __all__ = [
@@ -16,8 +22,10 @@ __all__ = [
     "benchmark",
     "curves",
     "distances",
+    "region_frames",
     "regions",
     "spectra",
+    "spectrum_frames",
     "spectrum_panels",
     "stability_map",
     "surface",

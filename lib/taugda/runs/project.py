@@ -79,6 +79,16 @@ class Project:
         return self.outputs / "runs"
 
     @property
+    def published(self) -> Path:
+        """Folder of what is committed, one subfolder a collection: ``default``, ``long``..."""
+        return self.outputs / "published"
+
+    @property
+    def figures(self) -> Path:
+        """File that says where each figure of the paper is made again."""
+        return self.root / "figures.yaml"
+
+    @property
     def pages(self) -> Path:
         """Folder of the HTML pages."""
         return self.outputs / "pages"
