@@ -131,8 +131,8 @@ def _spectrum_frame(spectrum: Spectrum, at: int, marks: Mapping[str, float]) -> 
     for text, tau in marks.items():
         real.axvline(tau, color=GREY, lw=1, linestyle=":")
         real.annotate(
-            text, (tau, 0), xycoords=("data", "axes fraction"), xytext=(3, 3),
-            textcoords="offset points", va="bottom", fontsize=10, color=INK,
+            text, (tau, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
+            textcoords="offset points", va="top", fontsize=10, color=INK,
         )  # fmt: skip
     real.set_xlim(taus[0], taus[-1])
     real.set_ylim(-reach[0], reach[1])
@@ -140,7 +140,8 @@ def _spectrum_frame(spectrum: Spectrum, at: int, marks: Mapping[str, float]) -> 
     plane.set_ylabel(r"$\mathrm{Im}\,\lambda$")
     real.set_xlabel(r"$\tau$")
     real.set_ylabel(r"$\mathrm{Re}\,\lambda$")
-    verdict = "stable" if spectrum.abscissa[at] > 0 else "not stable"
+    slowest = spectrum.abscissa[at] / np.abs(values[at]).max()
+    verdict = "on the axis" if abs(slowest) < 1e-9 else "stable" if slowest > 0 else "not stable"
     plane.set_title(rf"$\tau = {taus[at]:.2f}$: {verdict}", loc="left")
     real.set_title("shaded: the stable side", loc="left")
     return figure

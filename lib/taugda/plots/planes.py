@@ -294,9 +294,7 @@ def _basins(axis: Axes, image: Array, box: Array, colours: ListedColormap) -> No
     axis.pcolormesh(x, y, image, cmap=colours, vmin=-1.5, vmax=colours.N - 1.5, rasterized=True)
 
 
-def _attractors(
-    axis: Axes, game: Game, attractors: Sequence[CriticalPoint], box: Array
-) -> None:
+def _attractors(axis: Axes, game: Game, attractors: Sequence[CriticalPoint], box: Array) -> None:
     for k, attractor in enumerate(attractors):
         marker = KINDS[attractor.kind][0]
         for copy in _copies(game, attractor.x, box):

@@ -228,7 +228,7 @@ def _facts(project: Project, entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 
 def _runs(project: Project, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The runs of each notebook; many are folded away."""
+    """Group the runs by notebook; many are folded away."""
     groups = []
     for stem in project.stems():
         mine = [_run(entry) for entry in entries if entry.stem == stem]

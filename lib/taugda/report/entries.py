@@ -10,6 +10,7 @@ from taugda.runs.files import read_json, read_yaml
 from taugda.runs.fingerprint import differences, fingerprint
 from taugda.runs.plan import KEPT, STALE, status
 from taugda.runs.project import Project, bare_name
+from taugda.runs.publish import collections
 
 if TYPE_CHECKING:
     import nbformat
@@ -155,7 +156,7 @@ def find_entries(project: Project) -> list[Entry]:
         for folder in _folders(project.runs / stem):
             if all((folder / name).is_file() for name in _FILES):
                 runs[folder.name] = _own(project, stem, folder)
-        for collection in sorted(project.published.glob("*/")):
+        for collection in collections(project):
             for folder in _folders(collection / stem):
                 if folder.name not in runs and _is_whole(folder):
                     runs[folder.name] = _published(project, stem, folder, collection.name)

@@ -47,9 +47,7 @@ def lean_notebook(source: nbformat.NotebookNode, folder: Path) -> nbformat.Noteb
     ]
     if numbers:
         outputs.append(
-            nbformat.v4.new_output(
-                "display_data", tables.bundle(numbers, "What the run recorded.")
-            )
+            nbformat.v4.new_output("display_data", tables.bundle(numbers, "What the run recorded."))
         )
     cells.append(nbformat.v4.new_code_cell(source="", outputs=outputs))
     return nbformat.v4.new_notebook(cells=cells, metadata=source.metadata)

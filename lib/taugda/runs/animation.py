@@ -33,9 +33,7 @@ class Moving:
     still: Any
 
 
-def moving(
-    frames: Iterable[Any], name: str, alt: str, labels: Sequence[str], still: int
-) -> Moving:
+def moving(frames: Iterable[Any], name: str, alt: str, labels: Sequence[str], still: int) -> Moving:
     """Make a moving picture of figures.
 
     Parameters
@@ -95,11 +93,8 @@ def _render(figure: Any) -> tuple[bytes, tuple[int, int]]:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     picture = Image.open(buffer).convert("RGB")
-    # A palette first: smooth edges in few colours weigh half of what they do in all.  This method
-    # keeps the colours of small marks.
-    reduced = picture.quantize(96, method=Image.Quantize.MAXCOVERAGE).convert("RGB")
     buffer = io.BytesIO()
-    reduced.save(buffer, format="webp", lossless=True, method=4)
+    picture.save(buffer, format="webp", lossless=True, method=4)
     return buffer.getvalue(), picture.size
 
 
