@@ -150,7 +150,7 @@ def test_public_objects_are_documented_in_numpydoc(name):
     if arguments:
         assert documented_names(parts.get("Parameters", "")) >= arguments
     if arguments and signature.return_annotation not in (None, inspect.Signature.empty):
-        assert "Returns" in parts
+        assert {"Returns", "Yields"} & set(parts)
 
 
 def _is_pair(thing):
