@@ -23,8 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = Project(ROOT, ROOT / "outputs")
 DEFAULT = PROJECT.published / "default"
 ANALYSES = [stem for stem in PROJECT.stems() if kind(PROJECT.notebook(stem)) == "analysis"]
-CLAIM = """- {id: c, statement: It is 2., where: Section 5, paper: 2, tolerance: 1.0e-9, notebook: toy,
-   metric: tau}
+CLAIM = """- id: c
+  statement: It is 2.
+  where: Section 5
+  paper: 2
+  tolerance: 1.0e-9
+  notebook: toy
+  metric: tau
 """
 SAMPLES = FIGURE.replace('"line"', '"samples"').replace("run.compare()", "")
 OTHER = """fig, ax = plt.subplots(figsize=(2, 2))
