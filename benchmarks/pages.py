@@ -9,6 +9,8 @@ import argparse
 import shutil
 import statistics
 import sys
+from pathlib import Path
+from typing import Any
 
 from taugda.runs import Project
 from taugda.runs.files import write_atomic
@@ -18,8 +20,8 @@ GOAL = 1.5  # seconds until a page can be read
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def opening(browser, path):
-    """Seconds until a page can be read, and until its math is set."""
+def opening(browser: Any, path: Path) -> tuple[float, float]:
+    """Return the seconds until a page can be read, and until its math is set."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.goto(path.as_uri(), wait_until="commit")
@@ -32,7 +34,7 @@ def opening(browser, path):
     return read / 1000, done / 1000
 
 
-def main():
+def main() -> None:
     """Time every page and write the table."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--repeat", type=int, default=3, help="times that each page is opened")
