@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lab lint bench report clean lock
+.PHONY: help setup reproduce publish test lab lint bench report clean lock
 
 help:
 	@echo "make reproduce  run every notebook, fill outputs/ and make the HTML pages"
 	@echo "make test       run the tests"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make report     make the HTML pages again from what is in outputs/"
+	@echo "make publish    bring what is not up to date up to date, and remake outputs/published/default/"
 	@echo "make bench      measure speed; the tables go to outputs/bench/"
 	@echo "make lint       check style and type hints with ruff"
 	@echo "make clean      remove .venv and outputs/, but not outputs/published/"
@@ -47,6 +48,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/bench.py
+
+publish: setup
+	@$(BIN)/python -m taugda run -j $(JOBS)
+	@$(BIN)/python -m taugda publish
 
 report: setup
 	@$(BIN)/python -m taugda report

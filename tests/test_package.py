@@ -158,7 +158,7 @@ def test_public_objects_are_documented_in_numpydoc(name):
     if arguments:
         assert documented_names(parts.get("Parameters", "")) >= arguments
     if arguments and signature.return_annotation not in (None, inspect.Signature.empty):
-        assert "Returns" in parts
+        assert {"Returns", "Yields"} & set(parts)
 
 
 def _is_pair(thing):
@@ -259,3 +259,44 @@ def test_version_is_one():
     assert PYPROJECT["project"]["version"] == taugda.__version__
     assert PYPROJECT["project"]["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+
+
+# The texts beside the code
+
+
+def test_the_map_of_the_readme_names_what_exists():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## From the paper to the code")[2].partition("\n\n")[2]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")][1:]
+    mapped = {
+        re.search(r"\]\((notebooks/\w+\.ipynb)\)", row[1])[1] for row in rows if len(row) == 4
+    }
+    there = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert mapped == there
+    for _, _, library, tests in (row for row in rows if len(row) == 4):
+        module = None
+        for name in re.findall(r"`([\w.]+)`", library):
+            before, _, last = name.rpartition(".")
+            module = importlib.import_module(f"taugda.{before}") if before else module
+            assert hasattr(module, last), name
+        for name in re.findall(r"`(test_\w+)`", tests):
+            assert (ROOT / "tests" / f"{name}.py").is_file(), name
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_of_the_texts_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for address in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / address).exists(), f"{address} is missing" + (
+            "; run make publish" if "published" in address else ""
+        )
+
+
+def test_citation_names_the_paper_and_this_version():
+    content = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert content["version"] == taugda.__version__
+    assert content["license"] == "MIT"
+    paper = content["preferred-citation"]
+    assert [author["family-names"] for author in paper["authors"]] == ["Fiez", "Ratliff"]
+    assert paper["year"] == 2021
+    assert (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").find(taugda.__version__) > 0

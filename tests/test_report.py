@@ -85,7 +85,7 @@ def page(site, name):
 def test_every_page_is_there_and_every_link_leads_somewhere(site):
     names = sorted(path.name for path in site.project.pages.glob("*.html"))
     (other,) = [name for name in names if "--" in name]
-    assert names == sorted(["01_toy.html", "02_other.html", other])
+    assert names == sorted(["01_toy.html", "02_other.html", other, "figures.html"])
     for path in (*site.project.pages.glob("*.html"), site.project.index):
         elements = Elements(path.read_text(encoding="utf-8"))
         ids = {attrs.get("id") for _, attrs in elements.found}
@@ -249,3 +249,133 @@ def test_claims_edited_after_the_run_show_in_its_page(site):
     assert "they say" not in page(site, "01_toy.html").text
     site.write("claims.yaml", CLAIM)
     build(site.project)
+
+
+# Figures of the paper, and the page of all figures
+
+
+def test_all_figures_are_on_a_page_of_their_own_and_lead_to_their_place(site):
+    elements = page(site, "figures.html")
+    (image,) = elements.all("img")
+    assert image["alt"] == "A rising line & more."
+    assert (site.project.pages / unquote(image["src"])).stat().st_size < 30_000
+    assert any(a["href"] == "01_toy.html#figure-line" for a in elements.all("a"))
+
+
+def test_the_papers_figures_lead_to_ours_or_say_how_to_make_them(site):
+    site.write(
+        "figures.yaml",
+        "- {paper: A line, notebook: toy, figure: line}\n"
+        "- {paper: A curve, notebook: unrun, figure: curve}\n",
+    )
+    build(site.project)
+    index = Elements(site.project.index.read_text(encoding="utf-8"))
+    assert any(a["href"] == "pages/01_toy.html#figure-line" for a in index.all("a"))
+    assert "not run here; to make it: python -m taugda run unrun" in index.text
+    (site.project.root / "figures.yaml").unlink()
+    build(site.project)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1", "expected a list, found dict"),
+        ("- {paper: A, notebook: toy}", "must have the keys paper, notebook, figure"),
+        ("- {paper: A, notebook: toy, figure: 3}", "'figure' must be a text, found 3"),
+        ("- {paper: A, notebook: nowhere, figure: b}", "entry 1: unknown notebook 'nowhere'"),
+    ],
+)
+def test_a_wrong_list_of_figures_is_refused(toy, capsys, text, message):
+    toy.notebook("01_toy", "run.finish()")
+    toy.write("figures.yaml", text)
+    with pytest.raises(ReportError, match=r"figures\.yaml"):
+        build(toy.project)
+    assert main(["report"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_many_runs_of_a_notebook_are_folded_into_one_table(toy):
+    toy.notebook("01_toy", "run.finish()")
+    from taugda.runs import Run
+
+    for n in range(5):
+        Run("01_toy", {"n": n}).finish()
+    build(toy.project)
+    index = Elements(toy.project.index.read_text(encoding="utf-8"))
+    assert "5 runs" in index.text
+    (group,) = [attrs for attrs in index.all("details") if attrs.get("class") == "group"]
+    assert "open" not in group
+    names = [path.name for path in toy.project.pages.glob("01_toy--*.html")]
+    assert len(names) == 4  # n = 3 is the default
+    other = page(toy, names[0])
+    assert any(a["href"].endswith("index.html#runs-01_toy") for a in other.all("a"))
+    assert not [a for a in other.all("a") if a.get("rel") in ("prev", "next")]
+
+
+def test_a_page_leads_to_the_notebooks_source(site):
+    (link,) = {
+        a["href"] for a in page(site, "01_toy.html").all("a") if a["href"].endswith(".ipynb")
+    } - {"../runs/01_toy/default/notebook.ipynb"}
+    assert (site.project.pages / link).resolve() == site.project.notebook("01_toy")
+
+
+# Moving pictures
+
+MOVE = """from matplotlib.figure import Figure
+def frames():
+    for k in range(3):
+        figure = Figure(figsize=(3, 2))
+        figure.subplots().plot([0, k])
+        yield figure
+run.animate(frames(), "move", caption="It rises.", alt="A line that rises </script> & turns.",
+            labels=["a = 0", "a = 1", "a = 2"], still=1)
+run.finish()"""
+
+
+def test_a_moving_picture_is_whole_without_other_files(toy):
+    toy.notebook("01_toy", MOVE)
+    assert main(["run"]) == 0
+    text = (toy.project.pages / "01_toy.html").read_text(encoding="utf-8")
+    elements = Elements(text)
+    (image,) = elements.all("img")
+    assert image["alt"] == "A line that rises </script> & turns."
+    assert image["src"].startswith("data:image/webp;base64,")
+    assert text.count("data:image/webp;base64,") == 3 + 1
+    folded = "".join(elements.folded)
+    assert elements.text.count("It rises.") - folded.count("It rises.") == 1
+    assert [a["id"] for a in elements.all("figure")] == ["figure-move"]
+    stored = toy.run("01_toy") / "figures"
+    assert {path.name for path in stored.iterdir()} == {"move.png", "move.pdf"}
+    output = json.loads((toy.run("01_toy") / "notebook.ipynb").read_text())["cells"][-1]["outputs"]
+    # Where HTML is not shown, the still is; where no picture is, its text.
+    assert set(output[0]["data"]) == {"text/html", "image/png", "text/plain"}
+
+
+def drawn(*sizes):
+    from matplotlib.figure import Figure
+
+    return [Figure(figsize=size) for size in sizes]
+
+
+@pytest.mark.parametrize(
+    ("frames", "labels", "still", "message"),
+    [
+        (drawn((2, 2)), ["a"], 0, "two or more, with one label each, found 1 frames"),
+        (drawn((2, 2), (2, 2)), ["a"], 0, "found 2 frames and 1 labels"),
+        (drawn((2, 2), (2, 3)), ["a", "b"], 0, "must have one size"),
+        (drawn((2, 2), (2, 2)), ["a", "b"], 2, "still must be a number from 0 to 1, found 2"),
+    ],
+)
+def test_frames_that_make_no_moving_picture_are_refused(frames, labels, still, message):
+    from taugda.runs.animation import moving
+
+    with pytest.raises(ValueError, match=message):
+        moving(frames, "x", "A picture", labels, still)
+
+
+def test_a_moving_picture_that_is_too_heavy_is_refused(monkeypatch):
+    from taugda.runs import animation
+
+    monkeypatch.setattr(animation, "_HEAVIEST", 1000)
+    with pytest.raises(ValueError, match="at most 1000 characters together"):
+        animation.moving(drawn((2, 2), (2, 2)), "x", "A picture", ["a", "b"], 0)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m taugda run``, ``report``, ``claims``, ``parameters``."""
+"""The command line: ``python -m taugda run``, ``report``, ``publish``, ``claims``..."""
 
 import argparse
 import sys
@@ -76,6 +76,20 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report)
     report.add_argument(
         "--single-file", action="store_true", help="pages that need no other file, to be mailed"
+    )
+
+    publish = commands.add_parser(
+        "publish",
+        help="copy finished runs to outputs/published/, which the repository keeps",
+        description=_publish.__doc__,
+    )
+    publish.set_defaults(command=_publish)
+    publish.add_argument(
+        "collection", nargs="?", default="default", metavar="COLLECTION",
+        help="default (every run that `run` makes), or another one of training runs",
+    )  # fmt: skip
+    publish.add_argument(
+        "names", nargs="*", metavar="SWEEP", help="sweep files whose finished runs are added"
     )
 
     claims = commands.add_parser("claims", help="print the paper's claims and what the runs say")
@@ -164,6 +178,25 @@ def _report(project: Project, options: argparse.Namespace) -> int:
 
     check_writable(project)
     return _build(project, options.single_file)
+
+
+def _publish(project: Project, options: argparse.Namespace) -> int:
+    """Copy finished runs into a published collection; without arguments, remake `default`."""
+    from taugda.runs.plan import check_writable, make_plan
+    from taugda.runs.publish import DEFAULT, publish, size
+
+    if (options.collection == DEFAULT) != (not options.names):
+        raise ParameterError(
+            "publish takes no argument (to remake default), or a collection and its sweep files"
+        )
+    options.files = options.assignments = []
+    check_writable(project)
+    done = publish(project, make_plan(project, _wanted(project, options)), options.collection)
+    for item in done.left_out:
+        print(f"{item.label}: {item.state}, left out")
+    weight = size(project.published) / 1e6
+    print(f"{len(done.added)} runs in {project.display(done.folder)}; in all {weight:.1f} MB")
+    return 0
 
 
 def _claims(project: Project, options: argparse.Namespace) -> int:

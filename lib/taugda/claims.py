@@ -303,6 +303,8 @@ def verdicts(project: Project) -> list[Verdict]:
 def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, str | None, str]:
     """Find the run of a notebook that its claims are judged by.
 
+    A run made here counts before a published one.
+
     Parameters
     ----------
     project : Project
@@ -313,24 +315,33 @@ def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, st
     Returns
     -------
     metrics : dict or None
-        Its metrics; None where there is no such run.
+        Its metrics; None where there is no such run, made here or published.
     run : str or None
         Its name.
     note : str
         What a reader should know about it.
     """
-    for parameters in counting_parameters(project, stem):
-        run = name_of_run(project, stem, parameters)
-        folder = project.run(stem, run)
-        done, metrics = read_json(folder / "done.json"), read_json(folder / "metrics.json")
-        if done is None or metrics is None:
-            continue
-        now = run_fingerprint(project, stem, parameters)
-        stale = differences(done.get("fingerprint", {}), now)
-        if "parameters changed" in stale:
-            continue
-        interactive = "made interactively" if done.get("mode") == "interactive" else ""
-        return metrics, run, _join("made by older code" if stale else "", interactive)
+    for published in (False, True):
+        for parameters in counting_parameters(project, stem):
+            run = name_of_run(project, stem, parameters)
+            home = project.published / "default" / stem if published else project.runs / stem
+            done = read_json(home / run / "done.json")
+            metrics = read_json(home / run / "metrics.json")
+            if done is None or metrics is None:
+                continue
+            now = run_fingerprint(project, stem, parameters)
+            made = done.get("fingerprint", {})
+            if published:  # what it read is not all published, so it cannot be compared
+                made = {**made, "data": now.get("data")}
+            stale = differences(made, now)
+            if "parameters changed" in stale:
+                continue
+            notes = [
+                "published, not run here" if published else "",
+                "made by older code" if stale else "",
+                "made interactively" if done.get("mode") == "interactive" else "",
+            ]
+            return metrics, run, _join(*notes)
     return None, None, ""
 
 

@@ -5,7 +5,13 @@ shown by lightness, so that it survives grey printing; kinds are shown by hues t
 readers tell apart, and by marks.  Player 1 is drawn solid, player 2 dashed.
 """
 
-from taugda.plots.eigenvalues import abscissae, spectra, spectrum_panels, stability_map
+from taugda.plots.eigenvalues import (
+    abscissae,
+    spectra,
+    spectrum_frames,
+    spectrum_panels,
+    stability_map,
+)
 from taugda.plots.gans import (
     contact_sheet,
     sample_grids,
@@ -15,7 +21,7 @@ from taugda.plots.gans import (
 )
 from taugda.plots.lines import agreement, benchmark, curves, distances
 from taugda.plots.maps import eigenvalue_planes, rate_maps, step_curves, theory_and_practice
-from taugda.plots.planes import regions, surface, trajectories, vector_fields
+from taugda.plots.planes import region_frames, regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
 
 __all__ = [
@@ -27,11 +33,13 @@ __all__ = [
     "distances",
     "eigenvalue_planes",
     "rate_maps",
+    "region_frames",
     "regions",
     "sample_grids",
     "score_against_tau",
     "score_curves",
     "spectra",
+    "spectrum_frames",
     "spectrum_panels",
     "stability_map",
     "step_curves",

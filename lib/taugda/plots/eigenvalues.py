@@ -1,6 +1,6 @@
 """Pictures of the spectrum of J_tau and of stability along tau."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +13,7 @@ from taugda.stability import Interval, Spectrum
 __all__ = [
     "abscissae",
     "spectra",
+    "spectrum_frames",
     "spectrum_panels",
     "stability_map",
 ]
@@ -77,6 +78,72 @@ def spectra(
     if intervals:
         handles.append(Patch(color="#009e73", alpha=0.15, label="stable"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def spectrum_frames(
+    spectrum: Spectrum, taus: Sequence[float], marks: Mapping[str, float] | None = None
+) -> Iterator[Figure]:
+    """Draw where the eigenvalues of J_tau are, a frame a tau, on the ways that they take.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Along the whole range of tau; its curves are the ways.
+    taus : sequence of float
+        Each frame's tau; the nearest one of the spectrum is taken.
+    marks : mapping of str to float, optional
+        Values of tau to mark by a vertical line, with their names.
+
+    Yields
+    ------
+    matplotlib.figure.Figure
+    """
+    for tau in taus:
+        at = int(np.abs(spectrum.taus - tau).argmin())
+        yield _spectrum_frame(spectrum, at, dict(marks or {}))
+
+
+@styled
+def _spectrum_frame(spectrum: Spectrum, at: int, marks: Mapping[str, float]) -> Figure:
+    figure, axes = figure_of(2, 3.4, width=7.4)
+    plane, real = axes[0]
+    taus, values = spectrum.taus, spectrum.eigenvalues
+    reach = 1.06 * np.abs([values.real.min(), values.real.max(), values.imag.max()])
+    plane.set_xlim(-reach[0], reach[1])
+    plane.set_ylim(-max(reach[2], 1e-9), max(reach[2], 1e-9))
+    plane.axvspan(0, reach[1], color="#009e73", alpha=0.10, lw=0)
+    plane.axvline(0, color=INK, lw=1)
+    real.axhspan(0, reach[1], color="#009e73", alpha=0.10, lw=0)
+    real.axhline(0, color=INK, lw=1)
+    for i in range(values.shape[1]):
+        colour = EIGENVALUES[i % 4]
+        plane.plot(values[:, i].real, values[:, i].imag, color=colour, lw=1, alpha=0.35)
+        real.plot(taus, values[:, i].real, color=colour, lw=1, alpha=0.35)
+        real.plot(taus[: at + 1], values[: at + 1, i].real, color=colour)
+        for axis, x, y in (
+            (plane, values[at, i].real, values[at, i].imag),
+            (real, taus[at], values[at, i].real),
+        ):
+            axis.plot(
+                x, y, "o", color=colour, markersize=8, markeredgecolor=INK, zorder=5, clip_on=False
+            )
+    for text, tau in marks.items():
+        real.axvline(tau, color=GREY, lw=1, linestyle=":")
+        real.annotate(
+            text, (tau, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
+            textcoords="offset points", va="top", fontsize=10, color=INK,
+        )  # fmt: skip
+    real.set_xlim(taus[0], taus[-1])
+    real.set_ylim(-reach[0], reach[1])
+    plane.set_xlabel(r"$\mathrm{Re}\,\lambda$")
+    plane.set_ylabel(r"$\mathrm{Im}\,\lambda$")
+    real.set_xlabel(r"$\tau$")
+    real.set_ylabel(r"$\mathrm{Re}\,\lambda$")
+    slowest = spectrum.abscissa[at] / np.abs(values[at]).max()
+    verdict = "on the axis" if abs(slowest) < 1e-9 else "stable" if slowest > 0 else "not stable"
+    plane.set_title(rf"$\tau = {taus[at]:.2f}$: {verdict}", loc="left")
+    real.set_title("shaded: the stable side", loc="left")
     return figure
 
 

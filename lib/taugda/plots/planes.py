@@ -1,6 +1,6 @@
 """Pictures in the plane of the coordinates: trajectories, flows, basins, the cost's surface."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from taugda.plots.style import (
     tau_colours,
 )
 
-__all__ = ["regions", "surface", "trajectories", "vector_fields"]
+__all__ = ["region_frames", "regions", "surface", "trajectories", "vector_fields"]
 
 Array = NDArray[np.float64]
 
@@ -220,32 +220,101 @@ def regions(
     """
     box = _plane(game, "game", bounds)
     figure, axes = figure_of(len(taus), min(WIDTH / len(taus) + 0.8, 4.2), sharey=True)
-    colours = ListedColormap(["#ffffff", *BASINS[: len(attractors)]])
+    colours = _basin_colours(len(attractors))
     images = np.asarray(labels)
     for panel, (axis, tau, image) in enumerate(zip(axes[0], taus, images, strict=True)):
-        x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
-        axis.pcolormesh(
-            x, y, image, cmap=colours, vmin=-1.5, vmax=len(attractors) - 0.5, rasterized=True
-        )
+        _basins(axis, image, box, colours)
         axis.streamplot(
             *_field(game, tau, box), color=INK, density=0.9, linewidth=0.6, arrowsize=0.6
         )
-        for k, attractor in enumerate(attractors):
-            for copy in _copies(game, attractor.x, box):
-                marker = KINDS[attractor.kind][0]
-                axis.plot(
-                    *copy, marker, color=BASINS[k], markeredgecolor=INK, markeredgewidth=1.4,
-                    markersize=15 if marker == "*" else 9, zorder=5, clip_on=False,
-                )  # fmt: skip
+        _attractors(axis, game, attractors, box)
         _frame(axis, game, box, rf"$\tau = {tau:g}$" if titles is None else titles[panel])
     axes[0, 0].set_ylabel(coordinate_name(game.variables[1]))
-    handles: list[Any] = [
-        Patch(facecolor=BASINS[k], edgecolor=INK, label=f"{p.kind} {_place(p.x)}")
-        for k, p in enumerate(attractors)
-    ]
-    handles.append(Patch(facecolor="#ffffff", edgecolor=INK, label="reaches none of them"))
+    handles = _basin_handles(attractors)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
+
+
+def region_frames(
+    game: Game,
+    labels: ArrayLike,
+    taus: Sequence[float],
+    bounds: ArrayLike,
+    attractors: Sequence[CriticalPoint],
+) -> Iterator[Figure]:
+    """Draw regions of attraction, a frame a tau, with arrows along the flow.
+
+    Parameters
+    ----------
+    game : Game
+        With n1 = n2 = 1.
+    labels : array_like of int, shape (len(taus), points, points)
+        From :func:`taugda.dynamics.region_of_attraction`.
+    taus : sequence of float
+    bounds : array_like, shape (2, 2)
+    attractors : sequence of CriticalPoint
+        In the order of the labels.
+
+    Yields
+    ------
+    matplotlib.figure.Figure
+    """
+    box = _plane(game, "game", bounds)
+    for tau, image in zip(taus, np.asarray(labels), strict=True):
+        yield _region_frame(game, image, tau, box, attractors)
+
+
+@styled
+def _region_frame(
+    game: Game, image: Array, tau: float, box: Array, attractors: Sequence[CriticalPoint]
+) -> Figure:
+    figure, axes = figure_of(1, 4.9, width=5.4)
+    axis = axes[0, 0]
+    _basins(axis, image, box, _basin_colours(len(attractors)))
+    x, y, u, v = _field(game, tau, box, density=19)
+    length = np.maximum(np.hypot(u, v), 1e-12)
+    axis.quiver(
+        x[1:-1], y[1:-1], (u / length)[1:-1, 1:-1], (v / length)[1:-1, 1:-1],
+        pivot="mid", color="#3c3c3c", scale=32, width=0.003, headwidth=4,
+    )  # fmt: skip
+    _attractors(axis, game, attractors, box)
+    _frame(axis, game, box, rf"$\tau = {tau:.2f}$")
+    axis.set_ylabel(coordinate_name(game.variables[1]))
+    handles = _basin_handles(attractors)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _basin_colours(count: int) -> ListedColormap:
+    return ListedColormap(["#ffffff", *BASINS[:count]])
+
+
+def _basins(axis: Axes, image: Array, box: Array, colours: ListedColormap) -> None:
+    x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
+    axis.pcolormesh(x, y, image, cmap=colours, vmin=-1.5, vmax=colours.N - 1.5, rasterized=True)
+
+
+def _attractors(axis: Axes, game: Game, attractors: Sequence[CriticalPoint], box: Array) -> None:
+    for k, attractor in enumerate(attractors):
+        marker = KINDS[attractor.kind][0]
+        for copy in _copies(game, attractor.x, box):
+            axis.plot(
+                *copy, marker, color=BASINS[k], markeredgecolor=INK, markeredgewidth=1.4,
+                markersize=15 if marker == "*" else 9, zorder=5, clip_on=False,
+            )  # fmt: skip
+
+
+def _basin_handles(attractors: Sequence[CriticalPoint]) -> list[Any]:
+    names = {"neither": "no equilibrium"}
+    handles: list[Any] = [
+        Patch(
+            facecolor=BASINS[k],
+            edgecolor=INK,
+            label=f"{names.get(p.kind, p.kind)} {_place(p.x)}",
+        )
+        for k, p in enumerate(attractors)
+    ]
+    return [*handles, Patch(facecolor="#ffffff", edgecolor=INK, label="reaches none of them")]
 
 
 def _place(x: Array) -> str:

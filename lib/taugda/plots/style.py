@@ -29,7 +29,7 @@ BASINS = ("#5b93c7", "#f4b56a", "#f3d9ea", "#b9dcc9")
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
-    "mathtext.fontset": "cm",
+    "mathtext.fontset": "dejavuserif",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": GREY,

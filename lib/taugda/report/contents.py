@@ -1,4 +1,4 @@
-"""The report's first page: notebooks, claims, provenance."""
+"""The report's first page (notebooks, figures, claims, provenance) and the page of all figures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,15 +6,18 @@ from urllib.parse import quote
 
 from taugda import claims
 from taugda.report import pages
-from taugda.report.build import thumbnail
-from taugda.runs.files import read_json
+from taugda.report.entries import Entry
+from taugda.report.figures import read_figures
+from taugda.report.pictures import thumbnails
 from taugda.runs.project import Project, bare_name
 from taugda.runs.provenance import commit
+
+TITLE = "Timescale separation in gradient descent-ascent"
 
 
 def contents(
     project: Project,
-    entries: Sequence[Any],
+    entries: Sequence[Entry],
     verdicts: Sequence[claims.Verdict],
     single_file: bool,
     shared: dict[str, Any],
@@ -25,7 +28,7 @@ def contents(
     ----------
     project : Project
         Where notebooks and outputs are.
-    entries : sequence of _Entry
+    entries : sequence of Entry
         The finished runs in reading order.
     verdicts : sequence of Verdict
         The verdicts on all claims.
@@ -39,21 +42,67 @@ def contents(
     str
         HTML.
     """
-    counts = [(name, sum(v.verdict == name for v in verdicts)) for name in claims.VERDICTS]
+    stems = project.stems()
     return (
         pages.templates()
         .get_template("contents.html.j2")
         .render(
-            title="Timescale separation in gradient descent-ascent",
+            title=TITLE,
             style=pages.asset("style.css"),
             script=pages.asset("script.js"),
             mathjax=f"pages/mathjax/{_mathjax_name()}",
-            notebooks=[_card(project, stem, entries, single_file) for stem in project.stems()],
+            notebooks=[_card(project, stem, entries, single_file) for stem in stems],
             failures=_failures(project),
-            claims=[_row(entry, entries) for entry in verdicts],
-            counts=[(name, count) for name, count in counts if count],
+            figures=_paper_figures(project, entries),
+            claims=_groups(project, verdicts, entries),
+            counts=_counts(verdicts),
             facts=_facts(project, entries),
-            durations=[_duration(entry) for entry in entries],
+            runs=_runs(project, entries),
+            **shared,
+        )
+    )
+
+
+def gallery(
+    project: Project, entries: Sequence[Entry], single_file: bool, shared: dict[str, Any]
+) -> str:
+    """Write the page that shows every figure of every notebook's default run.
+
+    Parameters
+    ----------
+    project : Project
+        Where the pages go.
+    entries : sequence of Entry
+        The finished runs in reading order.
+    single_file : bool
+        Whether pictures are put into the page.
+    shared : dict
+        What all pages are given.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    chapters = []
+    for entry in entries:
+        if entry.is_chapter:
+            shown = thumbnails(project, entry, single_file)
+            for one in shown:
+                for key in ("address", "page"):
+                    one[key] = one[key].removeprefix("pages/")
+            if shown:
+                chapters.append({"stem": entry.stem, "title": entry.title, "figures": shown})
+    return (
+        pages.templates()
+        .get_template("gallery.html.j2")
+        .render(
+            title="All figures",
+            style=pages.asset("style.css"),
+            script=pages.asset("script.js"),
+            mathjax=f"mathjax/{_mathjax_name()}",
+            home="../index.html",
+            chapters=chapters,
             **shared,
         )
     )
@@ -65,36 +114,36 @@ def _mathjax_name() -> str:
     return FILE
 
 
-def _address(entry: Any) -> str:
+def _address(entry: Entry) -> str:
     return f"pages/{quote(entry.page)}"
 
 
-def _card(project: Project, stem: str, entries: Sequence[Any], single_file: bool) -> dict[str, Any]:
+def _card(
+    project: Project, stem: str, entries: Sequence[Entry], single_file: bool
+) -> dict[str, Any]:
     runs = [entry for entry in entries if entry.stem == stem]
-    main = next((entry for entry in runs if entry.run == "default"), None)
-    others = [{"name": e.run, "address": _address(e)} for e in runs if e is not main]
+    main = next((entry for entry in runs if entry.is_chapter), None)
+    card = {
+        "title": "",
+        "address": None,
+        "thumbnail": None,
+        "status": f"Not run. To run it: python -m taugda run {bare_name(stem)}",
+        "others": len([entry for entry in runs if entry is not main]),
+        "runs": f"#runs-{quote(stem)}",
+    }
     if main is None:
         import nbformat
 
         source = nbformat.read(project.notebook(stem), as_version=4)
-        return {
-            "title": pages.title(source, bare_name(stem)),
-            "address": None,
-            "thumbnail": None,
-            "caption": None,
-            "status": f"Not run. To run it: python -m taugda run {bare_name(stem)}",
-            "others": others,
-        }
-    done = read_json(main.folder / "done.json") or {}
-    picture = thumbnail(main, single_file)
-    state = "" if main.state == "up to date" else f", {main.state}"
-    return {
+        return card | {"title": pages.title(source, bare_name(stem))}
+    state = "" if main.state == "up to date" else ", by older code"
+    origin = f" (published: {main.collection})" if main.collection else ""
+    return card | {
         "title": main.title,
         "address": _address(main),
-        "thumbnail": picture,
-        "caption": picture["caption"] if picture else None,
-        "status": f"Run in {done['duration']:.1f} s on {done['finished'][:10]}{state}",
-        "others": others,
+        "thumbnail": next(iter(thumbnails(project, main, single_file, limit=1)), None),
+        "status": f"Run in {main.done.get('duration', 0):.0f} s on "
+        f"{str(main.done.get('finished', ''))[:10]}{origin}{state}",
     }
 
 
@@ -110,7 +159,50 @@ def _failures(project: Project) -> list[dict[str, str]]:
     ]
 
 
-def _row(entry: claims.Verdict, entries: Sequence[Any]) -> dict[str, Any]:
+def _paper_figures(project: Project, entries: Sequence[Entry]) -> list[dict[str, str]]:
+    main = {entry.stem: entry for entry in entries if entry.is_chapter}
+    rows = []
+    for one in read_figures(project):
+        entry = main.get(one.notebook)
+        there = entry is not None and one.figure in entry.figures
+        rows.append(
+            {
+                "paper": one.paper,
+                "name": f"{one.notebook}, {one.figure}",
+                "address": f"{_address(entry)}#figure-{quote(one.figure)}" if there else "",
+                "note": "" if there else f"python -m taugda run {bare_name(one.notebook)}",
+            }
+        )
+    return rows
+
+
+def _counts(verdicts: Sequence[claims.Verdict]) -> list[tuple[str, int]]:
+    counts = [(name, sum(v.verdict == name for v in verdicts)) for name in claims.VERDICTS]
+    return [(name, count) for name, count in counts if count]
+
+
+def _groups(
+    project: Project, verdicts: Sequence[claims.Verdict], entries: Sequence[Entry]
+) -> list[dict[str, Any]]:
+    """Claims by the notebook that decides them, in reading order."""
+    titles = {entry.stem: entry.title for entry in entries if entry.is_chapter}
+    groups = []
+    for stem in project.stems():
+        mine = [v for v in verdicts if v.claim.notebook == stem]
+        if mine:
+            groups.append(
+                {
+                    "stem": stem,
+                    "name": bare_name(stem).replace("_", " "),
+                    "title": titles.get(stem, bare_name(stem)),
+                    "counts": _counts(mine),
+                    "claims": [_row(one, entries) for one in mine],
+                }
+            )
+    return groups
+
+
+def _row(entry: claims.Verdict, entries: Sequence[Entry]) -> dict[str, Any]:
     page = next((e for e in entries if e.stem == entry.claim.notebook and e.run == entry.run), None)
     row = pages.claim_row(entry)
     if page:
@@ -119,8 +211,8 @@ def _row(entry: claims.Verdict, entries: Sequence[Any]) -> dict[str, Any]:
     return row
 
 
-def _facts(project: Project, entries: Sequence[Any]) -> list[tuple[str, str]]:
-    found = [read_json(entry.folder / "provenance.json") or {} for entry in entries]
+def _facts(project: Project, entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    found = [entry.provenance for entry in entries]
     made = dict.fromkeys(pages.commit_text(one.get("commit")) for one in found)
     machines = dict.fromkeys(pages.machine_text(one.get("machine") or {}) for one in found)
     versions = dict.fromkeys(
@@ -135,15 +227,27 @@ def _facts(project: Project, entries: Sequence[Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _duration(entry: Any) -> dict[str, str]:
-    done = read_json(entry.folder / "done.json") or {}
-    seed = (read_json(entry.folder / "provenance.json") or {}).get("seed")
+def _runs(project: Project, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Group the runs by notebook; many are folded away."""
+    groups = []
+    for stem in project.stems():
+        mine = [_run(entry) for entry in entries if entry.stem == stem]
+        if mine:
+            seconds = sum(row["seconds"] for row in mine)
+            groups.append({"stem": stem, "rows": mine, "seconds": seconds})
+    return groups
+
+
+def _run(entry: Entry) -> dict[str, Any]:
+    seed = entry.provenance.get("seed")
+    state = entry.state
+    if entry.collection:
+        state = f"published ({entry.collection}); {state}"
     return {
-        "notebook": entry.stem,
         "run": entry.run,
         "address": _address(entry),
-        "finished": str(done.get("finished", ""))[:16].replace("T", " "),
-        "seconds": f"{done.get('duration', 0):.1f}",
+        "finished": str(entry.done.get("finished", ""))[:16].replace("T", " "),
+        "seconds": float(entry.done.get("duration", 0)),
         "seed": "–" if seed is None else str(seed),
-        "state": entry.state,
+        "state": state,
     }

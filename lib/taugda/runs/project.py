@@ -89,14 +89,6 @@ class Project:
         return self.outputs / "cache"
 
     @property
-    def published(self) -> Path:
-        """Folder of the results that are committed, one subfolder a collection.
-
-        They belong to the checkout, wherever the outputs of this process go.
-        """
-        return self.root / "outputs" / "published"
-
-    @property
     def locks(self) -> Path:
         """Folder of the locks of runs at work, one subfolder a notebook."""
         return self.outputs / "locks"
@@ -105,6 +97,16 @@ class Project:
     def statuses(self) -> Path:
         """Folder of the batches' status files."""
         return self.outputs / "status"
+
+    @property
+    def published(self) -> Path:
+        """Folder of what is committed, one subfolder a collection: ``default``, ``long``..."""
+        return self.outputs / "published"
+
+    @property
+    def figures(self) -> Path:
+        """File that says where each figure of the paper is made again."""
+        return self.root / "figures.yaml"
 
     @property
     def pages(self) -> Path:

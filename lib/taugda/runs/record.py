@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -126,23 +126,8 @@ class Run:
         """
         from IPython.display import display
 
-        self._check_open()
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ValueError(f"name must be letters, digits, '_' and '-', found {name!r}")
-        if name in self.figures:
-            raise ValueError(f"name must be new in the notebook, found {name!r} again")
-        for what, text in (("caption", caption), ("alt", alt)):
-            if not isinstance(text, str) or not text.strip():
-                raise ValueError(f"{what} of figure {name!r} must be a text, found {text!r}")
-        caption, alt = " ".join(caption.split()), " ".join(alt.split())
-        png, width = _render_png(figure)
-        pdf = io.BytesIO()
-        # Without its date the file is the same whenever it is made.
-        figure.savefig(pdf, format="pdf", bbox_inches="tight", metadata={"CreationDate": None})
-        write_atomic(self.folder / "figures" / f"{name}.png", png)
-        write_atomic(self.folder / "figures" / f"{name}.pdf", pdf.getvalue())
-        self.figures[name] = {"caption": caption, "alt": alt}
-        _close(figure)
+        caption, alt = self._texts(name, caption, alt)
+        png, width = self._store(figure, name, caption, alt)
         display(
             {"image/png": png, "text/plain": alt},
             metadata={
@@ -152,6 +137,79 @@ class Run:
             raw=True,
         )
         display(tables.caption(caption), metadata={"taugda": {"caption_of": name}}, raw=True)
+
+    def animate(
+        self,
+        frames: Iterable[Any],
+        name: str,
+        caption: str,
+        alt: str,
+        labels: Sequence[str],
+        still: int = 0,
+    ) -> None:
+        """Display a moving picture; store one frame of it as PNG and PDF.
+
+        Parameters
+        ----------
+        frames : iterable of matplotlib.figure.Figure
+            Figures of one size, drawn one after the other and closed.
+        name : str
+            File name without extension, unique in the notebook: letters, digits, ``_``, ``-``.
+        caption : str
+            One sentence that states the message; may hold TeX between dollar signs.
+        alt : str
+            What the picture shows and how it changes, for those who cannot see it.
+        labels : sequence of str
+            One a frame, in plain text, such as ``τ = 2.5``.
+        still : int
+            Number of the frame that is stored, and shown where nothing moves.
+
+        Raises
+        ------
+        ValueError
+            If the name is unusable or repeated, caption or alt is empty, or the frames do not
+            make a moving picture; see `taugda.runs.animation.moving`.
+        """
+        from IPython.display import display
+
+        from taugda.runs.animation import moving
+
+        caption, alt = self._texts(name, caption, alt)
+        picture = moving(frames, name, alt, labels, still)
+        png, width = self._store(picture.still, name, caption, alt)
+        display(
+            {"text/html": picture.html, "image/png": png, "text/plain": alt},
+            metadata={
+                "image/png": {"alt": alt, "width": width},
+                "taugda": {"figure": name, "caption": caption, "moving": True},
+            },
+            raw=True,
+        )
+        display(tables.caption(caption), metadata={"taugda": {"caption_of": name}}, raw=True)
+
+    def _texts(self, name: str, caption: str, alt: str) -> tuple[str, str]:
+        """Check a figure's name and texts; return the texts on one line each."""
+        self._check_open()
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"name must be letters, digits, '_' and '-', found {name!r}")
+        if name in self.figures:
+            raise ValueError(f"name must be new in the notebook, found {name!r} again")
+        for what, text in (("caption", caption), ("alt", alt)):
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"{what} of figure {name!r} must be a text, found {text!r}")
+        return " ".join(caption.split()), " ".join(alt.split())
+
+    def _store(self, figure: Any, name: str, caption: str, alt: str) -> tuple[bytes, int]:
+        """Write a figure to the run's folder; return its PNG and the width to display it at."""
+        png, width = _render_png(figure)
+        pdf = io.BytesIO()
+        # Without its date the file is the same whenever it is made.
+        figure.savefig(pdf, format="pdf", bbox_inches="tight", metadata={"CreationDate": None})
+        write_atomic(self.folder / "figures" / f"{name}.png", png)
+        write_atomic(self.folder / "figures" / f"{name}.pdf", pdf.getvalue())
+        self.figures[name] = {"caption": caption, "alt": alt}
+        _close(figure)
+        return png, width
 
     def measure(self, name: str, value: Any, uncertainty: Any = None) -> None:
         """Record one measured value.

@@ -152,11 +152,29 @@ def html_table(
 
 
 def _markdown(names: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> str:
+    return f"*{title}*\n\n{markdown_table(names, cells)}"
+
+
+def markdown_table(names: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Write a table as Markdown.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Column names.
+    cells : sequence of sequences of str
+        Texts, row by row.
+
+    Returns
+    -------
+    str
+        One line a row.
+    """
+
     def line(texts: Sequence[str]) -> str:
         return "| " + " | ".join(_outside_tex(text) for text in texts) + " |"
 
-    rule = "|" + " --- |" * len(names)
-    return "\n".join([f"*{title}*", "", line(names), rule, *map(line, cells)])
+    return "\n".join([line(names), "|" + " --- |" * len(names), *map(line, cells)])
 
 
 def _outside_tex(text: str) -> str:

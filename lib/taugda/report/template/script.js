@@ -54,7 +54,17 @@ function markScrollers() {
   }
 }
 
+// A link to what is folded away unfolds it.
+function unfoldTarget() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let part = target; part; part = part.parentElement) {
+    if (part.tagName === "DETAILS") part.open = true;
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  unfoldTarget();
+  addEventListener("hashchange", unfoldTarget);
   markScrollers();
   addEventListener("resize", markScrollers);
   // Tables grow when their formulas are set and when fonts arrive.
