@@ -1,6 +1,6 @@
 """Real pictures: loaded, kept in memory as bytes, and served in augmented batches."""
 
 from taugda.gan.data.images import Batches, Images, prepare
-from taugda.gan.data.load import load
+from taugda.gan.data.load import DataError, load
 
-__all__ = ["Batches", "Images", "load", "prepare"]
+__all__ = ["Batches", "DataError", "Images", "load", "prepare"]

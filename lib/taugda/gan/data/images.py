@@ -132,7 +132,7 @@ class Batches(Iterator[Tensor]):
             raise ValueError(f"batch: expected at most the {n} pictures there are, got {batch}")
         self.batch, self.flip, self.dtype = batch, flip, dtype
         self.noise = positive("noise", noise, zero=True)
-        self._levels = images.levels
+        self._levels, self._digest = images.levels, images.digest
         self._pixels = images.pixels.to(device)
         self._random = torch.Generator(device).manual_seed(count("seed", seed, least=0))
         self._order = torch.empty(0, dtype=torch.int64, device=device)
@@ -158,6 +158,7 @@ class Batches(Iterator[Tensor]):
             Plain values and tensors.
         """
         return {
+            "data": self._digest,
             "order": self._order.cpu(),
             "position": self._position,
             "random": self._random.get_state(),
@@ -170,7 +171,17 @@ class Batches(Iterator[Tensor]):
         ----------
         state : dict
             From `state_dict`.
+
+        Raises
+        ------
+        ValueError
+            If it belongs to other pictures.
         """
+        if state["data"] != self._digest:
+            raise ValueError(
+                f"state: expected one of the pictures {self._digest[:12]}, got one of "
+                f"{state['data'][:12]}; the data have changed since the run was begun"
+            )
         self._order = state["order"].to(self._pixels.device)
         self._position = state["position"]
         self._random.set_state(state["random"])

@@ -16,7 +16,8 @@ __all__ = ["Classifier", "TrainedClassifier", "train_classifier"]
 
 FEATURES = 64
 _HELD_OUT = 0.2  # share of the pictures that the accuracy is measured on
-_EPOCHS = 30
+_EPOCHS = 30  # at the most; large sets are learned in fewer
+_SEEN = 300_000  # pictures that it sees in all, after which no epoch begins
 _BATCH = 64
 _RATE = 1e-3
 
@@ -92,7 +93,9 @@ class TrainedClassifier:
     digest: str
 
 
-def train_classifier(images: Images, seed: int = 0, cache: Path | None = None) -> TrainedClassifier:
+def train_classifier(
+    images: Images, seed: int = 0, cache: Path | None = None, device: str = "cpu"
+) -> TrainedClassifier:
     """Train a small classifier on real pictures.
 
     Parameters
@@ -103,6 +106,8 @@ def train_classifier(images: Images, seed: int = 0, cache: Path | None = None) -
         Of its initial weights, the held-out pictures and their order.
     cache : Path, optional
         Folder that a trained classifier is kept in, and taken from if it is whole.
+    device : str
+        Where it is trained.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def train_classifier(images: Images, seed: int = 0, cache: Path | None = None) -
     network = Classifier(images.pixels.shape[1], images.pixels.shape[2], classes)
     state = _read(path) if path else None
     if state is None:
-        state = _train(network, images, seed)
+        state = _train(network, images, seed, device)
         if path:
             buffer = io.BytesIO()
             torch.save(state, buffer)
@@ -132,7 +137,7 @@ def train_classifier(images: Images, seed: int = 0, cache: Path | None = None) -
 
 
 def _read(path: Path) -> dict | None:
-    """A cached classifier; None where there is none or it is not the one it says it is."""
+    """Read a cached classifier; None where there is none or it is not what it says it is."""
     try:
         state = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
         weights = [state["network"][name] for name in sorted(state["network"])]
@@ -141,8 +146,9 @@ def _read(path: Path) -> dict | None:
         return None
 
 
-def _train(network: Classifier, images: Images, seed: int) -> dict:
-    x = images.pixels.float().mul(2 / images.levels).sub(1)
+def _train(network: Classifier, images: Images, seed: int, device: str) -> dict:
+    held_out = round(_HELD_OUT * len(images.pixels))
+    epochs = max(1, min(_EPOCHS, _SEEN // len(images.pixels)))
     threads = torch.get_num_threads()
     # Sums depend on how they are split; one thread gives the same weights whatever the share.
     torch.set_num_threads(1)
@@ -151,26 +157,39 @@ def _train(network: Classifier, images: Images, seed: int) -> dict:
             torch.manual_seed(seed)
             for layer in network.children():
                 layer.reset_parameters()
-            order = torch.randperm(len(x))
-            test, train = order.split(
-                [round(_HELD_OUT * len(x)), len(x) - round(_HELD_OUT * len(x))]
-            )
+            order = torch.randperm(len(images.pixels))
+            network.to(device)
+            pixels, labels = images.pixels.to(device), images.labels.to(device)
             optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
-            for _ in range(_EPOCHS):
+            for _ in range(epochs):
+                train = order[held_out:]
                 for part in train[torch.randperm(len(train))].split(_BATCH):
                     optimizer.zero_grad()
-                    F.cross_entropy(network(x[part]), images.labels[part]).backward()
+                    judged = network(_scaled(pixels[part], images.levels))
+                    F.cross_entropy(judged, labels[part]).backward()
                     optimizer.step()
             with torch.no_grad():
-                right = (network(x[test]).argmax(1) == images.labels[test]).double().mean()
+                right = sum(
+                    int(
+                        (
+                            network(_scaled(pixels[part], images.levels)).argmax(1) == labels[part]
+                        ).sum()
+                    )
+                    for part in order[:held_out].split(1000)
+                )
+            network.cpu()
     finally:
         torch.set_num_threads(threads)
     return {
         "network": network.state_dict(),
-        "accuracy": float(right),
-        "held_out": len(test),
+        "accuracy": right / held_out,
+        "held_out": held_out,
         "digest": _digest(network),
     }
+
+
+def _scaled(pixels: Tensor, levels: int) -> Tensor:
+    return pixels.float().mul(2 / levels).sub(1)
 
 
 def _digest(network: Classifier) -> str:
