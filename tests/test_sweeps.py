@@ -1,6 +1,7 @@
 """What long batches need: checkpoints, runs that read other runs, sweeps, estimates, status."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from taugda.__main__ import main
 from taugda.runs import ParameterError, Run
 from taugda.runs.inputs import identities
 from taugda.runs.plan import make_plan
+from taugda.runs.sweep import read_sweep
 
 # Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
 TRAINING = """import json, os, random, time
@@ -169,3 +171,65 @@ def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
     assert out.count("01_train/default") == 1
     assert "01_train/seed=1-" in out
     assert "02_toy/default" in out
+
+
+LISTS = "n: int = 3  # how many\nstep: float = 1e-3\nexact: bool = True\nname: str = 'a'"
+
+
+def test_sweeps_expand(toy):
+    toy.notebook("01_toy", "run.finish()", parameters=LISTS)
+    grid = toy.write(
+        "sweeps/a.yaml",
+        "notebook: toy\nbase: {n: 4}\ngrid:\n  step: [1e-3, 0.5]\n  exact: [true, false]\n",
+    )
+    members = read_sweep(toy.project, grid)
+    assert [values for _, values in members] == [
+        {"n": 4, "step": step, "exact": exact} for step in ("1e-3", 0.5) for exact in (True, False)
+    ]
+    runs = toy.write("sweeps/b.yaml", "notebook: toy\nruns:\n- {}\n- {n: 1}\n")
+    assert states(toy, *read_sweep(toy.project, runs)) == ["missing"] * 2
+    assert main(["run", "a.yaml", "--dry-run"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("notebook: toy", 1, "either 'grid' or 'runs'; add one"),
+        ("notebook: toy\ngrid: {n: [1]}\nruns: [{}]", 3, "either 'grid' or 'runs'; remove one"),
+        ("notebook: toy\nrun: []", 2, "unknown key 'run'; use notebook, base, grid, runs"),
+        ("grid: {n: [1]}", 1, "'notebook' must name a notebook, such as"),
+        ("# x\n\nnotebook: tyo\ngrid: {n: [1]}", 3, "unknown notebook 'tyo'; did you mean 'toy'"),
+        ("notebook: toy\ngrid:\n  n: [1]\n  stp: [1]", 4, "unknown .* 'stp'; did you mean 'step'"),
+        ("notebook: toy\nbase:\n  m: 1\ngrid: {n: [1]}", 3, "unknown parameter 'm'"),
+        ("notebook: toy\ngrid:\n  n:\n  - 1\n  - x", 5, "'n' must be int, found 'x'"),
+        ("notebook: toy\ngrid:\n  n: [true]", 3, "'n' must be int, found True"),
+        ("notebook: toy\nruns:\n- n: 1\n- n: 2\n  step: fast", 5, "'step' must be float"),
+        ("notebook: toy\ngrid: {n: 3}", 2, "'n' must be a list .* found 3; write 'n: "),
+        ("notebook: toy\ngrid:\n  step: [1]\n  n: []", 4, "at least one value"),
+        ("notebook: toy\ngrid: {}", 2, "'grid' must be a mapping .* write for instance"),
+        ("notebook: toy\ngrid:\n  step:\n  - 1.0\n  - 1", 5, "the value 1 twice; remove one"),
+        ("notebook: toy\nruns:\n- {}\n- n: 3", 4, "that in line 3 are the same"),
+        ("notebook: toy\nruns:\n- {}\n- 3", 4, "entry 2 must be a mapping"),
+        ("notebook: toy\nruns: []", 2, "at least one entry"),
+        ("notebook: toy\nbase: {n: 1}\ngrid: {n: [1]}", 3, r"in 'base' too \(line 2\); remove"),
+        ("notebook: toy\nbase: [1]\ngrid: {n: [1]}", 2, "'base' must be a mapping"),
+        ("notebook: toy\ngrid:\n  n: [1]\n  n: [2]", 4, "key 'n' appears twice"),
+        ("[1]", 1, "expected a mapping"),
+    ],
+)
+def test_bad_sweeps_are_refused_with_the_line_and_the_fix(toy, capsys, text, line, message):
+    toy.notebook("01_toy", "run.finish()", parameters=LISTS)
+    path = toy.write("sweeps/bad.yaml", text)
+    assert main(["run", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert re.search(rf"bad[.]yaml.* line {line}: .*{message}", error), error
+    assert not toy.project.outputs.exists()
+
+
+def test_a_grid_of_a_million_runs_is_refused_quickly(toy):
+    toy.notebook("01_toy", parameters="\n".join(f"n{i}: int = 0" for i in range(6)))
+    grid = "".join(f"  n{i}: {list(range(10))}\n" for i in range(6))
+    path = toy.write("sweeps/large.yaml", f"notebook: toy\ngrid:\n{grid}")
+    with pytest.raises(ParameterError, match="line 2: 1000000 runs are more than the limit"):
+        read_sweep(toy.project, path)
