@@ -29,6 +29,9 @@ class Engine(AbstractContextManager, Protocol):
     Leaving its context ends the runs in progress.
     """
 
+    def slots(self) -> int:
+        """How many runs can be in progress."""
+
     def free(self) -> bool:
         """Tell whether another run can start."""
 
@@ -96,6 +99,7 @@ def execute_all(
     try:
         with engine or Pool(project, jobs, limit) as workers, _Progress(status, report) as progress:
             while batch.waiting or batch.running:
+                status.slots = workers.slots()
                 batch.fill(workers, progress)
                 progress.show(workers.working())
                 for item, outcome in workers.wait(1.0):
@@ -214,7 +218,7 @@ class _Progress:
         """Report one run's end."""
         state = f"FAILED ({outcome.error})" if outcome.error else "done"
         if outcome.shared:
-            state = "done by another process"
+            state = "up to date by now"
         line = f"{outcome.stem}/{outcome.run}: {state}, {outcome.seconds:.1f} s"
         self.say(line if self._live else f"{line} ({self._line()})")
         self._bar.update()

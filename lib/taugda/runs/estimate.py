@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taugda.runs.files import read_json
+from taugda.runs.format import show_bytes, show_seconds
 from taugda.runs.parameters import canonical
 from taugda.runs.plan import Item
 from taugda.runs.project import Project
@@ -128,3 +129,55 @@ def makespan(seconds: Iterable[float], slots: int) -> float:
     for length in sorted(seconds, reverse=True):
         heapq.heapreplace(ends, ends[0] + length)
     return max(ends)
+
+
+def preview(project: Project, items: Sequence[Item], jobs: int, numbered: bool = False) -> str:
+    """Write a plan and what it will cost.
+
+    Parameters
+    ----------
+    project : Project
+        Where the outputs are.
+    items : sequence of Item
+        The plan.
+    jobs : int
+        How many run at once.
+    numbered : bool
+        Begin each line with the number that ``--index`` takes.
+
+    Returns
+    -------
+    str
+        One line a run, then the sums.
+    """
+    due = [item for item in items if item.due]
+    expected = costs(project, due)
+    lines = []
+    for number, item in enumerate(items):
+        reason = f" ({item.reason})" if item.reason else ""
+        line = f"{item.label}: {item.state}{reason}"
+        if item.due:
+            seconds = expected[item.label].seconds
+            line += ", would run" + (f", about {show_seconds(seconds)}" if seconds else "")
+        lines.append(f"{number:>4}  {line}" if numbered else line)
+    count = f"{len(due)} of {len(items)} run{'s' if len(items) != 1 else ''} to execute"
+    lines.append("; ".join([count, *_sums([expected[item.label] for item in due], jobs)]))
+    return "\n".join(lines)
+
+
+def _sums(expected: Sequence[Cost], jobs: int) -> list[str]:
+    if not expected:
+        return []
+    timed = [cost.seconds for cost in expected if cost.seconds is not None]
+    sized = [cost.bytes for cost in expected if cost.bytes is not None]
+    sources = list(dict.fromkeys(cost.source for cost in expected))
+    rest = len(expected) - len(timed)
+    if not timed:
+        return [f"time and disk unknown: {sources[0]}"]
+    shown = f"{'at least' if rest else 'about'} {show_seconds(makespan(timed, jobs))}"
+    parts = [f"{shown} with {jobs} at a time"]
+    if sized:
+        parts.append(f"{show_bytes(sum(sized))} on disk")
+    if rest:
+        parts.append(f"{rest} of unknown length")
+    return [*parts, f"from {', '.join(sources[:3])}"]

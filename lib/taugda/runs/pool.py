@@ -57,6 +57,10 @@ class Pool:
         _stop(self._running)
         self._running = []
 
+    def slots(self) -> int:
+        """How many runs can be in progress."""
+        return self._jobs
+
     def free(self) -> bool:
         """Tell whether another run can start."""
         return len(self._running) < self._jobs

@@ -61,11 +61,11 @@ class Status:
         slots: int,
     ) -> None:
         self.name = name
+        self.slots = slots
         self._project = project
         self._path = _free_path(project.statuses, name)
         self._runs = {item.label: _State(item, WAITING if item.due else SKIPPED) for item in items}
         self._costs = costs
-        self._slots = slots
         self._begin = time.monotonic()
         self._started = _now()
         self._written = 0.0
@@ -126,7 +126,7 @@ class Status:
             if expected is None:
                 return None
             left.append(max(0.0, expected - (now - run.since if run.since else 0.0)))
-        return makespan(left, self._slots)
+        return makespan(left, self.slots)
 
     def _expected(self, item: Item) -> float | None:
         alike = [
