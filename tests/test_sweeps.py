@@ -4,38 +4,13 @@ import json
 import re
 
 import pytest
+from conftest import DONE, PARAMETERS, TRAINING
 
 from taugda.__main__ import main
 from taugda.runs import ParameterError, Run
 from taugda.runs.inputs import identities
 from taugda.runs.plan import make_plan
 from taugda.runs.sweep import read_sweep
-
-# Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
-TRAINING = """import json, os, random, time
-file = run.checkpoints / "state.json"
-state = json.loads(file.read_text()) if file.exists() else {"done": 0, "sum": 0.0, "from": []}
-state["from"].append(state["done"])
-run.checkpoints.mkdir(parents=True, exist_ok=True)
-while state["done"] < updates:
-    state["done"] += 1
-    state["sum"] += random.Random(f"{seed}-{state['done']}").random()
-    if state["done"] == fail_at and state["from"] == [0]:
-        raise RuntimeError("failed at the first attempt")
-    file.with_name("new").write_text(json.dumps(state))
-    os.replace(file.with_name("new"), file)
-    time.sleep(wait)"""
-DONE = """run.measure("sum", state["sum"])
-run.measure("from", state["from"])
-run.finish()"""
-PARAMETERS = """updates: int = 3  # how many
-seed: int = 0  # seed
-wait: float = 0.0  # seconds an update
-fail_at: int = 0  # update that fails in the first attempt"""
-
-
-def training(toy, stem="01_train", **marks):
-    toy.notebook(stem, TRAINING, DONE, parameters=PARAMETERS, kind="training", **marks)
 
 
 def states(toy, *wanted, **options):
@@ -50,7 +25,7 @@ def metrics(toy, stem, run="default"):
 
 
 def test_a_failed_run_goes_on_from_its_checkpoint_which_success_removes(toy):
-    training(toy)
+    toy.training()
     command = ["run", "train", "-p", "fail_at=3", "--no-report"]
     assert main(command) == 1
     (kept,) = (toy.project.checkpoints / "01_train").glob("fail_at=3-*/")
@@ -65,7 +40,7 @@ def test_a_failed_run_goes_on_from_its_checkpoint_which_success_removes(toy):
 
 
 def test_checkpoints_of_other_code_are_set_aside(toy):
-    training(toy)
+    toy.training()
     command = ["run", "train", "-p", "fail_at=3", "--no-report"]
     assert main(command) == 1
     toy.notebook("01_train", TRAINING.replace("done\"] == fail_at", "done\"] == 99"), DONE,
@@ -84,7 +59,7 @@ def test_checkpoints_of_other_code_are_set_aside(toy):
 
 
 def test_an_interactive_run_has_checkpoints_too(toy):
-    training(toy)
+    toy.training()
     values = {"updates": 3, "seed": 0, "wait": 0.0, "fail_at": 0}
     run = Run("01_train", values)
     assert run.checkpoints == toy.project.checkpoints / "01_train" / "default"
@@ -107,7 +82,7 @@ run.measure("runs", [json.loads(path.read_text())["sum"]["value"] for path in fo
 
 def test_what_collects_runs_starts_after_them_and_is_stale_when_they_change(toy):
     # Its number is lower, so that only its metadata put it last.
-    training(toy)
+    toy.training()
     toy.notebook("00_collect", COLLECT, "run.finish()", reads=["train"])
     wanted = [("collect", {}), *(("train", {"seed": seed}) for seed in (0, 1, 2))]
     toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [0, 1, 2]}\n")
@@ -162,7 +137,7 @@ def test_data_that_parameters_name_count_and_must_be_there(toy):
 
 
 def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
-    training(toy)
+    toy.training()
     toy.notebook("02_toy", "run.finish()")
     toy.write("sweeps/default.yaml", "notebook: train\ngrid: {seed: [0, 1]}\n")
     assert main(["run", "--dry-run"]) == 0

@@ -5,6 +5,7 @@ path.  The notebook executes in the worker's own process, so that its kernel end
 and the run's lock makes sure that a worker which takes over does not write beside it.
 """
 
+import logging
 import threading
 import time
 import uuid
@@ -68,6 +69,8 @@ class Cluster:
         self._client: Any = None
 
     def __enter__(self) -> "Cluster":
+        # It would print the traceback of every connection that is lost; we say it in a line.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with ExitStack() as stack:
             target = self._start_local(stack) if self._address == LOCAL else self._address
             try:
@@ -95,7 +98,7 @@ class Cluster:
                 "cls": self._dask.Nanny,
                 "options": {
                     "nthreads": 1, "memory_limit": 0, "host": "127.0.0.1", "env": pin,
-                    "local_directory": scratch, "dashboard": False,
+                    "local_directory": scratch, "dashboard": False, "silence_logs": "critical",
                 },
             }  # fmt: skip
         scheduler = {

@@ -120,6 +120,7 @@ def execute(
     run = run_name(project, stem, parameters)
     final = project.run(stem, run)
     staging = staging_folder(final)
+    prepared = False
     try:
         recover(final)
         shutil.rmtree(staging, ignore_errors=True)
@@ -130,11 +131,11 @@ def execute(
         if training and not checkpoints.prepare(kept, made_of):
             _note(staging, "The checkpoints of an earlier attempt were made by other code or data.")
         write_atomic(staging / "parameters.yaml", parameters_text(parameters))
+        prepared = True
         with _logging_to(staging / "log.txt"):
             _execute_notebook(project, stem, parameters, staging, threads, watch)
-        # The notebook makes its folder again where it is gone, but not this file.
-        if not (staging / "parameters.yaml").is_file():
-            raise RunFailedError("its output folder was removed while it ran")
+        if not _there(staging):
+            raise RunFailedError(_REMOVED)
         seconds = time.monotonic() - started
         write_json(
             staging / "done.json",
@@ -153,11 +154,24 @@ def execute(
         return Outcome(stem, run, seconds)
     except Exception as error:
         reason = watch.reason if watch and watch.reason else _one_line(error)
+        # Whatever else went wrong then follows from it.
+        reason = _REMOVED if prepared and not _there(staging) else reason
         log = _keep_remains(staging, final)
         return Outcome(stem, run, time.monotonic() - started, reason, log)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+_REMOVED = "its output folder was removed while it ran"
+
+
+def _there(staging: Path) -> bool:
+    """Tell whether a folder is the one that was prepared.
+
+    The notebook makes its folder again where it is gone, but not this file.
+    """
+    return (staging / "parameters.yaml").is_file()
 
 
 def _note(staging: Path, text: str) -> None:
