@@ -70,7 +70,9 @@ class Cluster:
 
     def __enter__(self) -> "Cluster":
         # It would print the traceback of every connection that is lost; we say it in a line.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in list(logging.root.manager.loggerDict):
+            if name.startswith("distributed"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
         with ExitStack() as stack:
             target = self._start_local(stack) if self._address == LOCAL else self._address
             try:
@@ -98,7 +100,7 @@ class Cluster:
                 "cls": self._dask.Nanny,
                 "options": {
                     "nthreads": 1, "memory_limit": 0, "host": "127.0.0.1", "env": pin,
-                    "local_directory": scratch, "dashboard": False, "silence_logs": "critical",
+                    "local_directory": scratch, "dashboard": False, "silence_logs": logging.CRITICAL,
                 },
             }  # fmt: skip
         scheduler = {
@@ -106,7 +108,9 @@ class Cluster:
             "options": {"host": "127.0.0.1", "dashboard": False, "dashboard_address": ":0"},
         }
         return stack.enter_context(
-            self._dask.SpecCluster(workers=workers, scheduler=scheduler, silence_logs="critical")
+            self._dask.SpecCluster(
+                workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL
+            )
         )
 
     def __exit__(self, *_: object) -> None:
