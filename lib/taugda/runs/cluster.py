@@ -89,6 +89,7 @@ class Cluster:
 
     def _start_local(self, stack: ExitStack) -> Any:
         scratch = stack.enter_context(TemporaryDirectory(prefix="taugda-"))
+        quiet = logging.CRITICAL
         devices = gpus()
         workers = {}
         for number in range(self._jobs):
@@ -100,7 +101,7 @@ class Cluster:
                 "cls": self._dask.Nanny,
                 "options": {
                     "nthreads": 1, "memory_limit": 0, "host": "127.0.0.1", "env": pin,
-                    "local_directory": scratch, "dashboard": False, "silence_logs": logging.CRITICAL,
+                    "local_directory": scratch, "dashboard": False, "silence_logs": quiet,
                 },
             }  # fmt: skip
         scheduler = {

@@ -59,9 +59,11 @@ class Watch:
 
     def holds(self) -> bool:
         """Tell whether the results may still be put in place."""
-        if not self.reason and not self._lock.owned():
-            self.reason = _LOST
-        return not self.reason
+        # A limit or a request that came when the notebook had ended undoes nothing.
+        if self._lock.owned():
+            return True
+        self.reason = _LOST
+        return False
 
     def _look(self) -> None:
         begin = last = time.monotonic()
@@ -69,6 +71,8 @@ class Watch:
             now = time.monotonic()
             if self._limit is not None and now - begin > self._limit:
                 return self._end(f"the time limit of {show_seconds(self._limit)} is over")
+            if self._lock.stop_asked():
+                return self._end("it was asked to stop")
             if now - last < BEAT:
                 continue
             last = now
@@ -76,8 +80,6 @@ class Watch:
                 kept = self._lock.beat()
             if not kept:
                 return self._end(_LOST)
-            if self._lock.stop_asked():
-                return self._end("it was asked to stop")
         return None
 
     def _end(self, reason: str) -> None:
