@@ -4,12 +4,16 @@ import json
 import re
 
 import pytest
+import yaml
 from conftest import DONE, PARAMETERS, TRAINING
 
 from taugda.__main__ import main
 from taugda.runs import ParameterError, Run
+from taugda.runs.estimate import costs, makespan
 from taugda.runs.inputs import identities
 from taugda.runs.plan import make_plan
+from taugda.runs.provenance import gpus
+from taugda.runs.status import batch_name, read_status
 from taugda.runs.sweep import read_sweep
 
 
@@ -164,6 +168,11 @@ def test_sweeps_expand(toy):
     runs = toy.write("sweeps/b.yaml", "notebook: toy\nruns:\n- {}\n- {n: 1}\n")
     assert states(toy, *read_sweep(toy.project, runs)) == ["missing"] * 2
     assert main(["run", "a.yaml", "--dry-run"]) == 0
+    toy.write("parameters/01_toy/small.yaml", "n: 7\n")
+    shared = toy.write(
+        "sweeps/c.yaml", "notebook: toy\nbase: parameters/01_toy/small.yaml\ngrid: {step: [1]}\n"
+    )
+    assert read_sweep(toy.project, shared) == [("01_toy", {"n": 7, "step": 1})]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +197,8 @@ def test_sweeps_expand(toy):
         ("notebook: toy\nruns: []", 2, "at least one entry"),
         ("notebook: toy\nbase: {n: 1}\ngrid: {n: [1]}", 3, r"in 'base' too \(line 2\); remove"),
         ("notebook: toy\nbase: [1]\ngrid: {n: [1]}", 2, "'base' must be a mapping"),
+        ("notebook: toy\nbase: no.yaml\ngrid: {n: [1]}", 2, "cannot be read .* from the project"),
+        ("notebook: toy\nruns:\n- name: !!python/name:os.system", 3, "not valid|constructor"),
         ("notebook: toy\ngrid:\n  n: [1]\n  n: [2]", 4, "key 'n' appears twice"),
         ("[1]", 1, "expected a mapping"),
     ],
@@ -208,3 +219,106 @@ def test_a_grid_of_a_million_runs_is_refused_quickly(toy):
     path = toy.write("sweeps/large.yaml", f"notebook: toy\ngrid:\n{grid}")
     with pytest.raises(ParameterError, match="line 2: 1000000 runs are more than the limit"):
         read_sweep(toy.project, path)
+
+
+def test_one_member_of_a_sweep_runs_by_its_number(toy, capsys):
+    toy.training()
+    toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [5, 6, 7]}\n")
+    assert main(["run", "seeds.yaml", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("   1  01_train/seed=6-")
+    assert main(["run", "seeds.yaml", "--index", "1"]) == 0
+    assert toy.ledger("end") == [6]
+    assert not toy.project.index.exists()
+    assert main(["run", "seeds.yaml", "--index", "1"]) == 0
+    assert toy.ledger("end") == [6]
+    for arguments, message in (
+        (["seeds.yaml", "--index", "3"], "--index must be from 0 to 2 for seeds.yaml, found 3"),
+        (["train", "--index", "0"], "--index needs exactly one sweep file"),
+        (["seeds.yaml", "--only", "*seed=9*"], "no run matches '*seed=9*'"),
+    ):
+        assert main(["run", *arguments]) == 2
+        assert message in capsys.readouterr().err
+    for arguments in (["--index", "-1"], ["--retries", "x"], ["--time-limit", "soon"]):
+        with pytest.raises(SystemExit):
+            main(["run", "seeds.yaml", *arguments])
+    assert "expected a time such as 90s, 30m, 12h or 2d, found 'soon'" in capsys.readouterr().err
+
+
+def test_the_plan_tells_time_and_disk_from_what_has_ended(toy, capsys):
+    toy.notebook(
+        "01_train", "run.measure('updates_per_second', 2.0)", "run.finish()",
+        parameters="updates: int = 10  # how many\nseed: int = 0  # seed\nwidth: int = 1  # size",
+    )  # fmt: skip
+    assert main(["run", "train", "--no-report"]) == 0
+    assert main(["run", "train", "-p", "width=2", "--no-report"]) == 0
+    done = toy.run("01_train") / "metrics.json"
+    done.write_text(json.dumps({"updates_per_second": {"value": 1.0}}))
+    toy.write(
+        "sweeps/s.yaml", "notebook: train\nbase: {updates: 600}\ngrid: {seed: [1, 2, 3, 4]}\n"
+    )
+    plan = make_plan(toy.project, read_sweep(toy.project, toy.project.sweeps / "s.yaml"))
+    expected = costs(toy.project, plan)
+    # The nearest run is the one of equal width: one update a second.
+    assert {cost.seconds for cost in expected.values()} == {600.0}
+    assert all(cost.bytes > 1000 for cost in expected.values())
+    capsys.readouterr()
+    assert main(["run", "s.yaml", "-j", "2", "--dry-run"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("4 of 4 runs to execute; about 20 min with 2 at a time; ")
+    assert last.endswith(" on disk; from updates per second of 1 finished run")
+    assert makespan([3.0, 3.0, 2.0, 2.0, 2.0], 2) == 7.0
+    assert makespan([], 2) == 0.0
+
+
+def test_the_status_file_says_how_a_batch_stands(toy):
+    toy.training()
+    toy.notebook("02_bad", "1 / 0", "run.finish()")
+    assert main(["run", "train", "--no-report"]) == 0
+    assert main(["run", "--no-report", "--retries", "1"]) == 1
+    status, former = read_status(toy.project)
+    assert (former["name"], former["counts"]["done"]) == ("train", 1)
+    assert (status["name"], status["state"]) == ("all", "finished")
+    assert status["counts"] == {"waiting": 0, "running": 0, "done": 0, "failed": 1, "up to date": 1}
+    (good, bad) = status["runs"]
+    assert (good["notebook"], good["state"], good["attempts"]) == ("01_train", "up to date", 0)
+    assert (bad["run"], bad["state"], bad["attempts"]) == ("default", "failed", 2)
+    assert bad["note"] == "ZeroDivisionError: division by zero"
+    assert batch_name(["a/b.yaml", "../x y", "02_bad.ipynb"]) == "b+x_y+02_bad"
+
+
+EVIL = ["__import__('os').system('touch pwned')", "'); open('pwned', 'w'); ('", "a\nb = 1 #",
+        "../../pwned", "{{ 1 }}", "$(touch pwned)", '""" + open("pwned", "w") + """']  # fmt: skip
+
+
+def test_values_are_never_code_and_never_leave_the_outputs(toy):
+    toy.notebook("01_toy", "run.measure('text', text)", "run.finish()", parameters="text: str = ''")
+    toy.write("sweeps/evil.yaml", yaml.safe_dump({"notebook": "toy", "grid": {"text": EVIL}}))
+    before = {path for path in toy.project.root.parent.rglob("*")}
+    assert main(["run", "evil.yaml", "--no-report", "-j", "2"]) == 0
+    new = {path for path in toy.project.root.parent.rglob("*")} - before
+    assert all(path.is_relative_to(toy.project.outputs) for path in new)
+    texts = [
+        json.loads(path.read_text())["text"]["value"]
+        for path in toy.project.runs.glob("01_toy/*/metrics.json")
+    ]
+    assert sorted(texts) == sorted(EVIL)
+
+
+def test_each_process_of_a_machine_with_gpus_sees_one(toy, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert gpus() == ["4", "6"]
+    toy.notebook(
+        "01_toy",
+        "import os, time; run.measure('gpu', os.environ['CUDA_VISIBLE_DEVICES']); time.sleep(2)",
+        "run.finish()",
+    )
+    toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
+    assert main(["run", "s.yaml", "--no-report", "-j", "2"]) == 0
+    found = [
+        json.loads(path.read_text())["gpu"]["value"]
+        for path in toy.project.runs.glob("01_toy/*/metrics.json")
+    ]
+    assert sorted(found) == ["4", "6"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus() == []

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from taugda.runs.errors import ParameterError, ProjectError
 from taugda.runs.files import Marks, read_yaml_marked
-from taugda.runs.parameters import canonical, resolve
+from taugda.runs.parameters import canonical, read_file, resolve
 from taugda.runs.project import Project
 
 _KEYS = ("notebook", "base", "grid", "runs")
@@ -23,9 +23,9 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     project : Project
         Where the notebooks are.
     path : Path
-        YAML with ``notebook``, optionally ``base`` (parameters that all runs share), and either
-        ``grid`` (a list of values for each parameter, all combinations) or ``runs`` (a list of
-        mappings).
+        YAML with ``notebook``, optionally ``base`` (parameters that all runs share, or a
+        parameter file, named from the project's root), and either ``grid`` (a list of values for
+        each parameter, all combinations) or ``runs`` (a list of mappings).
 
     Returns
     -------
@@ -68,15 +68,25 @@ class _Reader:
             stem = self._project.find_notebook(content["notebook"])
         except ProjectError as error:
             self._refuse(["notebook"], str(error))
-        base = content.get("base") or {}
-        if not isinstance(base, dict):
-            self._refuse(
-                ["base"], f"'base' must be a mapping of parameters to values, found {base!r}"
-            )
+        base = self._base(content.get("base") or {})
         for name, value in base.items():
             self._check(stem, name, value, ["base", name])
         members = (self._grid if "grid" in content else self._list)(stem, base)
         return [(stem, {**base, **member}) for member in members]
+
+    def _base(self, base: Any) -> dict[str, Any]:
+        if isinstance(base, str):
+            try:
+                base = read_file(self._project.root / base)
+            except ParameterError as error:
+                self._refuse(["base"], f"'base': {error}; name a file from the project's root")
+        if not isinstance(base, dict):
+            self._refuse(
+                ["base"],
+                "'base' must be a mapping of parameters to values, or the name of a parameter "
+                f"file, found {base!r}",
+            )
+        return base
 
     def _grid(self, stem: str, base: Mapping[str, Any]) -> list[dict[str, Any]]:
         grid = self._content["grid"]
