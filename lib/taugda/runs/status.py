@@ -230,7 +230,7 @@ def batch_name(names: Sequence[str]) -> str:
         A file name without extension.
     """
     stems = [re.sub(r"[.](ya?ml|ipynb)$", "", Path(name).name) for name in names] or ["all"]
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", "+".join(stems)).lstrip(".")[:80]
+    name = re.sub(r"[^A-Za-z0-9.+_-]", "_", "+".join(stems)).lstrip(".")[:80]
     return name or "batch"
 
 
