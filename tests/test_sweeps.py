@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import yaml
@@ -103,6 +104,29 @@ def test_what_collects_runs_starts_after_them_and_is_stale_when_they_change(toy)
     assert states(toy, ("collect", {})) == ["up to date"]
     toy.write("outputs/published/long/01_train/seed=9/metrics.json", "{}")
     assert states(toy, ("collect", {})) == ["stale"]
+
+
+def test_a_run_that_downloads_its_data_is_made_of_them(toy):
+    fetch = "path = run.project.root / data_path\nif not path.exists():\n    path.write_text('x')"
+    fail = "if not (run.checkpoints / 'state').exists():\n    run.checkpoints.mkdir(parents=True)\n"
+    fail += "    (run.checkpoints / 'state').touch()\n    raise RuntimeError('failed')"
+    cell = "data_path: str = 'data.bin'\ndownload: bool = False"
+    toy.notebook(
+        "01_toy", fetch, fail, "run.finish()", parameters=cell, kind="training", data=["data_path"]
+    )
+    with pytest.raises(ParameterError, match="'data_path' must name an existing"):
+        make_plan(toy.project, [("toy", {})])
+    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 1
+    # The data are there now; its checkpoint was made from them.
+    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
+    assert states(toy, ("toy", {"download": True})) == ["up to date"]
+    shutil.rmtree(toy.project.runs)
+    (toy.project.root / "data.bin").unlink()
+    toy.notebook(
+        "01_toy", fetch, "run.finish()", parameters=cell, kind="training", data=["data_path"]
+    )
+    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
+    assert states(toy, ("toy", {"download": True})) == ["up to date"]
 
 
 def test_notebooks_that_read_in_a_circle_are_refused(toy):

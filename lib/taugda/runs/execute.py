@@ -21,7 +21,7 @@ from taugda.runs.files import (
     write_json,
 )
 from taugda.runs.fingerprint import kind
-from taugda.runs.inputs import run_fingerprint
+from taugda.runs.inputs import awaited, run_fingerprint
 from taugda.runs.parameters import changed, run_name
 from taugda.runs.project import Project
 from taugda.runs.record import parameters_text
@@ -128,7 +128,8 @@ def execute(
         made_of = run_fingerprint(project, stem, parameters)
         kept = project.checkpoints / stem / run
         training = kind(project.notebook(stem)) == "training"
-        if training and not checkpoints.prepare(kept, made_of):
+        late = awaited(project, stem, parameters)
+        if training and not checkpoints.prepare(kept, made_of, late):
             _note(staging, "The checkpoints of an earlier attempt were made by other code or data.")
         write_atomic(staging / "parameters.yaml", parameters_text(parameters))
         prepared = True
@@ -136,6 +137,8 @@ def execute(
             _execute_notebook(project, stem, parameters, staging, threads, watch)
         if not _there(staging):
             raise RunFailedError(_REMOVED)
+        if late:
+            made_of = run_fingerprint(project, stem, parameters)
         seconds = time.monotonic() - started
         write_json(
             staging / "done.json",
