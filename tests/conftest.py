@@ -10,6 +10,33 @@ from taugda.runs.project import Project
 
 RECORD = "from taugda.runs import Run\nrun = Run({stem!r}, globals())"
 
+# Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
+TRAINING = """import json, os, random, time
+file = run.checkpoints / "state.json"
+state = json.loads(file.read_text()) if file.exists() else {"done": 0, "sum": 0.0, "from": []}
+state["from"].append(state["done"])
+run.checkpoints.mkdir(parents=True, exist_ok=True)
+ledger = run.project.root / "ledger"
+with ledger.open("a") as lines:
+    print("begin", seed, os.getpid(), file=lines)
+while state["done"] < updates:
+    state["done"] += 1
+    state["sum"] += random.Random(f"{seed}-{state['done']}").random()
+    if state["done"] == fail_at and state["from"] == [0]:
+        raise RuntimeError("failed at the first attempt")
+    file.with_name("new").write_text(json.dumps(state))
+    os.replace(file.with_name("new"), file)
+    time.sleep(wait)"""
+DONE = """run.measure("sum", state["sum"])
+with ledger.open("a") as lines:
+    print("end", seed, os.getpid(), file=lines)
+run.measure("from", state["from"])
+run.finish()"""
+PARAMETERS = """updates: int = 3  # how many
+seed: int = 0  # seed
+wait: float = 0.0  # seconds an update
+fail_at: int = 0  # update that fails in the first attempt"""
+
 
 @dataclass
 class Toy:
@@ -43,6 +70,16 @@ class Toy:
             "nbformat_minor": 5,
         }
         self.project.notebook(stem).write_text(json.dumps(content), encoding="utf-8")
+
+    def training(self, stem="01_train"):
+        """Write a notebook that trains slowly, with checkpoints."""
+        self.notebook(stem, TRAINING, DONE, parameters=PARAMETERS, kind="training")
+
+    def ledger(self, word):
+        """Seeds of the training runs that began or ended, one an attempt, in order of time."""
+        path = self.project.root / "ledger"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [int(line.split()[1]) for line in lines if line.startswith(word)]
 
     def write(self, name, text):
         """Write a text file at a path below the root."""

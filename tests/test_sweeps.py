@@ -1,39 +1,21 @@
 """What long batches need: checkpoints, runs that read other runs, sweeps, estimates, status."""
 
 import json
+import re
+import shutil
 
 import pytest
+import yaml
+from conftest import DONE, PARAMETERS, TRAINING
 
 from taugda.__main__ import main
 from taugda.runs import ParameterError, Run
+from taugda.runs.estimate import costs, makespan
 from taugda.runs.inputs import identities
 from taugda.runs.plan import make_plan
-
-# Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
-TRAINING = """import json, os, random, time
-file = run.checkpoints / "state.json"
-state = json.loads(file.read_text()) if file.exists() else {"done": 0, "sum": 0.0, "from": []}
-state["from"].append(state["done"])
-run.checkpoints.mkdir(parents=True, exist_ok=True)
-while state["done"] < updates:
-    state["done"] += 1
-    state["sum"] += random.Random(f"{seed}-{state['done']}").random()
-    if state["done"] == fail_at and state["from"] == [0]:
-        raise RuntimeError("failed at the first attempt")
-    file.with_name("new").write_text(json.dumps(state))
-    os.replace(file.with_name("new"), file)
-    time.sleep(wait)"""
-DONE = """run.measure("sum", state["sum"])
-run.measure("from", state["from"])
-run.finish()"""
-PARAMETERS = """updates: int = 3  # how many
-seed: int = 0  # seed
-wait: float = 0.0  # seconds an update
-fail_at: int = 0  # update that fails in the first attempt"""
-
-
-def training(toy, stem="01_train", **marks):
-    toy.notebook(stem, TRAINING, DONE, parameters=PARAMETERS, kind="training", **marks)
+from taugda.runs.provenance import gpus
+from taugda.runs.status import batch_name, read_status
+from taugda.runs.sweep import read_sweep
 
 
 def states(toy, *wanted, **options):
@@ -48,7 +30,7 @@ def metrics(toy, stem, run="default"):
 
 
 def test_a_failed_run_goes_on_from_its_checkpoint_which_success_removes(toy):
-    training(toy)
+    toy.training()
     command = ["run", "train", "-p", "fail_at=3", "--no-report"]
     assert main(command) == 1
     (kept,) = (toy.project.checkpoints / "01_train").glob("fail_at=3-*/")
@@ -63,7 +45,7 @@ def test_a_failed_run_goes_on_from_its_checkpoint_which_success_removes(toy):
 
 
 def test_checkpoints_of_other_code_are_set_aside(toy):
-    training(toy)
+    toy.training()
     command = ["run", "train", "-p", "fail_at=3", "--no-report"]
     assert main(command) == 1
     toy.notebook("01_train", TRAINING.replace("done\"] == fail_at", "done\"] == 99"), DONE,
@@ -82,7 +64,7 @@ def test_checkpoints_of_other_code_are_set_aside(toy):
 
 
 def test_an_interactive_run_has_checkpoints_too(toy):
-    training(toy)
+    toy.training()
     values = {"updates": 3, "seed": 0, "wait": 0.0, "fail_at": 0}
     run = Run("01_train", values)
     assert run.checkpoints == toy.project.checkpoints / "01_train" / "default"
@@ -105,7 +87,7 @@ run.measure("runs", [json.loads(path.read_text())["sum"]["value"] for path in fo
 
 def test_what_collects_runs_starts_after_them_and_is_stale_when_they_change(toy):
     # Its number is lower, so that only its metadata put it last.
-    training(toy)
+    toy.training()
     toy.notebook("00_collect", COLLECT, "run.finish()", reads=["train"])
     wanted = [("collect", {}), *(("train", {"seed": seed}) for seed in (0, 1, 2))]
     toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [0, 1, 2]}\n")
@@ -122,6 +104,29 @@ def test_what_collects_runs_starts_after_them_and_is_stale_when_they_change(toy)
     assert states(toy, ("collect", {})) == ["up to date"]
     toy.write("outputs/published/long/01_train/seed=9/metrics.json", "{}")
     assert states(toy, ("collect", {})) == ["stale"]
+
+
+def test_a_run_that_downloads_its_data_is_made_of_them(toy):
+    fetch = "path = run.project.root / data_path\nif not path.exists():\n    path.write_text('x')"
+    fail = "if not (run.checkpoints / 'state').exists():\n    run.checkpoints.mkdir(parents=True)\n"
+    fail += "    (run.checkpoints / 'state').touch()\n    raise RuntimeError('failed')"
+    cell = "data_path: str = 'data.bin'\ndownload: bool = False"
+    toy.notebook(
+        "01_toy", fetch, fail, "run.finish()", parameters=cell, kind="training", data=["data_path"]
+    )
+    with pytest.raises(ParameterError, match="'data_path' must name an existing"):
+        make_plan(toy.project, [("toy", {})])
+    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 1
+    # The data are there now; its checkpoint was made from them.
+    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
+    assert states(toy, ("toy", {"download": True})) == ["up to date"]
+    shutil.rmtree(toy.project.runs)
+    (toy.project.root / "data.bin").unlink()
+    toy.notebook(
+        "01_toy", fetch, "run.finish()", parameters=cell, kind="training", data=["data_path"]
+    )
+    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
+    assert states(toy, ("toy", {"download": True})) == ["up to date"]
 
 
 def test_notebooks_that_read_in_a_circle_are_refused(toy):
@@ -160,7 +165,7 @@ def test_data_that_parameters_name_count_and_must_be_there(toy):
 
 
 def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
-    training(toy)
+    toy.training()
     toy.notebook("02_toy", "run.finish()")
     toy.write("sweeps/default.yaml", "notebook: train\ngrid: {seed: [0, 1]}\n")
     assert main(["run", "--dry-run"]) == 0
@@ -169,3 +174,175 @@ def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
     assert out.count("01_train/default") == 1
     assert "01_train/seed=1-" in out
     assert "02_toy/default" in out
+
+
+LISTS = "n: int = 3  # how many\nstep: float = 1e-3\nexact: bool = True\nname: str = 'a'"
+
+
+def test_sweeps_expand(toy):
+    toy.notebook("01_toy", "run.finish()", parameters=LISTS)
+    grid = toy.write(
+        "sweeps/a.yaml",
+        "notebook: toy\nbase: {n: 4}\ngrid:\n  step: [1e-3, 0.5]\n  exact: [true, false]\n",
+    )
+    members = read_sweep(toy.project, grid)
+    assert [values for _, values in members] == [
+        {"n": 4, "step": step, "exact": exact} for step in ("1e-3", 0.5) for exact in (True, False)
+    ]
+    runs = toy.write("sweeps/b.yaml", "notebook: toy\nruns:\n- {}\n- {n: 1}\n")
+    assert states(toy, *read_sweep(toy.project, runs)) == ["missing"] * 2
+    assert main(["run", "a.yaml", "--dry-run"]) == 0
+    toy.write("parameters/01_toy/small.yaml", "n: 7\n")
+    shared = toy.write(
+        "sweeps/c.yaml", "notebook: toy\nbase: parameters/01_toy/small.yaml\ngrid: {step: [1]}\n"
+    )
+    assert read_sweep(toy.project, shared) == [("01_toy", {"n": 7, "step": 1})]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("notebook: toy", 1, "either 'grid' or 'runs'; add one"),
+        ("notebook: toy\ngrid: {n: [1]}\nruns: [{}]", 3, "either 'grid' or 'runs'; remove one"),
+        ("notebook: toy\nrun: []", 2, "unknown key 'run'; use notebook, base, grid, runs"),
+        ("grid: {n: [1]}", 1, "'notebook' must name a notebook, such as"),
+        ("# x\n\nnotebook: tyo\ngrid: {n: [1]}", 3, "unknown notebook 'tyo'; did you mean 'toy'"),
+        ("notebook: toy\ngrid:\n  n: [1]\n  stp: [1]", 4, "unknown .* 'stp'; did you mean 'step'"),
+        ("notebook: toy\nbase:\n  m: 1\ngrid: {n: [1]}", 3, "unknown parameter 'm'"),
+        ("notebook: toy\ngrid:\n  n:\n  - 1\n  - x", 5, "'n' must be int, found 'x'"),
+        ("notebook: toy\ngrid:\n  n: [true]", 3, "'n' must be int, found True"),
+        ("notebook: toy\nruns:\n- n: 1\n- n: 2\n  step: fast", 5, "'step' must be float"),
+        ("notebook: toy\ngrid: {n: 3}", 2, "'n' must be a list .* found 3; write 'n: "),
+        ("notebook: toy\ngrid:\n  step: [1]\n  n: []", 4, "at least one value"),
+        ("notebook: toy\ngrid: {}", 2, "'grid' must be a mapping .* write for instance"),
+        ("notebook: toy\ngrid:\n  step:\n  - 1.0\n  - 1", 5, "the value 1 twice; remove one"),
+        ("notebook: toy\nruns:\n- {}\n- n: 3", 4, "that in line 3 are the same"),
+        ("notebook: toy\nruns:\n- {}\n- 3", 4, "entry 2 must be a mapping"),
+        ("notebook: toy\nruns: []", 2, "at least one entry"),
+        ("notebook: toy\nbase: {n: 1}\ngrid: {n: [1]}", 3, r"in 'base' too \(line 2\); remove"),
+        ("notebook: toy\nbase: [1]\ngrid: {n: [1]}", 2, "'base' must be a mapping"),
+        ("notebook: toy\nbase: no.yaml\ngrid: {n: [1]}", 2, "cannot be read .* from the project"),
+        ("notebook: toy\nruns:\n- name: !!python/name:os.system", 3, "not valid|constructor"),
+        ("notebook: toy\ngrid:\n  n: [1]\n  n: [2]", 4, "key 'n' appears twice"),
+        ("[1]", 1, "expected a mapping"),
+    ],
+)
+def test_bad_sweeps_are_refused_with_the_line_and_the_fix(toy, capsys, text, line, message):
+    toy.notebook("01_toy", "run.finish()", parameters=LISTS)
+    path = toy.write("sweeps/bad.yaml", text)
+    assert main(["run", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert re.search(rf"bad[.]yaml.* line {line}: .*{message}", error), error
+    assert not toy.project.outputs.exists()
+
+
+def test_a_grid_of_a_million_runs_is_refused_quickly(toy):
+    toy.notebook("01_toy", parameters="\n".join(f"n{i}: int = 0" for i in range(6)))
+    grid = "".join(f"  n{i}: {list(range(10))}\n" for i in range(6))
+    path = toy.write("sweeps/large.yaml", f"notebook: toy\ngrid:\n{grid}")
+    with pytest.raises(ParameterError, match="line 2: 1000000 runs are more than the limit"):
+        read_sweep(toy.project, path)
+
+
+def test_one_member_of_a_sweep_runs_by_its_number(toy, capsys):
+    toy.training()
+    toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [5, 6, 7]}\n")
+    assert main(["run", "seeds.yaml", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("   1  01_train/seed=6-")
+    assert main(["run", "seeds.yaml", "--index", "1"]) == 0
+    assert toy.ledger("end") == [6]
+    assert not toy.project.index.exists()
+    assert main(["run", "seeds.yaml", "--index", "1"]) == 0
+    assert toy.ledger("end") == [6]
+    for arguments, message in (
+        (["seeds.yaml", "--index", "3"], "--index must be from 0 to 2 for seeds.yaml, found 3"),
+        (["train", "--index", "0"], "--index needs exactly one sweep file"),
+        (["seeds.yaml", "--only", "*seed=9*"], "no run matches '*seed=9*'"),
+    ):
+        assert main(["run", *arguments]) == 2
+        assert message in capsys.readouterr().err
+    for arguments in (["--index", "-1"], ["--retries", "x"], ["--time-limit", "soon"]):
+        with pytest.raises(SystemExit):
+            main(["run", "seeds.yaml", *arguments])
+    assert "expected a time such as 90s, 30m, 12h or 2d, found 'soon'" in capsys.readouterr().err
+
+
+def test_the_plan_tells_time_and_disk_from_what_has_ended(toy, capsys):
+    toy.notebook(
+        "01_train", "run.measure('updates_per_second', 2.0)", "run.finish()",
+        parameters="updates: int = 10  # how many\nseed: int = 0  # seed\nwidth: int = 1  # size",
+    )  # fmt: skip
+    assert main(["run", "train", "--no-report"]) == 0
+    assert main(["run", "train", "-p", "width=2", "--no-report"]) == 0
+    done = toy.run("01_train") / "metrics.json"
+    done.write_text(json.dumps({"updates_per_second": {"value": 1.0}}))
+    toy.write(
+        "sweeps/s.yaml", "notebook: train\nbase: {updates: 600}\ngrid: {seed: [1, 2, 3, 4]}\n"
+    )
+    plan = make_plan(toy.project, read_sweep(toy.project, toy.project.sweeps / "s.yaml"))
+    expected = costs(toy.project, plan)
+    # The nearest run is the one of equal width: one update a second.
+    assert {cost.seconds for cost in expected.values()} == {600.0}
+    assert all(cost.bytes > 1000 for cost in expected.values())
+    capsys.readouterr()
+    assert main(["run", "s.yaml", "-j", "2", "--dry-run"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("4 of 4 runs to execute; about 20 min with 2 at a time; ")
+    assert last.endswith(" on disk; from updates per second of 1 finished run")
+    assert makespan([3.0, 3.0, 2.0, 2.0, 2.0], 2) == 7.0
+    assert makespan([], 2) == 0.0
+
+
+def test_the_status_file_says_how_a_batch_stands(toy):
+    toy.training()
+    toy.notebook("02_bad", "1 / 0", "run.finish()")
+    assert main(["run", "train", "--no-report"]) == 0
+    assert main(["run", "--no-report", "--retries", "1"]) == 1
+    status, former = read_status(toy.project)
+    assert (former["name"], former["counts"]["done"]) == ("train", 1)
+    assert (status["name"], status["state"]) == ("all", "finished")
+    assert status["counts"] == {"waiting": 0, "running": 0, "done": 0, "failed": 1, "up to date": 1}
+    (good, bad) = status["runs"]
+    assert (good["notebook"], good["state"], good["attempts"]) == ("01_train", "up to date", 0)
+    assert (bad["run"], bad["state"], bad["attempts"]) == ("default", "failed", 2)
+    assert bad["note"] == "ZeroDivisionError: division by zero"
+    assert batch_name(["a/b.yaml", "../x y", "02_bad.ipynb"]) == "b+x_y+02_bad"
+
+
+EVIL = ["__import__('os').system('touch pwned')", "'); open('pwned', 'w'); ('", "a\nb = 1 #",
+        "../../pwned", "{{ 1 }}", "$(touch pwned)", '""" + open("pwned", "w") + """']  # fmt: skip
+
+
+def test_values_are_never_code_and_never_leave_the_outputs(toy):
+    toy.notebook("01_toy", "run.measure('text', text)", "run.finish()", parameters="text: str = ''")
+    toy.write("sweeps/evil.yaml", yaml.safe_dump({"notebook": "toy", "grid": {"text": EVIL}}))
+    before = {path for path in toy.project.root.parent.rglob("*")}
+    assert main(["run", "evil.yaml", "--no-report", "-j", "2"]) == 0
+    new = {path for path in toy.project.root.parent.rglob("*")} - before
+    assert all(path.is_relative_to(toy.project.outputs) for path in new)
+    texts = [
+        json.loads(path.read_text())["text"]["value"]
+        for path in toy.project.runs.glob("01_toy/*/metrics.json")
+    ]
+    assert sorted(texts) == sorted(EVIL)
+
+
+def test_each_process_of_a_machine_with_gpus_sees_one(toy, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert gpus() == ["4", "6"]
+    toy.notebook(
+        "01_toy",
+        "import os, time; run.measure('gpu', os.environ['CUDA_VISIBLE_DEVICES']); time.sleep(2)",
+        "run.finish()",
+    )
+    toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
+    assert main(["run", "s.yaml", "--no-report", "-j", "2"]) == 0
+    found = [
+        json.loads(path.read_text())["gpu"]["value"]
+        for path in toy.project.runs.glob("01_toy/*/metrics.json")
+    ]
+    assert sorted(found) == ["4", "6"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus() == []

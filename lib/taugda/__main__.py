@@ -1,15 +1,20 @@
 """The command line: ``python -m taugda run``, ``report``, ``publish``, ``claims``..."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from taugda.runs.errors import ParameterError, ProjectError
+from taugda.runs.errors import EngineError, ParameterError, ProjectError
 from taugda.runs.parameters import parse_assignment, read_file, read_parameters
 from taugda.runs.project import Project
 from taugda.runs.provenance import cores
+
+if TYPE_CHECKING:
+    from taugda.runs.plan import Item
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("taugda: interrupted; finished runs are kept", file=sys.stderr)
         return 130
+    except EngineError as error:
+        print(f"taugda: {error}", file=sys.stderr)
+        return 1
     except ValueError as error:
         from taugda.claims import ClaimError
         from taugda.report import ReportError
@@ -66,6 +74,26 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-j", dest="jobs", type=_positive, default=cores(), metavar="N",
         help="runs at the same time (default: the number of cores, %(default)s)",
+    )  # fmt: skip
+    run.add_argument(
+        "--scheduler", metavar="local|ADDRESS", type=_scheduler,
+        help="run on the workers of a Dask scheduler; 'local' starts -j workers here",
+    )  # fmt: skip
+    run.add_argument(
+        "--only", metavar="PATTERN",
+        help="leave out runs whose name does not match, such as '*tau=4*'",
+    )  # fmt: skip
+    run.add_argument(
+        "--index", type=_natural, metavar="I",
+        help="execute run I of one sweep file, from 0, and make no report (for job arrays)",
+    )  # fmt: skip
+    run.add_argument(
+        "--retries", type=_natural, default=0, metavar="N",
+        help="try a run that fails N more times, from its checkpoint (default: %(default)s)",
+    )  # fmt: skip
+    run.add_argument(
+        "--time-limit", dest="limit", type=_duration, metavar="TIME",
+        help="end a run that takes longer, such as 90s, 30m, 12h, 2d",
     )  # fmt: skip
     run.add_argument("--refresh", action="store_true", help="also rerun stale training runs")
     run.add_argument("--force", action="store_true", help="rerun what is up to date, too")
@@ -108,6 +136,31 @@ def _positive(text: str) -> int:
     return number
 
 
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected an integer >= 0, found {text!r}")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:[.]\d+)?)\s*([smhd]?)", text, re.ASCII)
+    units = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    seconds = float(match[1]) * units[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(
+            f"expected a time such as 90s, 30m, 12h or 2d, found {text!r}"
+        )
+    return seconds
+
+
+def _scheduler(text: str) -> str:
+    if text != "local" and not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|[a-z]+://\S+", text):
+        raise argparse.ArgumentTypeError(
+            f"expected 'local' or an address such as tcp://127.0.0.1:8786, found {text!r}"
+        )
+    return text
+
+
 def _run(project: Project, options: argparse.Namespace) -> int:
     """Run notebooks and sweeps, by default every notebook and the default sweep.
 
@@ -115,23 +168,67 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     """
     from taugda.claims import read_claims
     from taugda.runs.batch import execute_all, summary
+    from taugda.runs.estimate import preview
     from taugda.runs.plan import check_writable, make_plan
+    from taugda.runs.status import batch_name
 
     plan = make_plan(project, _wanted(project, options), options.refresh, options.force)
+    plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
+    one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
+    print(preview(project, plan, options.jobs, numbered=one_sweep and not options.only))
     if options.dry_run:
-        for item in plan:
-            reason = f" ({item.reason})" if item.reason else ""
-            print(f"{item.label}: {item.state}{reason}{', would run' if item.due else ''}")
         return 0
     check_writable(project)
-    outcomes = execute_all(project, plan, options.jobs)
+    name = batch_name(options.names)
+    if options.index is not None:
+        name += f".{options.index}"
+    engine = None
+    if options.scheduler:
+        from taugda.runs.cluster import Cluster
+
+        engine = Cluster(project, options.scheduler, options.jobs, options.limit)
+    outcomes = execute_all(
+        project, plan, options.jobs, name=name, retries=options.retries, limit=options.limit,
+        engine=engine,
+    )  # fmt: skip
     print(f"\n{summary(project, plan, outcomes)}\n")
     status = 1 if any(outcome.error for outcome in outcomes) else 0
-    if not options.no_report:
+    if not options.no_report and options.index is None:
         status = max(status, _build(project))
     return status
+
+
+def _is_sweep(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
+    """Keep the runs that --index or --only name."""
+    if options.index is not None:
+        if options.only or len(options.names) != 1 or not _is_sweep(options.names[0]):
+            raise ParameterError("--index needs exactly one sweep file, and no --only")
+        if options.index >= len(plan):
+            raise ParameterError(
+                f"--index must be from 0 to {len(plan) - 1} for {options.names[0]}, "
+                f"found {options.index}"
+            )
+        return [plan[options.index]]
+    if options.only is None:
+        return plan
+    chosen = [
+        item
+        for item in plan
+        if fnmatchcase(item.run, options.only) or fnmatchcase(item.label, options.only)
+    ]
+    if not chosen:
+        known = ", ".join(item.label for item in plan[:3])
+        raise ParameterError(
+            f"--only: no run matches {options.only!r}; use a pattern such as '*tau=4*' "
+            f"(runs: {known}{', ...' if len(plan) > 3 else ''})"
+        )
+    return chosen
 
 
 def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
@@ -145,7 +242,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     if not names:
         default = project.sweeps / "default.yaml"
         names = [*project.stems(), *([str(default)] if default.exists() else [])]
-    sweeps = [name for name in names if name.endswith((".yaml", ".yml"))]
+    sweeps = [name for name in names if _is_sweep(name)]
     if (options.files or options.assignments) and (len(options.names) != 1 or sweeps):
         raise ParameterError("-p and -f need exactly one notebook")
     wanted: list[tuple[str, dict[str, Any]]] = []

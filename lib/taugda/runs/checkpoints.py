@@ -11,8 +11,10 @@ from typing import Any
 
 from taugda.runs.files import read_json, swap_in, write_json
 
+_PARTS = ("notebook", "parameters", "data", "modules")
 
-def prepare(folder: Path, made_of: Mapping[str, Any]) -> bool:
+
+def prepare(folder: Path, made_of: Mapping[str, Any], awaited: bool = False) -> bool:
     """Make ready for an attempt.
 
     Parameters
@@ -21,6 +23,8 @@ def prepare(folder: Path, made_of: Mapping[str, Any]) -> bool:
         The run's folder of checkpoints.
     made_of : mapping
         Fingerprint of the run that is about to start.
+    awaited : bool
+        Whether it has to download its data first, so that the next attempt's data will differ.
 
     Returns
     -------
@@ -29,11 +33,13 @@ def prepare(folder: Path, made_of: Mapping[str, Any]) -> bool:
         ``<run>.older`` until the run has succeeded, and it starts from its beginning.
     """
     former = read_json(_stamp(folder))
-    same = isinstance(former, dict) and former.get("total") == made_of["total"]
+    former = former if isinstance(former, dict) else {}
+    parts = [part for part in _PARTS if part != "data" or not former.get("awaited")]
+    same = all(former.get(part) == made_of[part] for part in parts)
     left = folder.is_dir() and any(folder.iterdir())
     if left and not same:
         swap_in(folder, _older(folder))
-    write_json(_stamp(folder), dict(made_of))
+    write_json(_stamp(folder), {**made_of, "awaited": awaited})
     return same or not left
 
 

@@ -7,3 +7,7 @@ class ProjectError(ValueError):
 
 class ParameterError(ValueError):
     """A parameter, a parameter file or a parameters cell that cannot be used."""
+
+
+class EngineError(RuntimeError):
+    """What executes the runs of a batch is gone."""

@@ -21,10 +21,11 @@ from taugda.runs.files import (
     write_json,
 )
 from taugda.runs.fingerprint import kind
-from taugda.runs.inputs import run_fingerprint
+from taugda.runs.inputs import awaited, run_fingerprint
 from taugda.runs.parameters import changed, run_name
 from taugda.runs.project import Project
 from taugda.runs.record import parameters_text
+from taugda.runs.watch import Watch
 
 _THREAD_VARIABLES = (
     "TAUGDA_THREADS",
@@ -56,6 +57,10 @@ class Outcome:
         One line that says why it failed; empty where it succeeded.
     log : Path or None
         The log of a failed run.
+    busy : str
+        Who else is at work on the run, so that nothing was done; empty where nobody is.
+    shared : bool
+        Whether another process had finished the run before this one could start it.
     """
 
     stem: str
@@ -63,6 +68,8 @@ class Outcome:
     seconds: float
     error: str = ""
     log: Path | None = None
+    busy: str = ""
+    shared: bool = False
 
 
 def failed_folder(final: Path) -> Path:
@@ -82,7 +89,11 @@ def failed_folder(final: Path) -> Path:
 
 
 def execute(
-    project: Project, stem: str, parameters: Mapping[str, Any], threads: int = 1
+    project: Project,
+    stem: str,
+    parameters: Mapping[str, Any],
+    threads: int = 1,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Execute a notebook and, if it succeeds, let its results replace the former ones.
 
@@ -96,6 +107,8 @@ def execute(
         All parameters, as `taugda.runs.parameters.resolve` returns them.
     threads : int
         Threads that the notebook's numerical libraries may use.
+    watch : Watch, optional
+        Looks after the kernel, and says whether the results may be put in place.
 
     Returns
     -------
@@ -107,6 +120,7 @@ def execute(
     run = run_name(project, stem, parameters)
     final = project.run(stem, run)
     staging = staging_folder(final)
+    prepared = False
     try:
         recover(final)
         shutil.rmtree(staging, ignore_errors=True)
@@ -114,11 +128,17 @@ def execute(
         made_of = run_fingerprint(project, stem, parameters)
         kept = project.checkpoints / stem / run
         training = kind(project.notebook(stem)) == "training"
-        if training and not checkpoints.prepare(kept, made_of):
+        late = awaited(project, stem, parameters)
+        if training and not checkpoints.prepare(kept, made_of, late):
             _note(staging, "The checkpoints of an earlier attempt were made by other code or data.")
         write_atomic(staging / "parameters.yaml", parameters_text(parameters))
+        prepared = True
         with _logging_to(staging / "log.txt"):
-            _execute_notebook(project, stem, parameters, staging, threads)
+            _execute_notebook(project, stem, parameters, staging, threads, watch)
+        if not _there(staging):
+            raise RunFailedError(_REMOVED)
+        if late:
+            made_of = run_fingerprint(project, stem, parameters)
         seconds = time.monotonic() - started
         write_json(
             staging / "done.json",
@@ -129,16 +149,32 @@ def execute(
                 "mode": "batch",
             },
         )
+        if watch and not watch.holds():
+            raise RunFailedError(watch.reason)
         swap_in(staging, final)
         checkpoints.clear(kept)
         shutil.rmtree(failed_folder(final), ignore_errors=True)
         return Outcome(stem, run, seconds)
     except Exception as error:
+        reason = watch.reason if watch and watch.reason else _one_line(error)
+        # Whatever else went wrong then follows from it.
+        reason = _REMOVED if prepared and not _there(staging) else reason
         log = _keep_remains(staging, final)
-        return Outcome(stem, run, time.monotonic() - started, _one_line(error), log)
+        return Outcome(stem, run, time.monotonic() - started, reason, log)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+_REMOVED = "its output folder was removed while it ran"
+
+
+def _there(staging: Path) -> bool:
+    """Tell whether a folder is the one that was prepared.
+
+    The notebook makes its folder again where it is gone, but not this file.
+    """
+    return (staging / "parameters.yaml").is_file()
 
 
 def _note(staging: Path, text: str) -> None:
@@ -147,7 +183,12 @@ def _note(staging: Path, text: str) -> None:
 
 
 def _execute_notebook(
-    project: Project, stem: str, parameters: Mapping[str, Any], staging: Path, threads: int
+    project: Project,
+    stem: str,
+    parameters: Mapping[str, Any],
+    staging: Path,
+    threads: int,
+    watch: Watch | None,
 ) -> None:
     import papermill
     from traitlets.config import Config
@@ -165,7 +206,7 @@ def _execute_notebook(
             str(output),
             parameters=changed(project, stem, parameters),
             kernel_name="python3",
-            kernel_manager_class=_own_kernel_manager(staging / "log.txt"),
+            kernel_manager_class=_own_kernel_manager(staging / "log.txt", watch),
             cwd=str(project.root),
             progress_bar=False,
             log_output=True,
@@ -197,7 +238,7 @@ def _kernel_environment(
         yield
 
 
-def _own_kernel_manager(log: Path) -> type:
+def _own_kernel_manager(log: Path, watch: Watch | None) -> type:
     """Make a kernel manager whose every kernel is the running interpreter.
 
     The user's home may hold a ``python3`` kernel of another environment, which Jupyter would
@@ -220,6 +261,8 @@ def _own_kernel_manager(log: Path) -> type:
         async def start_kernel(self, **options: Any) -> None:
             with log.open("ab") as file:
                 await super().start_kernel(**{**options, "stdout": file, "stderr": file})
+            if watch:
+                watch.started(self.provisioner.pid)
 
     return OwnKernelManager
 

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,46 @@ class _UniqueLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class Marks:
+    """Where the parts of a YAML file stand.
+
+    Parameters
+    ----------
+    root : yaml.Node or None
+        The file's content as YAML composes it.
+    """
+
+    def __init__(self, root: yaml.Node | None) -> None:
+        self._root = root
+
+    def line(self, place: Sequence[Any]) -> int:
+        """Find the line of a part.
+
+        Parameters
+        ----------
+        place : sequence
+            Keys and, in lists, numbers that lead to it; what is missing is passed over.
+
+        Returns
+        -------
+        int
+            Line number, from 1: that of a key where the part has one.
+        """
+        node, line = self._root, 1 if self._root is None else self._root.start_mark.line + 1
+        for step in place:
+            if isinstance(node, yaml.MappingNode):
+                pairs = [(key, value) for key, value in node.value if key.value == str(step)]
+                if not pairs:
+                    break
+                line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+            elif isinstance(node, yaml.SequenceNode) and step < len(node.value):
+                node = node.value[step]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file.
 
@@ -190,11 +230,40 @@ def read_yaml(path: Path) -> Any:
     ParameterError
         If the file cannot be read, is no YAML, or repeats a key.
     """
+    return read_yaml_marked(path)[0]
+
+
+def read_yaml_marked(path: Path) -> tuple[Any, Marks]:
+    """Read a YAML file and where everything in it stands.
+
+    Parameters
+    ----------
+    path : Path
+        File to read.
+
+    Returns
+    -------
+    content : Any
+        Plain data.
+    marks : Marks
+        Line numbers.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read, is no YAML, or repeats a key.
+    """
     try:
         with path.open(encoding="utf-8") as file:
-            return yaml.load(file, Loader=_UniqueLoader)
+            loader = _UniqueLoader(file)
+            try:
+                node = loader.get_single_node()
+                content = None if node is None else loader.construct_document(node)
+            finally:
+                loader.dispose()
+            return content, Marks(node)
     except OSError as error:
         raise ParameterError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         message = " ".join(str(error).split())
         raise ParameterError(f"{path}: not valid YAML: {message}") from error

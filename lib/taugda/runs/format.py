@@ -8,6 +8,48 @@ from typing import Any
 _RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
+def show_seconds(seconds: float) -> str:
+    """Write a duration as people say it.
+
+    Parameters
+    ----------
+    seconds : float
+        The duration.
+
+    Returns
+    -------
+    str
+        For instance ``42 s``, ``3 min``, ``2.5 h``, ``4 d``.
+    """
+    for unit, size, until in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 50)):
+        if seconds < until * size:
+            count = seconds / size
+            return (
+                f"{count:.1f} {unit}" if count < 9.95 and unit != "min" else f"{count:.0f} {unit}"
+            )
+    return f"{seconds / 86400:.1f} d"
+
+
+def show_bytes(size: float) -> str:
+    """Write a size on disk as people say it.
+
+    Parameters
+    ----------
+    size : float
+        Bytes.
+
+    Returns
+    -------
+    str
+        For instance ``320 kB``, ``1.5 GB``.
+    """
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
 def plain(value: Any, name: str = "value") -> Any:
     """Turn a value into what JSON can hold.
 

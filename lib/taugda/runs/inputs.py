@@ -105,7 +105,34 @@ def data_paths(project: Project, stem: str, parameters: Mapping[str, Any]) -> di
 
 
 def check_data(project: Project, stem: str, parameters: Mapping[str, Any]) -> None:
-    """Make sure that the data that a run names are there.
+    """Make sure that the data that a run names are there, unless it downloads them.
+
+    Parameters
+    ----------
+    project : Project
+        Where the notebook is.
+    stem : str
+        The notebook's full name.
+    parameters : mapping
+        All parameters of the run; a true ``download`` says that it may fetch what is missing.
+
+    Raises
+    ------
+    ParameterError
+        If a file or folder is missing.
+    """
+    if parameters.get("download") is True:
+        return
+    for name, path in data_paths(project, stem, parameters).items():
+        if not path.exists():
+            raise ParameterError(
+                f"{stem}: parameter {name!r} must name an existing file or folder, found "
+                f"{parameters[name]!r}, which is missing (relative paths start at the project)"
+            )
+
+
+def awaited(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether data that a run names are not there yet.
 
     Parameters
     ----------
@@ -116,17 +143,12 @@ def check_data(project: Project, stem: str, parameters: Mapping[str, Any]) -> No
     parameters : mapping
         All parameters of the run.
 
-    Raises
-    ------
-    ParameterError
-        If a file or folder is missing.
+    Returns
+    -------
+    bool
+        True for a run that has to download its data first.
     """
-    for name, path in data_paths(project, stem, parameters).items():
-        if not path.exists():
-            raise ParameterError(
-                f"{stem}: parameter {name!r} must name an existing file or folder, found "
-                f"{parameters[name]!r}, which is missing (relative paths start at the project)"
-            )
+    return not all(path.exists() for path in data_paths(project, stem, parameters).values())
 
 
 def identities(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -38,6 +38,8 @@ class Item:
         Why it is stale or kept; may be empty.
     duration : float or None
         Seconds that it took when it last ran.
+    finished : str
+        When it last ended in success; empty where it never did.
     """
 
     stem: str
@@ -46,6 +48,7 @@ class Item:
     state: str
     reason: str = ""
     duration: float | None = None
+    finished: str = ""
 
     @property
     def label(self) -> str:
@@ -168,7 +171,29 @@ def _compare(
         state = FAILED
     if force:
         state, reason = FORCED, ""
-    return Item(stem, run, dict(parameters), state, reason, duration)
+    ended = finished(project, stem, run) if whole else ""
+    return Item(stem, run, dict(parameters), state, reason, duration, ended)
+
+
+def finished(project: Project, stem: str, run: str) -> str:
+    """Tell when a run last ended in success.
+
+    Parameters
+    ----------
+    project : Project
+        Where the outputs are.
+    stem : str
+        The notebook's full name.
+    run : str
+        The run's name.
+
+    Returns
+    -------
+    str
+        Date, time and duration; empty where there is no such run.
+    """
+    done = read_json(project.run(stem, run) / "done.json")
+    return f"{done.get('finished')} {done.get('duration')}" if isinstance(done, dict) else ""
 
 
 def check_writable(project: Project) -> None:

@@ -61,6 +61,22 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def gpus() -> list[str]:
+    """Find the NVIDIA GPUs that this process may use, without loading torch.
+
+    Returns
+    -------
+    list of str
+        What ``CUDA_VISIBLE_DEVICES`` names, where it is set; otherwise the numbers of the
+        devices that the system shows.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        names = [name.strip() for name in named.split(",")]
+        return [name for name in names if name and name != "-1"]
+    return [str(number) for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+
+
 def machine() -> dict[str, Any]:
     """Describe the machine.
 
