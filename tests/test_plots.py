@@ -1,6 +1,7 @@
 """Every kind of picture draws, can be stored, and leaves nothing behind."""
 
 import io
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -74,6 +75,12 @@ def draw_rate_maps():
     return plots.rate_maps(np.geomspace(1, 10, 5), np.geomspace(0.1, 1, 4), [("a", values)])
 
 
+def draw_region_frames():
+    equilibria = torus_equilibria()
+    labels = np.zeros((2, 5, 5), dtype=int)
+    return list(plots.region_frames(TORUS, labels, TAUS, BOX, equilibria))
+
+
 def draw_regions():
     equilibria = torus_equilibria()
     labels = region_of_attraction(TORUS, [p.x for p in equilibria], TAUS, 0.04, 500, BOX, 9, 1e-2)
@@ -83,6 +90,11 @@ def draw_regions():
 def draw_spectra():
     followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
     return plots.spectra(followed, {r"$\tau^*$": 2.0, "far": 99.0}, stability_intervals(ORIGIN))
+
+
+def draw_spectrum_frames():
+    followed = spectrum(ORIGIN, np.linspace(1, 10, 46))
+    return list(plots.spectrum_frames(followed, [1.0, 2.0, 9.0], {r"$\tau^*$": 2.0}))
 
 
 def draw_spectrum_panels():
@@ -125,6 +137,7 @@ def draw_vector_fields():
     return plots.vector_fields(TORUS, TAUS, BOX, [[path] for path in torus_paths()], points)
 
 
+MOVING = ("region_frames", "spectrum_frames")
 DRAWINGS = {
     name.removeprefix("draw_"): draw for name, draw in globals().items() if name.startswith("draw_")
 }
@@ -137,7 +150,8 @@ def test_every_public_picture_is_drawn_here():
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_picture_draws_and_can_be_stored(name):
     before = dict(mpl.rcParams)
-    figure = DRAWINGS[name]()
+    drawn = DRAWINGS[name]()
+    figure = drawn[0] if name in MOVING else drawn
     assert isinstance(figure, Figure)
     assert dict(mpl.rcParams) == before  # the style stays inside
     for kind, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
@@ -150,6 +164,24 @@ def test_picture_draws_and_can_be_stored(name):
             assert pixels.std() > 0.01  # something is on it
     for axes in figure.axes:
         assert axes.get_xlabel() or axes.get_ylabel() or axes.get_title() or axes.has_data()
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_frames_have_one_size_and_differ(name):
+    pictures = []
+    for figure in DRAWINGS[name]():
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        file.seek(0)
+        pictures.append(mpl_image.imread(file))
+    assert len(pictures) >= 2
+    assert len({picture.shape for picture in pictures}) == 1
+    assert all((a != b).any() for a, b in pairwise(pictures))
+
+
+def test_the_frame_at_tau_star_says_that_it_is_on_the_axis():
+    titles = [figure.axes[0].get_title(loc="left") for figure in draw_spectrum_frames()]
+    assert [title.partition(": ")[2] for title in titles] == ["not stable", "on the axis", "stable"]
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -174,6 +206,7 @@ def test_colours_of_tau_get_lighter(count):
     [
         lambda: plots.vector_fields(QUADRATIC, [1.0], BOX),
         lambda: plots.surface(QUADRATIC, BOX, []),
+        lambda: next(plots.region_frames(QUADRATIC, np.zeros((1, 3, 3)), [1.0], BOX, [])),
         lambda: plots.regions(QUADRATIC, np.zeros((1, 3, 3)), [1.0], BOX, []),
     ],
 )

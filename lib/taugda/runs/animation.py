@@ -139,48 +139,54 @@ _STYLE = """
 _SCRIPT = """
 (() => {
   const set = SETTINGS;
-  const box = document.getElementById(set.id);
-  if (!box || box.querySelector(".controls")) return;
-  const image = box.querySelector("img");
-  const controls = document.createElement("div");
-  controls.className = "controls";
-  const button = document.createElement("button");
-  button.type = "button";
-  const slider = document.createElement("input");
-  Object.assign(slider, { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
-  slider.value = set.at;
-  slider.setAttribute("aria-label", "Frame of the moving picture");
-  const words = document.createElement("output");
-  words.setAttribute("aria-live", "off"); // the slider says it already
-  controls.append(button, slider, words);
-  box.append(controls);
-  let timer = null;
-  let untouched = true;
-  const show = () => {
-    image.src = set.frames[slider.value];
-    words.textContent = set.labels[slider.value];
-    slider.setAttribute("aria-valuetext", set.labels[slider.value]);
-  };
-  const stop = () => {
-    clearInterval(timer);
-    timer = null;
-    button.textContent = "Play";
-  };
-  const step = () => {
-    if (!box.isConnected || +slider.value >= set.frames.length - 1) return stop();
-    slider.value = +slider.value + 1;
+  // JupyterLab may hold an output twice, once hidden; each copy gets controls of its own.
+  for (const box of document.querySelectorAll(`[id="${set.id}"]`)) {
+    if (!box.moves) equip(box);
+    box.moves = true;
+  }
+  function equip(box) {
+    box.querySelector(".controls")?.remove();
+    const image = box.querySelector("img");
+    const controls = document.createElement("div");
+    controls.className = "controls";
+    const button = document.createElement("button");
+    button.type = "button";
+    const slider = document.createElement("input");
+    Object.assign(slider, { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
+    slider.value = set.at;
+    slider.setAttribute("aria-label", "Frame of the moving picture");
+    const words = document.createElement("output");
+    words.setAttribute("aria-live", "off"); // the slider says it already
+    controls.append(button, slider, words);
+    box.append(controls);
+    let timer = null;
+    let untouched = true;
+    const show = () => {
+      image.src = set.frames[slider.value];
+      words.textContent = set.labels[slider.value];
+      slider.setAttribute("aria-valuetext", set.labels[slider.value]);
+    };
+    const stop = () => {
+      clearInterval(timer);
+      timer = null;
+      button.textContent = "Play";
+    };
+    const step = () => {
+      if (!box.isConnected || +slider.value >= set.frames.length - 1) return stop();
+      slider.value = +slider.value + 1;
+      show();
+    };
+    const play = () => {
+      if (untouched || +slider.value >= set.frames.length - 1) slider.value = 0;
+      untouched = false;
+      show();
+      timer = setInterval(step, set.wait);
+      button.textContent = "Pause";
+    };
+    button.addEventListener("click", () => (timer ? stop() : play()));
+    slider.addEventListener("input", () => { untouched = false; stop(); show(); });
+    stop();
     show();
-  };
-  const play = () => {
-    if (untouched || +slider.value >= set.frames.length - 1) slider.value = 0;
-    untouched = false;
-    show();
-    timer = setInterval(step, set.wait);
-    button.textContent = "Pause";
-  };
-  button.addEventListener("click", () => (timer ? stop() : play()));
-  slider.addEventListener("input", () => { untouched = false; stop(); show(); });
-  stop();
-  show();
+  }
 })();
 """
