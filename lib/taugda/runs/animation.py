@@ -149,8 +149,6 @@ _SCRIPT = """
     const image = box.querySelector("img");
     const controls = document.createElement("div");
     controls.className = "controls";
-    // JupyterLab's own shortcuts would take the arrow keys.
-    controls.dataset.lmSuppressShortcuts = "true";
     const button = document.createElement("button");
     button.type = "button";
     const slider = document.createElement("input");
