@@ -295,7 +295,7 @@ def test_the_plan_tells_time_and_disk_from_what_has_ended(toy, capsys):
     assert makespan([], 2) == 0.0
 
 
-def test_the_status_file_says_how_a_batch_stands(toy):
+def test_the_status_file_says_how_a_batch_stands(toy, capsys):
     toy.training()
     toy.notebook("02_bad", "1 / 0", "run.finish()")
     assert main(["run", "train", "--no-report"]) == 0
@@ -308,6 +308,11 @@ def test_the_status_file_says_how_a_batch_stands(toy):
     assert (good["notebook"], good["state"], good["attempts"]) == ("01_train", "up to date", 0)
     assert (bad["run"], bad["state"], bad["attempts"]) == ("default", "failed", 2)
     assert bad["note"] == "ZeroDivisionError: division by zero"
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2] == ["all", "finished", "1", "failed,", "1", "up", "to", "date"]
+    assert lines[3] == ["train", "finished", "1", "done"]
     assert batch_name(["a/b.yaml", "../x y", "02_bad.ipynb"]) == "b+x_y+02_bad"
 
 

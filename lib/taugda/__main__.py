@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
     run.add_argument("--no-report", action="store_true", help="leave the HTML pages as they are")
 
+    status = commands.add_parser("status", help="say how the batches stand, at work or ended")
+    status.set_defaults(command=_status)
+
     report = commands.add_parser("report", help="make the HTML pages from the runs")
     report.set_defaults(command=_report)
     report.add_argument(
@@ -256,6 +259,20 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
         else:
             wanted.append((name, overrides))
     return wanted
+
+
+def _status(project: Project, options: argparse.Namespace) -> int:
+    from taugda.runs.format import show_seconds
+    from taugda.runs.status import read_status
+    from taugda.runs.tables import plain_table
+
+    rows = []
+    for batch in read_status(project):
+        counts = ", ".join(f"{count} {name}" for name, count in batch["counts"].items() if count)
+        left = batch["seconds_left"] if batch["state"] == "running" else None
+        rows.append([batch["name"], batch["state"], counts, show_seconds(left) if left else ""])
+    print(plain_table(["batch", "state", "runs", "time left"], rows))
+    return 0
 
 
 def _build(project: Project, single_file: bool = False) -> int:

@@ -7,7 +7,6 @@ Whoever finds a dead lock may take it away, and ends what is left of its owner's
 
 import json
 import os
-import re
 import signal
 import socket
 import time
@@ -246,24 +245,3 @@ def _end(kernel: Any) -> None:
     deadline = time.monotonic() + _PATIENCE
     while _alive(kernel) and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-def running(project: Project) -> set[str]:
-    """Find the runs that somebody is at work on.
-
-    Parameters
-    ----------
-    project : Project
-        Where the outputs are.
-
-    Returns
-    -------
-    set of str
-        Labels, notebook and run, whose locks have a living owner.
-    """
-    found = set()
-    for path in project.locks.glob("*/*.lock"):
-        label = f"{path.parent.name}/{re.sub('[.]lock$', '', path.name)}"
-        if Lock(project, path.parent.name, label.partition("/")[2]).owner():
-            found.add(label)
-    return found
