@@ -1,7 +1,8 @@
-"""Data sets in their real formats, preprocessing, and batches that can be taken up again."""
+"""Real pictures: small archives in the published formats, preprocessing, batches that resume."""
 
 import hashlib
 import io
+import json
 import pickle
 import subprocess
 import sys
@@ -13,368 +14,416 @@ import pytest
 import torch
 from PIL import Image
 
-from taugda.gan.data import Batches, DataError, load, prepare
-from taugda.gan.data import images as images_module
-from taugda.gan.data import pictures as pictures_module
-from taugda.gan.vision import import_torchvision
+from taugda.gan import data
+from taugda.gan.data import DataError, pictures
+from taugda.gan.vision import torchvision
 
-RNG = np.random.default_rng(0)
-
-
-def picture(h=40, w=50, mode="RGB"):
-    shape = (h, w) if mode == "L" else (h, w, len(mode))
-    return Image.fromarray(RNG.integers(0, 256, shape, np.uint8), mode=mode)
+RANDOM = np.random.default_rng(5)
 
 
-def encoded(image, form):
+def picture(width, height, mode="RGB"):
+    """A picture of random blocks, so that scaling it matters and JPEG keeps most of it."""
+    blocks = RANDOM.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST).convert(mode)
+
+
+def encoded(image, kind="PNG", **options):
     buffer = io.BytesIO()
-    image.save(buffer, form)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-# torchvision
+def write(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
 
 
-def test_torchvision_can_be_imported_whatever_torch_is_installed():
+def pack(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_torchvision_is_imported_in_a_fresh_process_with_or_without_its_operators():
     code = (
-        "from taugda.gan.vision import import_torchvision as get\n"
-        "assert get('torchvision.transforms').CenterCrop and get('pytorch_fid.inception')\n"
-        "import torchvision; print(torchvision.__version__)"
+        "import json, gc; from taugda.gan import vision; gc.collect();"
+        "import pytorch_fid.inception; from torchvision import datasets, extension, transforms;"
+        "print(json.dumps([vision._declared is not None, extension._has_ops()]))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.startswith("0.")
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    declared, operators = json.loads(answer.stdout)
+    assert declared is not operators
 
 
-# Digits
+# Digits and names
 
 
-def test_digits_are_scikit_learns_exactly():
-    from sklearn.datasets import load_digits
-
-    found = load("digits")
-    assert found.pixels.shape == (1797, 1, 8, 8)
-    assert found.pixels.dtype == torch.uint8
-    assert found.levels == found.pixels.max() == 16
-    expected = load_digits()
-    np.testing.assert_array_equal(found.pixels[:, 0].numpy(), expected.images)
-    np.testing.assert_array_equal(found.labels.numpy(), expected.target)
-    assert load("digits").digest == found.digest
+def test_digits_are_scikit_learns():
+    images = data.load("digits")
+    assert images.pixels.shape == (1797, 1, 8, 8) and images.pixels.dtype == torch.uint8
+    assert images.levels == 16 and images.pixels.max() == 16
+    assert images.labels.bincount().sum() == 1797 and len(images.labels.unique()) == 10
+    assert images.digest.startswith("06aea85d196f05bb")
 
 
-@pytest.mark.parametrize("resolution", [16, 9, 7])
-def test_digits_have_one_resolution(resolution):
-    with pytest.raises(ValueError, match="resolution: the digits have 8"):
-        load("digits", resolution=resolution)
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("digit", {}, r"got 'digit'; did you mean digits\?"),
+        ("imagenet", {}, "expected one of digits, cifar10, celeba, folder, got 'imagenet'$"),
+        ("digits", {"resolution": 16}, "resolution: expected 8, the digits' own, got 16"),
+        ("folder", {"path": ".", "resolution": 12}, "resolution: expected a power of two"),
+        ("folder", {}, "path: expected a directory or a zip of pictures, got None"),
+        ("cifar10", {}, "path: expected the folder with cifar-10-python.tar.gz, got None"),
+    ],
+)
+def test_a_wrong_request_is_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(name, **options)
 
 
-def test_unknown_data_sets_are_refused_with_what_was_meant():
-    with pytest.raises(ValueError, match=r"name: expected one of digits.*'cifar10'\?"):
-        load("cifar-10")
-
-
-@pytest.mark.parametrize("name", ["cifar10", "celeba", "folder"])
-def test_the_others_need_a_path(name):
-    with pytest.raises(DataError, match=f"path: {name} needs the place"):
-        load(name)
-
-
-# CIFAR-10, in an archive of its format with ten pictures a batch
+# CIFAR-10
 
 
 @pytest.fixture
-def cifar(tmp_path, monkeypatch):
-    datasets = import_torchvision("torchvision.datasets")
-    data, labels, files = [], [], {}
-    for k in range(1, 6):
-        rows = RNG.integers(0, 256, (10, 3072), np.uint8)
-        classes = RNG.integers(0, 10, 10).tolist()
-        files[f"data_batch_{k}"] = pickle.dumps({"data": rows, "labels": classes})
-        data.append(rows)
-        labels += classes
-    files["test_batch"] = pickle.dumps({"data": data[0], "labels": labels[:10]})
-    files["batches.meta"] = pickle.dumps({"label_names": [str(k) for k in range(10)]})
-    place = tmp_path / "cifar"
-    place.mkdir()
-    with tarfile.open(place / "cifar-10-python.tar.gz", "w:gz") as archive:
+def cifar10(tmp_path, monkeypatch):
+    """A small archive in the published format, and its files; torchvision knows their sums."""
+    published = torchvision.datasets.CIFAR10
+    pixels = RANDOM.integers(0, 256, (5, 4, 3072), dtype=np.uint8)
+    files, sums = {}, []
+    for number, part in enumerate(pixels, start=1):
+        batch = {"data": part, "labels": [number] * 4, "filenames": ["x"] * 4}
+        content = pickle.dumps(batch, protocol=2)
+        files[f"{published.base_folder}/data_batch_{number}"] = content
+        sums.append([f"data_batch_{number}", hashlib.md5(content).hexdigest()])
+    monkeypatch.setattr(published, "train_list", sums)
+    archive = tmp_path / "made" / published.filename
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as tar:
         for name, content in files.items():
-            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    md5 = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
-    kind = datasets.CIFAR10
-    whole = (place / "cifar-10-python.tar.gz").read_bytes()
-    monkeypatch.setattr(kind, "tgz_md5", hashlib.md5(whole).hexdigest())
-    monkeypatch.setattr(
-        kind, "train_list", [(f"data_batch_{k}", md5[f"data_batch_{k}"]) for k in range(1, 6)]
-    )
-    monkeypatch.setattr(kind, "test_list", [("test_batch", md5["test_batch"])])
-    monkeypatch.setattr(
-        kind, "meta",
-        {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]},
-    )  # fmt: skip
-    return place, np.concatenate(data), labels
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    monkeypatch.setattr(published, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    return archive, files, torch.from_numpy(pixels.reshape(-1, 3, 32, 32))
 
 
-def test_cifar10_is_read_from_its_archive(cifar):
-    place, rows, labels = cifar
-    found = load("cifar10", path=place)
-    np.testing.assert_array_equal(found.pixels.numpy(), rows.reshape(-1, 3, 32, 32))
-    assert found.labels.tolist() == labels
-    assert found.levels == 255
-    # Unpacked, the archive is needed no more.
-    (place / "cifar-10-python.tar.gz").unlink()
-    assert load("cifar10", path=place).digest == found.digest
+def test_cifar10_is_read_from_its_archive_and_unpacked(cifar10, tmp_path):
+    archive, files, pixels = cifar10
+    unpacked = write(tmp_path / "unpacked", files)
+    base = torchvision.datasets.CIFAR10.base_folder
+    for path in (archive.parent, archive, unpacked, unpacked / base):
+        images = data.load("cifar10", path=path)
+        assert torch.equal(images.pixels, pixels)
+        assert images.labels.tolist() == [k for k in range(1, 6) for _ in range(4)]
+    assert sorted(file.name for file in archive.parent.iterdir()) == [archive.name]
 
 
-def test_cifar10_is_resized_where_asked(cifar):
-    place, rows, _ = cifar
-    found = load("cifar10", path=place, resolution=16)
-    assert found.pixels.shape == (50, 3, 16, 16)
-    transforms = import_torchvision("torchvision.transforms")
-    first = Image.fromarray(rows[0].reshape(3, 32, 32).transpose(1, 2, 0))
-    expected = np.asarray(transforms.Resize(16)(first)).transpose(2, 0, 1)
-    np.testing.assert_array_equal(found.pixels[0].numpy(), expected)
+def test_cifar10_is_scaled_as_torchvision_does(cifar10):
+    archive, _, pixels = cifar10
+    resize = torchvision.transforms.Resize(16)
+    found = data.load("cifar10", path=archive, resolution=16).pixels
+    for before, after in zip(pixels, found, strict=True):
+        expected = resize(Image.fromarray(before.permute(1, 2, 0).numpy()))
+        assert np.array_equal(after.permute(1, 2, 0), np.asarray(expected))
 
 
-def test_a_damaged_cifar10_archive_is_named(cifar):
-    archive = cifar[0] / "cifar-10-python.tar.gz"
-    archive.write_bytes(archive.read_bytes()[:-5])
-    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz is damaged.*MD5"):
-        load("cifar10", path=cifar[0])
+def test_damaged_cifar10_is_refused(cifar10, tmp_path):
+    archive, files, _ = cifar10
+    name = sorted(files)[2]
+    damaged = write(tmp_path / "damaged", files | {name: files[name][:-1] + b"x"})
+    with pytest.raises(DataError, match=r"data_batch_3 in .*: expected MD5 .*, got"):
+        data.load("cifar10", path=damaged)
+    (damaged / name).unlink()
+    with pytest.raises(DataError, match=r"cannot read .*data_batch_3"):
+        data.load("cifar10", path=damaged)
+    archive.write_bytes(archive.read_bytes()[:2000])
+    with pytest.raises(DataError, match=r"cannot read .*data_batch_1"):
+        data.load("cifar10", path=archive)
 
 
-def test_missing_cifar10_says_what_to_place_where(tmp_path):
-    with pytest.raises(DataError, match=r"Place cifar-10-python\.tar\.gz \(MD5 c58f30108f71"):
-        load("cifar10", path=tmp_path)
+def test_missing_cifar10_says_what_to_put_where(tmp_path):
+    with pytest.raises(DataError, match=r"not found in .*none\. Put cifar-10-python.tar.gz \(MD5"):
+        data.load("cifar10", path=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
-def test_a_download_that_fails_says_so(tmp_path, monkeypatch):
-    module = import_torchvision("torchvision.datasets.cifar")
+def test_cifar10_is_fetched_on_request(cifar10, tmp_path, monkeypatch):
+    archive, _, pixels = cifar10
 
-    def fail(*_, **__):
-        raise OSError("no network here")
+    def fetch(url, folder, name, md5):
+        assert url.startswith("https://") and md5 == torchvision.datasets.CIFAR10.tgz_md5
+        (folder / name).write_bytes(archive.read_bytes())
 
-    monkeypatch.setattr(module, "download_and_extract_archive", fail)
-    with pytest.raises(DataError, match=r"\(no network here\)\. Place cifar-10-python"):
-        load("cifar10", path=tmp_path, download=True)
+    monkeypatch.setattr(torchvision.datasets.utils, "download_url", fetch)
+    place = tmp_path / "new" / "place"
+    assert torch.equal(data.load("cifar10", path=place, download=True).pixels, pixels)
+    assert [file.name for file in place.iterdir()] == [archive.name]
+    monkeypatch.setattr(torchvision.datasets.utils, "download_url", None)  # not needed again
+    assert torch.equal(data.load("cifar10", path=place, download=True).pixels, pixels)
+
+
+def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path, monkeypatch):
+    def fail(url, folder, name, md5):
+        (folder / name).write_bytes(b"half of it")
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr(torchvision.datasets.utils, "download_url", fail)
+    with pytest.raises(DataError, match=r"cannot fetch https.*unreachable\. Put cifar-10-python"):
+        data.load("cifar10", path=tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 # CelebA
 
 
-def test_celeba_is_read_from_its_folder_or_zip_without_label_files(tmp_path):
-    faces = {f"{k:06d}.jpg": encoded(picture(218, 178), "JPEG") for k in (2, 1, 3)}
-    folder = tmp_path / "a" / "img_align_celeba"
-    folder.mkdir(parents=True)
-    for name, content in faces.items():
-        (folder / name).write_bytes(content)
-    (tmp_path / "b" / "celeba").mkdir(parents=True)
-    with zipfile.ZipFile(tmp_path / "b" / "celeba" / "img_align_celeba.zip", "w") as archive:
-        for name, content in faces.items():
-            archive.writestr(f"img_align_celeba/{name}", content)
-    found = load("celeba", path=tmp_path / "a", resolution=32)
-    assert found.pixels.shape == (3, 3, 32, 32)
-    assert load("celeba", path=tmp_path / "b", resolution=32).digest == found.digest
-    assert load("celeba", path=folder, resolution=32).digest == found.digest
-    transforms = import_torchvision("torchvision.transforms")
-    steps = transforms.Compose([transforms.Resize(32), transforms.CenterCrop(32)])
-    first = steps(Image.open(folder / "000001.jpg").convert("RGB"))
-    np.testing.assert_array_equal(found.pixels[0].numpy(), np.asarray(first).transpose(2, 0, 1))
+@pytest.fixture
+def faces():
+    """Six faces of the published size, in its format."""
+    return {f"{k:06d}.jpg": encoded(picture(178, 218), "JPEG") for k in range(1, 7)}
 
 
-def test_missing_celeba_says_what_to_place_where(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match=r"Place img_align_celeba\.zip there, or the folder"):
-        load("celeba", path=tmp_path)
-    datasets = import_torchvision("torchvision.datasets")
+def test_celeba_is_read_from_its_folder_and_its_zip_without_labels(faces, tmp_path):
+    nested = {f"img_align_celeba/{name}": content for name, content in faces.items()}
+    write(tmp_path / "a", nested)
+    write(tmp_path / "b" / "celeba", nested)
+    (tmp_path / "c").mkdir()
+    pack(tmp_path / "c" / "img_align_celeba.zip", nested)
+    found = [
+        data.load("celeba", path=tmp_path / path, resolution=32)
+        for path in ("a", "a/img_align_celeba", "b", "c", "c/img_align_celeba.zip")
+    ]
+    assert found[0].pixels.shape == (6, 3, 32, 32) and found[0].labels is None
+    assert len({images.digest for images in found}) == 1
+    transforms = torchvision.transforms
+    both = transforms.Compose([transforms.Resize(32), transforms.CenterCrop(32)])
+    for pixels, content in zip(found[0].pixels, faces.values(), strict=True):
+        expected = np.asarray(both(Image.open(io.BytesIO(content))))
+        assert np.array_equal(pixels.permute(1, 2, 0), expected)
 
-    def fail(*_, **__):
-        raise RuntimeError("quota exceeded.\nmore")
 
-    monkeypatch.setattr(datasets, "CelebA", fail)
-    with pytest.raises(DataError, match=r"\(quota exceeded\)\. Place img_align_celeba"):
-        load("celeba", path=tmp_path / "new", download=True)
+def test_missing_celeba_says_what_to_put_where(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"not found in .*Put img_align_celeba.zip .* or the"):
+        data.load("celeba", path=tmp_path)
+
+    def refuse(*_):
+        raise RuntimeError("quota exceeded")
+
+    monkeypatch.setattr(torchvision.datasets.utils, "download_file_from_google_drive", refuse)
+    with pytest.raises(DataError, match=r"cannot fetch .* quota exceeded\. Put img_align_celeba"):
+        data.load("celeba", path=tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_celeba_is_fetched_on_request(faces, tmp_path, monkeypatch):
+    def fetch(file_id, folder, name, md5):
+        pack(folder / name, {f"img_align_celeba/{k}": v for k, v in faces.items()})
+
+    monkeypatch.setattr(torchvision.datasets.utils, "download_file_from_google_drive", fetch)
+    assert len(data.load("celeba", path=tmp_path, resolution=8, download=True).pixels) == 6
 
 
 # Folders
 
 
-def test_folders_and_zips_of_any_pictures_are_the_same(tmp_path):
+@pytest.mark.parametrize("size", [(40, 40), (50, 31), (31, 64), (20, 90), (32, 32), (9, 10)])
+def test_pictures_of_any_size_are_scaled_and_cropped_as_torchvision_does(size, tmp_path):
+    image = picture(*size)
+    write(tmp_path, {"a.png": encoded(image)})
+    transforms = torchvision.transforms
+    both = transforms.Compose([transforms.Resize(32), transforms.CenterCrop(32)])
+    found = data.load("folder", path=tmp_path).pixels[0].permute(1, 2, 0)
+    assert np.array_equal(found, np.asarray(both(image)))
+
+
+def test_a_directory_and_a_zip_give_the_same_in_sorted_order(tmp_path, monkeypatch):
+    files = {f"{k % 3}/{9 - k}.png": encoded(picture(16, 16)) for k in range(9)}
+    write(tmp_path / "d", files | {"notes.txt": b"-", ".hidden/a.png": b"-", "0/.b.png": b"-"})
+    pack(tmp_path / "d.zip", files | {"__MACOSX/0/._9.png": b"-", "notes.txt": b"-"})
+    pack(
+        tmp_path / "wrapped.zip", {f"set/train/{name}": content for name, content in files.items()}
+    )
+    monkeypatch.chdir(tmp_path)
+    found = [data.load("folder", path=p, resolution=16) for p in ("d", "d.zip", "wrapped.zip")]
+    expected = [np.asarray(Image.open(io.BytesIO(files[name]))) for name in sorted(files)]
+    for images in found:
+        assert np.array_equal(images.pixels.permute(0, 2, 3, 1), expected)
+        assert images.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "names", [("a.png", "b.png"), ("x/a.png", "b.png"), ("x/a.png", "x/b.png")]
+)
+def test_without_class_folders_there_are_no_labels(names, tmp_path):
+    write(tmp_path, {name: encoded(picture(8, 8)) for name in names})
+    assert data.load("folder", path=tmp_path, resolution=8).labels is None
+
+
+def test_every_mode_becomes_rgb(tmp_path):
+    image = picture(16, 16)
+    palette = image.convert("P")
+    palette.info["transparency"] = bytes(range(256))
     files = {
-        "cats/b.png": encoded(picture(9, 30), "PNG"),
-        "cats/a.jpg": encoded(picture(64, 20), "JPEG"),
-        "dogs/c.png": encoded(picture(12, 12, "L"), "PNG"),
-        "dogs/d.PNG": encoded(picture(8, 8, "RGBA"), "PNG"),
-    }
-    for name, content in files.items():
-        path = tmp_path / "pictures" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
-    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
-        for name, content in reversed(files.items()):
-            archive.writestr(name, content)
-        archive.writestr("__MACOSX/cats/._b.png", b"?")
-    found = load("folder", path=tmp_path / "pictures", resolution=8)
-    zipped = load("folder", path=tmp_path / "pictures.zip", resolution=8)
-    assert found.pixels.shape == (4, 3, 8, 8)
-    assert torch.equal(found.pixels, zipped.pixels)
-    assert found.labels.tolist() == [0, 0, 1, 1]
-    grey = found.pixels[2]
-    assert torch.equal(grey[0], grey[1]) and torch.equal(grey[0], grey[2])
+        "1.png": encoded(image.convert("L")), "2.png": encoded(image.convert("RGBA")),
+        "3.png": encoded(palette), "4.png": encoded(image.convert("1")),
+        "5.jpg": encoded(image.convert("CMYK"), "JPEG"), "6.png": encoded(image.convert("LA")),
+    }  # fmt: skip
+    pixels = data.load("folder", path=write(tmp_path, files), resolution=16).pixels
+    assert pixels.shape == (6, 3, 16, 16)
+    grey = torch.from_numpy(np.array(image.convert("L")))
+    assert torch.equal(pixels[0], grey.expand(3, 16, 16)) and torch.equal(pixels[5], pixels[0])
+    assert np.array_equal(pixels[1].permute(1, 2, 0), np.asarray(image))
+    assert np.array_equal(pixels[2].permute(1, 2, 0), np.asarray(image.convert("P").convert("RGB")))
 
 
-def test_pictures_without_class_folders_have_no_labels(tmp_path):
-    (tmp_path / "a.png").write_bytes(encoded(picture(), "PNG"))
-    assert load("folder", path=tmp_path, resolution=8).labels is None
+def test_a_camera_held_sideways_is_turned_upright(tmp_path):
+    image, turned = picture(8, 8), Image.Exif()
+    turned[0x0112] = 6
+    write(tmp_path, {"a.png": encoded(image, exif=turned)})
+    found = data.load("folder", path=tmp_path, resolution=8).pixels[0].permute(1, 2, 0)
+    assert np.array_equal(found, np.asarray(image.rotate(-90)))
 
 
-def test_an_unreadable_picture_is_named(tmp_path):
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        archive.writestr("good.png", encoded(picture(), "PNG"))
-        archive.writestr("sub/bad.png", encoded(picture(), "PNG")[:60])
-    with pytest.raises(DataError, match=r"sub/bad\.png cannot be read as a picture"):
-        load("folder", path=tmp_path / "x.zip", resolution=8)
+@pytest.mark.parametrize("bad", ["cut off", "no picture", "sixteen bits", "empty"])
+def test_an_unreadable_picture_is_named(bad, tmp_path):
+    whole = encoded(picture(64, 64), "JPEG")
+    deep = encoded(Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)))
+    content = {"cut off": whole[:-200], "no picture": b"text", "sixteen bits": deep, "empty": b""}
+    name = "x/bad.png" if bad == "sixteen bits" else "x/bad.jpg"
+    files = {"a.jpg": whole, name: content[bad], "z.jpg": whole}
+    write(tmp_path / "d", files)
+    pack(tmp_path / "d.zip", files)
+    for path in ("d", "d.zip"):
+        with pytest.raises(DataError, match=f"{path}: cannot read the picture {name}: "):
+            data.load("folder", path=tmp_path / path)
 
 
-def test_empty_missing_and_damaged_sources_are_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad.zip").write_bytes(b"PK but no zip")
-    for name, message in (
-        ("empty", "holds no pictures"),
-        ("nothing", "found nothing at"),
-        ("bad.zip", "no folder and no whole zip"),
-    ):
+def test_a_damaged_zip_is_refused(tmp_path):
+    path = pack(tmp_path / "d.zip", {"a.png": encoded(picture(64, 64)), "b.png": b"-" * 99})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(content[100:104], b"\0\0\0\0", 1))
+    with pytest.raises(DataError, match=r"cannot read the picture a.png: "):
+        data.load("folder", path=path)
+
+
+def test_no_pictures_are_refused(tmp_path):
+    (tmp_path / "file.zip").write_bytes(b"no zip")
+    write(tmp_path / "d", {"notes.txt": b"-"})
+    for name, message in [
+        ("none", "found nothing"), ("file.zip", "found another file"), ("d", "none among 1 files"),
+    ]:  # fmt: skip
         with pytest.raises(DataError, match=message):
-            load("folder", path=tmp_path / name, resolution=8)
-    with pytest.raises(ValueError, match="resolution: expected a power of two"):
-        load("folder", path=tmp_path / "empty", resolution=20)
+            data.load("folder", path=tmp_path / name)
 
 
-def test_many_decoded_pictures_are_kept_and_checked(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures_module, "_WORTH_KEEPING", 2)
-    for k in range(3):
-        (tmp_path / f"{k}.png").write_bytes(encoded(picture(), "PNG"))
-    cache = tmp_path / "kept"
-    first = load("folder", path=tmp_path, resolution=8, cache=cache)
+# What is kept
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-500], lambda b: b[:400] + b"x" + b[401:], None])
+def test_decoded_pictures_are_kept_and_checked(damage, tmp_path, monkeypatch):
+    files = {f"{k}.png": encoded(picture(40, 30)) for k in range(12)}
+    found = pictures.find_pictures(pack(tmp_path / "d.zip", files))
+    cache = tmp_path / "cache"
+    expected = pictures.keep(found, 16, cache, least=12)
     (kept,) = cache.iterdir()
-    monkeypatch.setattr(pictures_module, "_decode_all", lambda *_: pytest.fail("decoded again"))
-    assert torch.equal(
-        load("folder", path=tmp_path, resolution=8, cache=cache).pixels, first.pixels
-    )
-    monkeypatch.undo()
-    monkeypatch.setattr(pictures_module, "_WORTH_KEEPING", 2)
-    kept.write_bytes(kept.read_bytes()[:-99])
-    assert torch.equal(
-        load("folder", path=tmp_path, resolution=8, cache=cache).pixels, first.pixels
-    )
-    (tmp_path / "0.png").write_bytes(encoded(picture(41, 50), "PNG"))
-    changed = load("folder", path=tmp_path, resolution=8, cache=cache)
-    assert changed.digest != first.digest
+    if damage:
+        kept.write_bytes(damage(kept.read_bytes()))
+    decoded = []
+    plain = pictures.decode
+    monkeypatch.setattr(pictures, "decode", lambda *a: decoded.append(a) or plain(*a))
+    assert np.array_equal(pictures.keep(found, 16, cache, least=12), expected)
+    assert len(decoded) == (1 if damage else 0)
 
 
-# Preprocessing
-
-
-def some_images(n=10, channels=3, size=8, levels=255):
-    pixels = torch.from_numpy(RNG.integers(0, levels + 1, (n, channels, size, size), np.uint8))
-    return images_module.Images(pixels, levels, "folder", "made for a test")
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def test_scaling_is_exact_at_the_ends():
-    pixels = torch.tensor([0, 8, 16], dtype=torch.uint8).view(3, 1, 1, 1)
-    assert prepare(pixels, 16, generator(), False, 0.0).flatten().tolist() == [-1.0, 0.0, 1.0]
-
-
-def test_preprocessing_is_torchvisions():
-    transforms = import_torchvision("torchvision.transforms")
-    pixels = some_images().pixels
-    steps = transforms.Compose(
-        [transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)]
-    )
-    expected = torch.stack([steps(p.permute(1, 2, 0).numpy()) for p in pixels])
-    torch.testing.assert_close(prepare(pixels, 255, generator(), False, 0.0), expected)
-
-
-def test_noise_is_uniform_from_zero_to_its_height():
-    pixels = torch.zeros(64, 1, 32, 32, dtype=torch.uint8)
-    noise = (prepare(pixels, 255, generator(), False, 1 / 128) + 1) * 128
-    assert noise.min() >= 0 and noise.max() <= 1
-    assert float(noise.mean()) == pytest.approx(0.5, abs=0.01)
-    assert float(noise.std()) == pytest.approx(12**-0.5, abs=0.01)
-
-
-def test_about_half_are_mirrored():
-    pixels = some_images(400).pixels
-    plain = prepare(pixels, 255, generator(), False, 0.0)
-    found = prepare(pixels, 255, generator(), True, 0.0)
-    mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(found, plain, strict=True)]
-    kept = [torch.equal(a, b) for a, b in zip(found, plain, strict=True)]
-    assert all(a != b for a, b in zip(mirrored, kept, strict=True))
-    assert 150 < sum(mirrored) < 250
+def test_other_pictures_or_another_size_are_not_mixed_up(tmp_path):
+    cache, expected = tmp_path / "cache", []
+    for k in range(2):
+        write(tmp_path / "d", {"a.png": encoded(picture(40, 30 + k))})
+        found = pictures.find_pictures(tmp_path / "d")
+        for size in (8, 16):
+            expected.append(pictures.decode(found, size))
+            assert np.array_equal(pictures.keep(found, size, cache, least=1), expected[-1])
+    assert len(list(cache.iterdir())) == 4
+    assert pictures.keep(found, 32, cache).shape == (1, 3, 32, 32)  # too few to be kept
+    assert len(list(cache.iterdir())) == 4
 
 
 # Batches
 
 
-def test_an_epoch_shows_every_picture_once_and_then_in_another_order():
-    images = some_images(12)
-    batches = Batches(images, 4, seed=0)
-    epochs = [torch.cat([next(batches) for _ in range(3)]) for _ in range(2)]
-    assert not torch.equal(*epochs)
-    expected = prepare(images.pixels, 255, generator(), False, 0.0).flatten(1)
-    for epoch in epochs:
-        rows = sorted(map(tuple, epoch.flatten(1).tolist()))
-        assert rows == sorted(map(tuple, expected.tolist()))
+@pytest.fixture
+def images():
+    pixels = torch.arange(23 * 3 * 8 * 8).view(23, 3, 8, 8) * 7 % 251
+    return data.Images(pixels.to(torch.uint8), 255, "toy", "made here")
 
 
-def test_a_rest_that_fills_no_batch_is_left_out():
-    batches = Batches(some_images(10), 4, seed=0)
-    assert all(next(batches).shape == (4, 3, 8, 8) for _ in range(7))
+def take(batches, number):
+    return torch.stack([next(batches) for _ in range(number)])
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 5])
-def test_batches_go_on_bit_for_bit_from_a_saved_state(steps):
-    options = {"seed": 3, "flip": True, "noise": 1 / 128}
-    first = Batches(some_images(10), 4, **options)
-    images = images_module.Images(first._pixels, 255, "folder", "the same")
-    for _ in range(steps):
-        next(first)
-    buffer = io.BytesIO()
-    torch.save(first.state_dict(), buffer)
-    buffer.seek(0)
-    second = Batches(images, 4, **options | {"seed": 99})
-    second.load_state_dict(torch.load(buffer, weights_only=True))
-    assert all(torch.equal(next(first), next(second)) for _ in range(6))
+def test_an_epoch_shows_each_picture_once(images):
+    batches = data.Batches(images, 5, seed=3)
+    whole = images.pixels.float() / 127.5 - 1
+    for _ in range(3):
+        seen = take(batches, 4).flatten(0, 1)
+        numbers = (seen.unsqueeze(1) - whole).abs().amax((2, 3, 4)).argmin(1)
+        torch.testing.assert_close(seen, whole[numbers])
+        assert len(numbers.unique()) == 20
+
+
+def test_the_seed_decides_everything(images):
+    options = {"flip": True, "noise": 1 / 128}
+    first, again, other = (take(data.Batches(images, 5, seed=s, **options), 9) for s in (3, 3, 4))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("done", [0, 1, 4, 6])
+def test_batches_resume_bit_for_bit(done, images):
+    options = {"flip": True, "noise": 1 / 128}
+    whole = take(data.Batches(images, 5, seed=3, **options), 15)
+    stopped = data.Batches(images, 5, seed=3, **options)
+    for _ in range(done):
+        next(stopped)
+    file = io.BytesIO()
+    torch.save(stopped.state_dict(), file)
+    next(stopped)  # what happens after the state was kept does not change it
+    resumed = data.Batches(images, 5, seed=99, **options)
+    resumed.load_state_dict(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
+    assert torch.equal(take(resumed, 15 - done), whole[done:])
+
+
+def test_preparation_mirrors_scales_and_adds_noise():
+    pixels = torch.zeros(2000, 1, 8, 8, dtype=torch.uint8)
+    pixels[..., 0], pixels[..., 1] = 16, 8
+    random = torch.Generator().manual_seed(0)
+    x = data.prepare(pixels, 16, random, flip=False, noise=0.0)
+    assert torch.equal(x[0, 0, 0], torch.tensor([1.0, 0, -1, -1, -1, -1, -1, -1]))
+    mirrored = data.prepare(pixels, 16, random, flip=True, noise=0.0)[:, 0, 0, -1] == 1
+    assert 0.45 < mirrored.double().mean() < 0.55
+    noise = data.prepare(pixels, 16, random, flip=False, noise=0.25, dtype=torch.float64) - x
+    assert noise.dtype == torch.float64 and 0 <= noise.min() and noise.max() < 0.25
+    assert abs(noise.mean() - 0.125) < 0.001 and len(noise.unique()) > 1000
+
+
+def test_wrong_batches_are_refused(images):
+    with pytest.raises(ValueError, match="batch: expected at most the 23 pictures there are"):
+        data.Batches(images, 24, seed=0)
+    with pytest.raises(ValueError, match="noise: expected numbers at least 0"):
+        data.Batches(images, 4, seed=0, noise=-0.1)
+    with pytest.raises(ValueError, match="seed: expected a whole number"):
+        data.Batches(images, 4, seed=-1)
 
 
 def test_a_state_of_other_pictures_is_refused():
-    state = Batches(some_images(10), 4, seed=0).state_dict()
+    one, other = (
+        data.Images(torch.full((8, 1, 8, 8), k, dtype=torch.uint8), 255, "folder", "x")
+        for k in (1, 2)
+    )
     with pytest.raises(ValueError, match="the data have changed since the run was begun"):
-        Batches(some_images(10), 4, seed=0).load_state_dict(state)
-
-
-def test_the_seed_decides_the_batches():
-    images = some_images(10)
-    a, b, c = (Batches(images, 4, seed=seed, noise=0.1) for seed in (1, 1, 2))
-    assert torch.equal(next(a), next(b))
-    assert not torch.equal(next(a), next(c))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch": 11}, "batch: expected at most the 10 pictures there are, got 11"),
-        ({"batch": 0}, "batch: expected a whole number"),
-        ({"noise": -1.0}, "noise: expected numbers at least 0"),
-        ({"seed": -1}, "seed: expected a whole number"),
-    ],
-)
-def test_wrong_batches_are_refused(options, message):
-    given = {"batch": 4, "seed": 0} | options
-    with pytest.raises(ValueError, match=message):
-        Batches(some_images(10), given.pop("batch"), **given)
+        data.Batches(other, 4, seed=0).load_state_dict(data.Batches(one, 4, seed=0).state_dict())

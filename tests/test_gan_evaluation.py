@@ -1,29 +1,21 @@
-"""Fréchet's distance by two routes, scores under their own names, and FID as pytorch-fid has it."""
+"""Distances between pictures: Fréchet's by several routes, FID on arrays, the digits' own."""
+
+import hashlib
+import json
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from taugda.gan.data import load, prepare
-from taugda.gan.data.images import Images
-from taugda.gan.evaluation import (
-    WeightsError,
-    fixed_latents,
-    frechet_distance,
-    inception,
-    scorer,
-    scorers,
-    statistics,
-)
-from taugda.gan.evaluation.features import train_classifier
-from taugda.gan.loop import to_bytes
-from taugda.gan.vision import import_torchvision
-
-RNG = np.random.default_rng(0)
+from taugda.gan import data, evaluation
+from taugda.gan.data import DataError, Images
+from taugda.gan.evaluation import features, frechet_distance, inception, quantize, statistics
+from taugda.gan.evaluation.frechet import Statistics
+from taugda.gan.vision import torchvision
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -31,94 +23,114 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-# The distance
-
-
 def normal(mean, covariance):
-    return scorers.Statistics(np.asarray(mean, float), np.asarray(covariance, float), 10)
+    return Statistics(np.array(mean, dtype=float), np.array(covariance, dtype=float), 1000)
 
 
-def test_of_one_dimensional_normals():
-    """|m - m'|^2 + (s - s')^2."""
-    assert frechet_distance(normal([1], [[4]]), normal([4], [[9]])) == pytest.approx(9 + 1)
+def sample(seed, n, d):
+    random = np.random.default_rng(seed)
+    mixing = random.standard_normal((d, d)) + 2 * np.eye(d)
+    return random.standard_normal((n, d)) @ mixing + random.standard_normal(d)
 
 
-def test_of_equal_covariances_is_the_means_squared_distance():
-    root = RNG.standard_normal((5, 5))
-    c = root @ root.T
-    assert frechet_distance(normal(np.zeros(5), c), normal(np.ones(5), c)) == pytest.approx(5)
-
-
-def test_of_commuting_covariances():
-    basis = np.linalg.qr(RNG.standard_normal((4, 4)))[0]
-    a, b = np.array([1, 2, 3, 4.0]), np.array([9, 0.5, 0, 2])
-    found = frechet_distance(*(normal(np.zeros(4), basis * v @ basis.T) for v in (a, b)))
-    assert found == pytest.approx(((np.sqrt(a) - np.sqrt(b)) ** 2).sum())
-
-
-@pytest.mark.parametrize("d", [3, 20, 128])
-def test_equals_pytorch_fids(d):
-    theirs = import_torchvision("pytorch_fid.fid_score").calculate_frechet_distance
-    roots = RNG.standard_normal((2, d, 2 * d))
-    a, b = (normal(RNG.standard_normal(d), r @ r.T / d) for r in roots)
-    expected = theirs(a.mean, a.covariance, b.mean, b.covariance)
-    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
-    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)
-
-
-def test_is_zero_of_itself_and_finite_where_covariances_are_singular():
-    few = statistics(RNG.standard_normal((5, 30)))
-    other = statistics(RNG.standard_normal((5, 30)))
-    assert 0 <= frechet_distance(few, few) < 1e-5
-    assert 0 < frechet_distance(few, other) < np.inf
-    nothing = normal(np.zeros(30), np.zeros((30, 30)))
-    assert frechet_distance(few, nothing) == pytest.approx(
-        few.mean @ few.mean + np.trace(few.covariance)
-    )
+# Fréchet's distance
 
 
 def test_statistics_are_numpys():
-    x = RNG.standard_normal((50, 4)) + 100
-    found = statistics(x)
-    np.testing.assert_allclose(found.mean, x.mean(0))
-    np.testing.assert_allclose(found.covariance, np.cov(x.T))
-    assert found.count == 50
+    x = sample(1, 50, 7)
+    found = statistics(x.astype(np.float32))
+    np.testing.assert_allclose(found.mean, x.astype(np.float32).astype(float).mean(axis=0))
+    np.testing.assert_allclose(found.covariance, np.cov(x, rowvar=False), rtol=1e-5)
+    assert found.count == 50 and found.mean.dtype == found.covariance.dtype == np.float64
 
 
 @pytest.mark.parametrize(
-    ("features", "message"),
+    ("x", "options", "message"),
     [
-        (np.zeros(5), r"expected shape \(n, d\), got \(5,\)"),
-        (np.zeros((1, 5)), "expected at least 2 samples, got 1"),
-        (np.full((3, 2), np.nan), "expected finite numbers"),
+        (np.zeros(3), {}, r"features: expected shape \(n, d\), got \(3,\)"),
+        (np.zeros((1, 3)), {}, "features: expected at least 2 samples, got 1"),
+        (np.zeros((9, 3)), {"least": 10}, "features: expected at least 10 samples, got 9"),
+        ([[1.0, np.nan], [1, 2]], {}, "features: expected finite numbers"),
     ],
 )
-def test_unusable_features_are_refused(features, message):
+def test_wrong_features_are_refused(x, options, message):
     with pytest.raises(ValueError, match=message):
-        statistics(features)
+        statistics(x, **options)
 
 
-def test_features_of_different_dimension_are_refused():
+def test_closed_forms():
+    # Commuting covariances: |m - m'|^2 + sum (sqrt a - sqrt b)^2.
+    a, b = normal([1, 2, 3], np.diag([1, 4, 9])), normal([1, 0, 3], np.diag([4, 1, 9]))
+    assert frechet_distance(a, b) == pytest.approx(4 + 1 + 1, rel=1e-12)
+    # In the plane tr (AB)^(1/2) = sqrt(tr AB + 2 sqrt(det AB)).
+    p, q = np.array([[2.0, 0.7], [0.7, 1.0]]), np.array([[1.0, -0.4], [-0.4, 3.0]])
+    root = np.sqrt(np.trace(p @ q) + 2 * np.sqrt(np.linalg.det(p @ q)))
+    expected = np.trace(p) + np.trace(q) - 2 * root
+    assert frechet_distance(normal([0, 0], p), normal([0, 0], q)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("d", [2, 5, 64, 200])
+def test_equal_to_pytorch_fids_on_well_conditioned_input(d):
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    a, b = statistics(sample(d, 20 * d + 9, d)), statistics(sample(d + 1, 30 * d + 9, d))
+    expected = calculate_frechet_distance(a.mean, a.covariance, b.mean, b.covariance)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-6)
+
+
+def test_zero_to_itself_and_unchanged_by_a_rotation():
+    a, b = statistics(sample(3, 400, 20)), statistics(sample(4, 400, 20))
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    turn, _ = np.linalg.qr(np.random.default_rng(5).standard_normal((20, 20)))
+    turned = [Statistics(turn @ s.mean, turn @ s.covariance @ turn.T, s.count) for s in (a, b)]
+    assert frechet_distance(*turned) == pytest.approx(frechet_distance(a, b), rel=1e-10)
+
+
+def test_singular_covariances_need_no_correction():
+    # Both in the same 4-dimensional subspace of 30: the distance is the one within it.
+    small = [sample(seed, 100, 4) for seed in (6, 7)]
+    embed, _ = np.linalg.qr(np.random.default_rng(8).standard_normal((30, 4)))
+    within = frechet_distance(*(statistics(x) for x in small))
+    found = frechet_distance(*(statistics(x @ embed.T) for x in small))
+    assert found == pytest.approx(within, rel=1e-6)
+    few = frechet_distance(statistics(sample(9, 5, 30)), statistics(sample(10, 6, 30)))
+    assert np.isfinite(few) and few > 0
+    zero = normal([0, 0], np.zeros((2, 2)))
+    assert frechet_distance(zero, normal([3, 4], np.zeros((2, 2)))) == 25
+    assert frechet_distance(zero, normal([0, 0], np.eye(2))) == pytest.approx(2)
+
+
+def test_dimensions_must_agree():
     with pytest.raises(ValueError, match="b: expected features of dimension 2, got 3"):
-        frechet_distance(normal(np.zeros(2), np.eye(2)), normal(np.zeros(3), np.eye(3)))
+        frechet_distance(normal([0, 0], np.eye(2)), normal([0, 0, 0], np.eye(3)))
 
 
-# Latent vectors
+# Latent vectors and eight bits
 
 
-def test_fixed_latents_depend_on_the_seed_alone():
-    assert torch.equal(fixed_latents(5, 3, 1), fixed_latents(5, 3, 1))
-    assert not torch.equal(fixed_latents(5, 3, 1), fixed_latents(5, 3, 2))
-    with pytest.raises(ValueError, match="samples: expected a whole number"):
-        fixed_latents(0, 3)
+def test_latents_are_fixed_by_the_seed():
+    first = evaluation.fixed_latents(100, 8, seed=1)
+    assert first.shape == (100, 8) and torch.equal(first, evaluation.fixed_latents(100, 8, seed=1))
+    assert not torch.equal(first, evaluation.fixed_latents(100, 8, seed=2))
+    with pytest.raises(ValueError, match="samples: expected a whole number, at least 1, got 0"):
+        evaluation.fixed_latents(0, 8)
 
 
-# Digits
+def test_eight_bits_are_reached_by_rounding():
+    every = torch.arange(256, dtype=torch.uint8)
+    x = every.float() / 127.5 - 1
+    assert torch.equal(quantize(x), every)
+    assert torch.equal(quantize(x + 0.45 / 127.5), every)
+    assert quantize(torch.tensor([-1.5, 1.01, 9.0])).tolist() == [0, 255, 255]
+
+
+# The digits' distance
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return load("digits")
+    return data.load("digits")
 
 
 @pytest.fixture(scope="module")
@@ -127,195 +139,294 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def digits_scorer(digits, cache):
-    return scorer("digits", digits, count=1797, samples=2000, cache=cache)
+def trained(digits, cache):
+    return features.train_classifier(digits, 0, cache)
 
 
-def as_pictures(images, chosen=slice(None)):
-    return prepare(images.pixels[chosen], images.levels, torch.Generator(), False, 0.0)
+def test_the_classifier_names_digits_it_has_not_seen(trained):
+    assert trained.accuracy > 0.96 and trained.held_out == 359
+    assert not trained.network.training
 
 
-def test_the_classifier_knows_the_digits(digits_scorer):
+def test_the_classifier_is_taken_from_the_cache_and_trained_again_if_damaged(
+    digits, trained, cache, monkeypatch
+):
+    (path,) = cache.glob("classifier-*")
+    before, began = path.read_bytes(), []
+    train = features._train
+    monkeypatch.setattr(features, "_train", lambda *a: began.append(1) or train(*a))
+    monkeypatch.setattr(features, "_EPOCHS", 1)  # so that a new one differs
+    assert features.train_classifier(digits, 0, cache).digest == trained.digest and not began
+    middle = len(before) // 2
+    for damaged in (before[:-300], before[:middle] + b"damaged!" + before[middle + 8 :], b""):
+        path.write_bytes(damaged)
+        assert features.train_classifier(digits, 0, cache).digest != trained.digest
+    assert len(began) == 3
+    path.write_bytes(before)
+
+
+def test_the_classifier_is_the_same_for_the_same_seed(digits, monkeypatch):
+    monkeypatch.setattr(features, "_EPOCHS", 1)
+    first, again, other = (features.train_classifier(digits, seed).digest for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_pictures_without_labels_have_no_classifier(digits):
+    bare = Images(digits.pixels, 16, "bare", "here")
+    with pytest.raises(ValueError, match="images: expected pictures with labels, got bare without"):
+        features.train_classifier(bare)
+
+
+@pytest.fixture(scope="module")
+def digits_scorer(digits, trained, cache):
+    return evaluation.scorer("digits", digits, count=1797, samples=2000, cache=cache)
+
+
+def test_the_digits_distance_goes_by_its_own_name(digits, digits_scorer, trained):
+    assert digits_scorer.name == "digits distance" and "FID" not in digits_scorer.label
     found = digits_scorer.provenance
-    assert found["accuracy"] > 0.96
-    assert found["held_out"] == 359
-    assert found["features"] == 64
+    assert found["data"] == digits.digest and found["classifier"] == trained.digest
+    assert 0.3 < found["two_halves"] < 1 < found["one_class_left_out"] < 4
+    json.dumps(found)
 
 
-def test_the_real_digits_are_at_no_distance_and_noise_is_far(digits, digits_scorer):
-    at_home = digits_scorer.score(as_pictures(digits))
-    assert at_home["digits distance"] < 0.01
-    assert at_home["pixel distance"] < 0.01
-    noise = digits_scorer.score(torch.rand(500, 1, 8, 8) * 2 - 1)
-    assert noise["digits distance"] > 50
-    found = digits_scorer.provenance
-    assert 0 < found["two_halves"] < found["one_class_left_out"] < noise["digits distance"]
+def test_the_digits_distance_is_small_for_digits_and_grows_with_damage(digits, digits_scorer):
+    x = digits.pixels.float() / 8 - 1
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    scores = [digits_scorer.score(x + size * noise) for size in (0, 0.2, 0.6)]
+    for name in ("digits distance", "pixel distance"):
+        same, near, far = (score[name] for score in scores)
+        assert same == pytest.approx(0, abs=1e-6) and 0.01 < near < far / 2
+    grey = digits_scorer.score(torch.zeros(50, 1, 8, 8))
+    assert all(value > 50 for value in grey.values())
 
 
-def test_a_missing_class_is_seen(digits, digits_scorer):
-    without = as_pictures(digits, digits.labels != 3)
-    assert digits_scorer.score(without)["digits distance"] > 1
+def test_the_digits_distance_is_a_hundred_times_the_share_of_the_spread(
+    digits, digits_scorer, trained
+):
+    x = (digits.pixels.flip(3).float() / 8 - 1)[:900]
+    with torch.no_grad():
+        real = trained.network.features(quantize(digits.pixels.float() / 8 - 1) / 127.5 - 1)
+        made = trained.network.features(quantize(x) / 127.5 - 1)
+    a, b = statistics(made), statistics(real)
+    expected = 100 * frechet_distance(a, b) / np.trace(b.covariance)
+    assert digits_scorer.score(x)["digits distance"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_pictures_that_are_not_finite_are_refused(digits, digits_scorer):
-    pictures = as_pictures(digits)
-    pictures[5, 0, 0, 0] = torch.nan
-    with pytest.raises(ValueError, match="pictures: expected finite numbers"):
-        digits_scorer.score(pictures)
-
-
-def test_it_is_never_called_fid(digits_scorer):
-    assert digits_scorer.name == "digits distance"
-    assert "FID" not in digits_scorer.label + digits_scorer.unit
-
-
-def test_the_classifier_is_the_same_again_and_a_damaged_one_is_trained_anew(digits, tmp_path):
-    few = Images(digits.pixels[:200], 16, "digits", "some", digits.labels[:200])
-    first = train_classifier(few, cache=tmp_path)
-    assert train_classifier(few).digest == first.digest
-    assert train_classifier(few, seed=1).digest != first.digest
-    (kept,) = tmp_path.iterdir()
-    whole = kept.read_bytes()
-    for damaged in (whole[:-100], b"", whole.replace(whole[3000:3040], b"x" * 40)):
-        kept.write_bytes(damaged)
-        assert train_classifier(few, cache=tmp_path).digest == first.digest
-    assert train_classifier(few, cache=tmp_path).accuracy == first.accuracy
-
-
-def test_other_pictures_have_distances_of_their_own_names(digits):
-    pictures = Images(
-        digits.pixels[:300].repeat(1, 3, 1, 1), 16, "folder", "x", digits.labels[:300]
-    )
-    named = scorer("classifier", pictures, count=300, samples=50)
-    assert named.name == "classifier distance"
-    assert set(named.score(as_pictures(pictures))) == {"classifier distance", "pixel distance"}
-    plain = scorer("pixels", Images(pictures.pixels, 16, "folder", "x"), count=200, samples=50)
-    assert plain.name == "pixel distance"
-    assert "one_class_left_out" not in plain.provenance
+# What is refused before training
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("distance", "channels", "options", "message"),
     [
-        ({"distance": "kid"}, "distance: expected one of digits, classifier, pixels, fid"),
-        ({"count": 1}, "count: expected a whole number, at least 2"),
-        ({"count": 1798}, "count: expected at most the 1797 real pictures"),
-        ({"samples": 1}, "samples: expected a whole number, at least 2"),
-        ({"distance": "fid"}, "FID means nothing on digits"),
+        (
+            "cosine",
+            3,
+            {},
+            "distance: expected one of digits, .* fid, got 'cosine'",
+        ),
+        (
+            "pixels",
+            3,
+            {"count": 3001},
+            "count: expected from 2 to the 3000 real pictures, got",
+        ),
+        ("pixels", 3, {"samples": 1}, "samples: expected at least 2 generated pictures, got 1"),
+        ("pixels", 3, {"samples": 0}, "samples: expected a whole number, at least 1, got 0"),
+        ("digits", 3, {}, "distance: digits is for the data set digits, got 'toy'"),
+        ("fid", 1, {}, "distance: fid is for photographs in colour; .* mean nothing on toy"),
+        ("fid", 3, {"samples": 2047}, "samples: expected at least 2048 pictures, .* got 2047"),
+        ("fid", 3, {"count": 2000}, "count: expected at least 2048 pictures, .* got 2000"),
     ],
 )
-def test_wrong_scorers_are_refused(digits, options, message):
-    given = {"distance": "digits", "count": 10, "samples": 10} | options
+def test_wrong_scorers_are_refused(distance, channels, options, message):
+    images = Images(torch.zeros(3000, channels, 8, 8, dtype=torch.uint8), 255, "toy", "here")
     with pytest.raises(ValueError, match=message):
-        scorer(given.pop("distance"), digits, **given)
+        evaluation.scorer(distance, images, **({"count": 2048, "samples": 2048} | options))
 
 
-def test_the_digits_distance_is_for_digits(digits):
-    other = Images(digits.pixels, 16, "folder", "x", digits.labels)
-    with pytest.raises(ValueError, match="digits is for the data set digits, got 'folder'"):
-        scorer("digits", other, count=10, samples=10)
-    with pytest.raises(ValueError, match="images: expected pictures with labels"):
-        scorer("classifier", Images(digits.pixels, 16, "folder", "x"), count=10, samples=10)
-
-
-# FID: no weights can be fetched here, so both routes get the same random ones
+# FID
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    module = import_torchvision("pytorch_fid.inception")
-    with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch:
+    """A file of random weights in the published format."""
+    with torch.random.fork_rng():
         torch.manual_seed(0)
-        patch.setattr(module, "load_state_dict_from_url", lambda *_, **__: None)
-        patch.setattr(torch.nn.Module, "load_state_dict", lambda *_: None)
-        network = module.fid_inception_v3()
-    path = tmp_path_factory.mktemp("weights") / "random.pth"
+        network = torchvision.models.inception_v3(
+            num_classes=1008, aux_logits=False, weights=None, init_weights=False
+        )
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight)
+    path = tmp_path_factory.mktemp("weights") / "pt_inception.pth"
     torch.save(network.state_dict(), path)
     return path
 
 
 @pytest.fixture
-def any_weights(monkeypatch):
-    monkeypatch.setattr(inception, "_PREFIX", "")
+def network(weights, monkeypatch):
+    monkeypatch.setattr(inception, "_HASH", hashlib.sha256(weights.read_bytes()).hexdigest()[:8])
+    return inception.Inception(weights)
 
 
-def rgb(n, size=32, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 256, (n, 3, size, size), np.uint8)
-    return Images(torch.from_numpy(pixels), 255, "folder", "random")
+def test_features_and_fid_equal_those_over_picture_files(network, weights, tmp_path, monkeypatch):
+    import pytorch_fid.inception
+    from pytorch_fid.fid_score import calculate_frechet_distance, get_activations
+
+    state = torch.load(weights, weights_only=True)
+    monkeypatch.setattr(pytorch_fid.inception, "load_state_dict_from_url", lambda *_, **__: state)
+    theirs = pytorch_fid.inception.InceptionV3([3])
+    random = torch.Generator().manual_seed(2)
+    found, expected = [], []
+    for spread in (0.4, 0.7):
+        coarse = spread * torch.randn(8, 3, 8, 8, generator=random)
+        x = torch.nn.functional.interpolate(coarse, size=32, mode="bilinear")
+        found.append(network(quantize(x)))
+        folder = tmp_path / f"{spread}"
+        folder.mkdir()
+        for k, each in enumerate(x):
+            store = {"normalize": True, "value_range": (-1, 1)}
+            torchvision.utils.save_image(each, folder / f"{k:02d}.png", **store)
+        files = sorted(folder.iterdir())
+        stored = np.stack([np.asarray(Image.open(file)) for file in files])
+        assert np.array_equal(stored, quantize(x).permute(0, 2, 3, 1))
+        expected.append(get_activations(files, theirs, 8, num_workers=0))
+    for ours, other in zip(found, expected, strict=True):
+        assert ours.shape == (8, 2048) and ours.dtype == np.float64 and other.std() > 0.01
+        np.testing.assert_allclose(ours, other, rtol=1e-4, atol=1e-5 * other.std())
+    # All 2,048 would take pytorch-fid's matrix root minutes; four that vary go the same way.
+    four = np.argsort(expected[0].std(axis=0))[-4:]
+    ours = frechet_distance(*(statistics(x[:, four]) for x in found))
+    pairs = [(x[:, four].mean(axis=0), np.cov(x[:, four], rowvar=False)) for x in expected]
+    assert ours == pytest.approx(calculate_frechet_distance(*pairs[0], *pairs[1]), rel=1e-4)
 
 
-def test_features_on_arrays_equal_pytorch_fids_on_png_files(tmp_path, weights, any_weights):
-    score = import_torchvision("pytorch_fid.fid_score")
-    network, _ = inception.inception(weights)
-    real, fake = rgb(10, seed=1), rgb(8, seed=2)
-    files, means = [], []
-    for name, images in (("real", real), ("fake", fake)):
-        (tmp_path / name).mkdir()
-        for k, pixels in enumerate(images.pixels):
-            Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / name / f"{k:02d}.png")
-        files.append(
-            score.get_activations(
-                sorted((tmp_path / name).iterdir()), network, batch_size=4, num_workers=0
-            )
-        )
-        means.append(inception.inception_features(network)(images.pixels))
-    for theirs, ours in zip(files, means, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-    a, b = (statistics(x) for x in means)
-    c, d = (statistics(x) for x in files)
-    assert frechet_distance(a, b) == pytest.approx(frechet_distance(c, d), rel=1e-3, abs=1e-3)
+def test_other_weights_are_refused(weights, tmp_path):
+    with pytest.raises(DataError, match=r"expected pytorch-fid's file with a SHA-256 .* 6726825d"):
+        inception.Inception(weights)
+    with pytest.raises(DataError, match=r"weights: cannot read .*none\.pth"):
+        inception.Inception(tmp_path / "none.pth")
 
 
-def test_fid_compares_with_real_pictures_after_training_preprocessing(
-    tmp_path, weights, any_weights, monkeypatch
-):
-    monkeypatch.setattr(scorers, "DIMENSION", 4)  # few pictures: the network's size is not at stake
-    images = rgb(12)
-    options = {"count": 9, "samples": 6, "seed": 5, "flip": True, "noise": 1 / 128}
-    found = scorer("fid", images, weights=str(weights), cache=tmp_path, **options)
-    assert (found.name, found.label) == ("FID", "FID")
-    random = torch.Generator().manual_seed(5)
-    chosen = torch.randperm(12, generator=random)[:9]
-    real = to_bytes(prepare(images.pixels[chosen], 255, random, True, 1 / 128))
-    network, digest = inception.inception(weights)
-    extract = inception.inception_features(network)
-    fake = as_pictures(rgb(6, seed=3))
-    expected = frechet_distance(statistics(extract(to_bytes(fake))), statistics(extract(real)))
-    assert found.score(fake)["FID"] == pytest.approx(expected, rel=1e-9)
-    assert found.provenance["weights"] == digest
-    # The statistics are kept with their provenance, and a damaged file is not believed.
-    (kept,) = tmp_path.iterdir()
-    calls: list[int] = []
-    monkeypatch.setattr(scorers, "statistics", lambda x: calls.append(1) or statistics(x))
-    scorer("fid", images, weights=str(weights), cache=tmp_path, **options)
-    assert calls == []
-    kept.write_bytes(b"damaged")
-    scorer("fid", images, weights=str(weights), cache=tmp_path, **options)
-    assert calls == [1]
-    scorer("fid", images, weights=str(weights), cache=tmp_path, **options | {"seed": 6})
-    assert calls == [1, 1]
+def test_weights_are_fetched_once_into_torchs_folder(network, weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    asked = []
+
+    def fetch(url, path, hash_prefix):
+        asked.append(url)
+        with open(path, "wb") as file:
+            file.write(weights.read_bytes())
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    digests = {inception.Inception().digest for _ in range(2)}
+    assert digests == {network.digest} and len(asked) == 1
+    assert asked[0].startswith("https://") and "pytorch-fid" in asked[0]
+    (file,) = tmp_path.rglob("*.pth")
+    assert file.parent == tmp_path / "hub" / "checkpoints"
 
 
-@pytest.mark.parametrize("name", ["count", "samples"])
-def test_too_few_pictures_for_fid_are_refused(name):
-    given = {"count": 2048, "samples": 2048} | {name: 2047}
-    with pytest.raises(ValueError, match=f"{name}: FID on 2048 features expects at least 2048"):
-        scorer("fid", rgb(2048, size=8), **given)
-
-
-def test_other_weights_are_refused(weights):
-    with pytest.raises(WeightsError, match="SHA-256 starts with 6726825d, got "):
-        inception.inception(weights)
-
-
-def test_missing_weights_say_what_to_do(tmp_path, monkeypatch):
-    with pytest.raises(WeightsError, match="found nothing at"):
-        inception.inception(tmp_path / "nothing.pth")
-
+def test_weights_that_cannot_be_fetched_say_what_to_do(tmp_path, monkeypatch):
     def fail(*_, **__):
-        raise OSError("no network here")
+        raise OSError("network is unreachable")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(WeightsError, match=r"could not be fetched \(no network here\); get http"):
-        inception.inception()
+    message = (
+        r"cannot fetch .*unreachable\. Put pt_inception-2015-12-05-6726825d\.pth into "
+        r".*checkpoints, or set the parameter weights"
+    )
+    with pytest.raises(DataError, match=message):
+        inception.Inception()
+
+
+class Stand:
+    """Four features in the place of 2,048, so that pictures by the thousand take no time."""
+
+    digest = "stand-in"
+
+    def __init__(self, *_):
+        self.asked = []
+
+    def __call__(self, pictures, progress=False):
+        self.asked.append(pictures)
+        x = pictures.double()
+        parts = (x[..., :4], x[..., 4:], x[:, :1], x[..., ::2, :])
+        return torch.stack([part.mean((1, 2, 3)) for part in parts], dim=1).numpy()
+
+
+@pytest.fixture
+def photographs():
+    random = torch.Generator().manual_seed(4)
+    pixels = torch.randint(0, 256, (3000, 3, 8, 8), generator=random, dtype=torch.uint8)
+    return Images(pixels, 255, "toy", "here")
+
+
+def reference(images, stand, cache=None, **changes):
+    options = {"count": 2100, "seed": 0, "flip": True, "noise": 1 / 128} | changes
+    return inception.reference(images, stand, cache=cache, **options)
+
+
+def test_the_reference_is_a_random_draw_after_the_trainings_preprocessing(photographs):
+    stand = Stand()
+    found, provenance = reference(photographs, stand, flip=False, noise=0.0)
+    (drawn,) = stand.asked
+    assert drawn.shape == (2100, 3, 8, 8) and drawn.dtype == torch.uint8 and found.count == 2100
+    whole = {bytes(each.numpy()) for each in photographs.pixels}
+    assert len({bytes(each.numpy()) for each in drawn} & whole) == 2100
+    assert not torch.equal(drawn, photographs.pixels[:2100])
+    reference(photographs, stand, noise=0.0)
+    mirrored = (stand.asked[1] == drawn.flip(3)).all(dim=(1, 2, 3))
+    assert 0.4 < mirrored.double().mean() < 0.6
+    reference(photographs, stand, flip=False)
+    change = stand.asked[2].int() - drawn.int()
+    assert set(change.unique().tolist()) == {0, 1}
+    assert provenance == {
+        "data": photographs.digest, "resolution": 8, "real_pictures": 2100, "seed": 0,
+        "flip": False, "noise": 0.0, "weights": "stand-in",
+    }  # fmt: skip
+
+
+def test_the_reference_is_kept_with_its_provenance_and_checked(photographs, tmp_path):
+    stand = Stand()
+    first, provenance = reference(photographs, stand, tmp_path)
+    again, _ = reference(photographs, stand, tmp_path)
+    assert len(stand.asked) == 1 and again.count == 2100
+    assert np.array_equal(first.mean, again.mean)
+    assert np.array_equal(first.covariance, again.covariance)
+    (path,) = tmp_path.iterdir()
+    with np.load(path) as kept:
+        assert json.loads(str(kept["provenance"])) == provenance
+    whole = path.read_bytes()
+    for damaged in (whole[:-100], whole[:200] + b"damaged!" + whole[208:]):
+        path.write_bytes(damaged)
+        again, _ = reference(photographs, stand, tmp_path)
+        assert np.array_equal(first.covariance, again.covariance)
+    assert len(stand.asked) == 3
+
+
+@pytest.mark.parametrize("change", [{"count": 2200}, {"seed": 1}, {"flip": False}, {"noise": 0.0}])
+def test_another_reference_is_not_mixed_up(change, photographs, tmp_path):
+    stand = Stand()
+    reference(photographs, stand, tmp_path)
+    reference(photographs, stand, tmp_path, **change)
+    assert len(stand.asked) == 2 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_fid_scorer(photographs, tmp_path, monkeypatch):
+    monkeypatch.setattr(inception, "Inception", Stand)
+    scorer = evaluation.scorer("fid", photographs, count=3000, samples=2048, cache=tmp_path)
+    assert scorer.name == scorer.label == "FID" and "2,048" in scorer.unit
+    assert scorer.provenance["weights"] == "stand-in"
+    same = scorer.score(photographs.pixels.float() / 127.5 - 1)
+    dark = scorer.score(photographs.pixels.float() / 255 - 1)
+    assert list(same) == ["FID"] and abs(same["FID"]) < 1e-6 < 1 < dark["FID"]
+    with pytest.raises(ValueError, match="features: expected at least 2048 samples, got 2047"):
+        scorer.score(torch.zeros(2047, 3, 8, 8))
+
+
+def test_pictures_that_are_not_finite_are_refused():
+    pictures = torch.zeros(3, 1, 8, 8)
+    pictures[1, 0, 2, 2] = torch.nan
+    with pytest.raises(ValueError, match="pictures: expected finite numbers"):
+        quantize(pictures)

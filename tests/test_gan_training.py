@@ -22,7 +22,8 @@ from gan_reference import (
 from taugda.gan import objectives, passes
 from taugda.gan.checkpoints import CheckpointError, Checkpoints
 from taugda.gan.configuration import Configuration
-from taugda.gan.loop import Evaluation, to_bytes, train
+from taugda.gan.evaluation import quantize
+from taugda.gan.loop import Evaluation, train
 from taugda.gan.models import Discriminator, Generator, parameter_count, stages
 from taugda.gan.training import DivergedError, Trainer
 
@@ -453,7 +454,7 @@ def test_samples_do_not_depend_on_how_many_are_made_at_once():
 
 def test_pictures_become_bytes_by_rounding_to_the_nearest():
     values = torch.tensor([-2.0, -1.0, -1 / 255, 1 / 255, 1.0, 3.0])
-    assert to_bytes(values).tolist() == [0, 0, 127, 128, 255, 255]
+    assert quantize(values).tolist() == [0, 0, 127, 128, 255, 255]
 
 
 @pytest.mark.parametrize(

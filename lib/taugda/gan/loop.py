@@ -12,9 +12,10 @@ from torch import Tensor
 from taugda.checks import count
 from taugda.gan.checkpoints import Checkpoints
 from taugda.gan.configuration import Precision
+from taugda.gan.evaluation.quantize import quantize
 from taugda.gan.training import Losses, Trainer
 
-__all__ = ["Evaluation", "History", "to_bytes", "train"]
+__all__ = ["Evaluation", "History", "train"]
 
 # On a GPU, looking at the losses makes it wait; so they are looked at once in so many updates.
 _GPU_CHECKS_EVERY = 100
@@ -228,7 +229,7 @@ def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: 
     k, betas = trainer.updates, trainer.configuration.averages
     if k in evaluation.pictures_at or k == trainer.configuration.updates:
         shown = trainer.samples(betas[0], evaluation.latents[: evaluation.shown])
-        history.pictures[k] = to_bytes(shown).cpu()
+        history.pictures[k] = quantize(shown).cpu()
     if not (
         k % evaluation.every == 0 or k in evaluation.also_at or k == trainer.configuration.updates
     ):
@@ -241,22 +242,6 @@ def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: 
     # The evaluation at the start has no losses before it.
     for name, mean in zip(("generator", "discriminator", "penalty"), sums.take(), strict=False):
         history.losses.setdefault(name, []).append(mean)
-
-
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Return pictures as eight bits a channel.
-
-    Parameters
-    ----------
-    pictures : Tensor
-        Numbers in [-1, 1]; what lies outside is cut off.
-
-    Returns
-    -------
-    Tensor of uint8
-        0 for -1, 255 for 1, rounded to the nearest.
-    """
-    return pictures.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def _words(trainer: Trainer, losses: Losses) -> str:

@@ -1,55 +1,34 @@
-"""The one place that imports torchvision.
+"""The one place that imports torchvision, so that it loads beside any build of torch.
 
-The stock torchvision wheel is built for a CUDA torch.  Beside a CPU-only torch its C++ operators
-cannot be loaded, and its import stops at the first of them that it describes to torch
-(``torchvision::nms``).  Nothing here uses those operators, so where they are missing they are
-declared, without an implementation, and the pure-Python parts (data sets, transforms, Inception)
-can be imported.
+A torchvision wheel made for CUDA cannot load its C++ operators beside a CPU-only torch, and then
+fails on import: it attaches shape functions to the operators ``nms`` and ``qnms`` whether or not
+they exist.  Nothing here computes with operators (transforms, archives and network definitions are
+plain Python), so their names are declared where they are missing, and only there.
 """
 
 import importlib
-import sys
 from types import ModuleType
 
 import torch
 
-__all__ = ["import_torchvision"]
+__all__ = ["torchvision"]
 
-_OPERATORS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
-# torch forgets a declaration when the object that made it is gone.
-_declared: list[torch.library.Library] = []
+_NMS = "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+# The declarations last as long as this object does.
+_declared: torch.library.Library | None = None
 
 
-def import_torchvision(name: str = "torchvision") -> ModuleType:
-    """Import torchvision, or something that imports it.
-
-    Parameters
-    ----------
-    name : str
-        Module to import, such as ``torchvision.datasets`` or ``pytorch_fid.inception``.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
+def _load() -> ModuleType:
+    global _declared
     try:
-        importlib.import_module("torchvision")
+        return importlib.import_module("torchvision")
     except RuntimeError as error:
-        if "torchvision::" not in str(error) or _declared:
+        if "torchvision::nms" not in str(error):
             raise
-        # What was imported before the error must not be taken for the whole.
-        for part in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
-            del sys.modules[part]
-        library = torch.library.Library("torchvision", "DEF")
-        for operator in _OPERATORS:
-            library.define(operator)
-        _declared.append(library)
-    return importlib.import_module(name)
+    _declared = torch.library.Library("torchvision", "DEF")
+    _declared.define(_NMS)
+    _declared.define(f"q{_NMS}")
+    return importlib.import_module("torchvision")
+
+
+torchvision = _load()

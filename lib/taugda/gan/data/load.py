@@ -1,27 +1,26 @@
-"""Data sets by name: what a run asks for, found on the disk or fetched on request."""
+"""Data sets by name."""
 
 import difflib
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from taugda.gan.data import pictures
+from taugda.gan.data.celeba import find_celeba
+from taugda.gan.data.cifar10 import read_cifar10
 from taugda.gan.data.images import Images
+from taugda.gan.data.pictures import find_pictures, fit, keep
 from taugda.gan.models import stages
-from taugda.gan.vision import import_torchvision
 
-__all__ = ["DATASETS", "DataError", "load"]
+__all__ = ["DATASETS", "load"]
 
 DATASETS = ("digits", "cifar10", "celeba", "folder")
-_DIGITS = 8  # pixels across
-_CIFAR_ARCHIVE = "cifar-10-python.tar.gz"
-_CELEBA = "img_align_celeba"
-
-
-class DataError(ValueError):
-    """Data that are missing, damaged or not what they should be; it says what to do."""
+_WANTED = {
+    "cifar10": "the folder with cifar-10-python.tar.gz",
+    "celeba": "the folder with img_align_celeba.zip",
+    "folder": "a directory or a zip of pictures",
+}
 
 
 def load(
@@ -32,123 +31,89 @@ def load(
     download: bool = False,
     cache: Path | None = None,
 ) -> Images:
-    """Load a data set into memory, decoded once.
+    """Load real pictures into memory.
 
     Parameters
     ----------
     name : {"digits", "cifar10", "celeba", "folder"}
-        ``digits``: the 1,797 handwritten digits of 8 x 8 pixels that scikit-learn ships.
-        ``cifar10``: the training split, from ``cifar-10-python.tar.gz`` or its unpacked folder in
-        ``path``.  ``celeba``: the aligned faces, from ``img_align_celeba.zip`` or its unpacked
-        folder in ``path``.  ``folder``: pictures of any size in a folder (searched through) or a
-        zip; where each lies in a folder of its class, the folders are the labels.
+        scikit-learn's handwritten digits, which need no file; CIFAR-10's training split; CelebA's
+        aligned pictures; or the pictures in a directory (with all below it) or a zip.
     path : str or Path, optional
-        Where the data are, for all but the digits; a relative path starts at the working
-        directory.
+        Where the data are, for all but digits.  A relative path starts at the working directory.
     resolution : int, optional
-        Pixels across, a power of two from 8 up; by default 8 for the digits and 32 otherwise.
-        Pictures are resized so that their shorter side fits (bilinear, antialiased) and cropped
-        to the centre, as in the paper's preprocessing.
+        Pixels across, a power of two from 8 up; without it 8 for digits and the paper's 32 else.
     download : bool
-        Fetch cifar10 or celeba into ``path`` if they are missing.
+        Whether cifar10 or celeba may be fetched into ``path`` if they are missing.
     cache : Path, optional
-        Folder that decoded pictures are kept in.
+        Folder that large decoded sets are kept in.
 
     Returns
     -------
     Images
-        In a fixed order.
+        Digits: one channel, 1,797 pictures of 8 x 8 with values 0 to 16.  The others: three
+        channels of 8 bits, after the paper's preprocessing, the shorter side scaled to
+        ``resolution`` and the centre cropped; in the order of the archive or of the sorted names.
+        Labels where there are classes: of cifar10, and of a folder in which every picture lies
+        in one of several class folders.
 
     Raises
     ------
-    DataError
-        If the data are missing, cannot be fetched, are damaged, or a picture cannot be read; it
-        names the file and what to place where.
     ValueError
-        If the name or the resolution is not one of these.
+        If the name or the resolution is none that there is, or ``path`` is missing.
+    DataError
+        If the data are missing, cannot be fetched or cannot be read; the message says which file.
     """
     if name not in DATASETS:
-        close = difflib.get_close_matches(str(name), DATASETS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        close = difflib.get_close_matches(str(name), DATASETS)
+        hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"name: expected one of {', '.join(DATASETS)}, got {name!r}{hint}")
     if name == "digits":
-        return _digits(resolution)
-    size = 32 if resolution is None else resolution
-    stages(size)
+        if resolution not in (None, 8):
+            raise ValueError(f"resolution: expected 8, the digits' own, got {resolution!r}")
+        return _digits()
+    resolution = 32 if resolution is None else resolution
+    stages(resolution)
     if path is None:
-        raise DataError(f"path: {name} needs the place where the data are, got None")
-    place = Path(path).expanduser()
+        raise ValueError(f"path: expected {_WANTED[name]}, got None")
+    path = Path(path).expanduser()
     if name == "cifar10":
-        return _cifar10(place, size, download)
-    source = _celeba(place, download) if name == "celeba" else place
-    if not source.exists():
-        raise DataError(f"path: expected a folder or zip of pictures, found nothing at {source}")
-    try:
-        pixels, labels = pictures.decode(source, size, cache)
-    except pictures.PictureError as error:
-        raise DataError(str(error)) from error
-    words = "the aligned CelebA faces" if name == "celeba" else f"pictures of {source.name}"
-    return Images(pixels, 255, name, f"{words}, {size} x {size}", labels)
+        pixels, labels = read_cifar10(path, download)
+        if resolution != pixels.shape[2]:
+            pixels = _resized(pixels, resolution)
+        return _images(pixels, name, "CIFAR-10's training split", labels)
+    pictures = find_celeba(path, download) if name == "celeba" else find_pictures(path)
+    source = "CelebA's aligned pictures" if name == "celeba" else f"the pictures in {path.name}"
+    labels = None if name == "celeba" else pictures.labels
+    return _images(keep(pictures, resolution, cache), name, source, labels)
 
 
-def _digits(resolution: int | None) -> Images:
-    if resolution not in (None, _DIGITS):
-        raise ValueError(f"resolution: the digits have 8 pixels across, got {resolution!r}")
+def _digits() -> Images:
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    pixels = torch.from_numpy(found.images.astype(np.uint8)).unsqueeze(1)
-    labels = torch.from_numpy(found.target).long()
-    return Images(pixels, 16, "digits", "scikit-learn's handwritten digits, 8 x 8", labels)
-
-
-def _cifar10(place: Path, size: int, download: bool) -> Images:
-    datasets = import_torchvision("torchvision.datasets")
-    check = import_torchvision("torchvision.datasets.utils").check_integrity
-    archive = place / _CIFAR_ARCHIVE
-    if archive.is_file() and not check(archive, datasets.CIFAR10.tgz_md5):
-        raise DataError(
-            f"{archive} is damaged or another file: its MD5 is not {datasets.CIFAR10.tgz_md5}; "
-            "delete it and fetch it again"
-        )
-    try:
-        # With a whole archive at hand, "download" only unpacks it.
-        found = datasets.CIFAR10(place, train=True, download=download or archive.is_file())
-    except Exception as error:  # whatever the network or the file system raises
-        raise DataError(
-            f"CIFAR-10 is not in {place} ({_first_line(error)}). Place {_CIFAR_ARCHIVE} (MD5 "
-            f"{datasets.CIFAR10.tgz_md5}) there, or set download to true where there is a network"
-        ) from error
-    pixels = torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous()
-    if size != pixels.shape[2]:
-        pixels = pictures.resize(found.data, size)
-    labels = torch.tensor(found.targets)
-    return Images(pixels, 255, "cifar10", f"CIFAR-10's training split, {size} x {size}", labels)
-
-
-def _celeba(place: Path, download: bool) -> Path:
-    """Find the folder or zip of the aligned faces."""
-    places = (place, place / "celeba")
-    if place.suffix == ".zip" or place.name == _CELEBA:
-        return place
-    for candidate in [p / f"{_CELEBA}{end}" for p in places for end in ("", ".zip")]:
-        if candidate.exists():
-            return candidate
-    reason = "it was not asked to be fetched"
-    if download:
-        try:
-            os.makedirs(place, exist_ok=True)
-            import_torchvision("torchvision.datasets").CelebA(place, download=True)
-        except Exception as error:  # gdown missing, quota exceeded, no network
-            reason = _first_line(error)
-        found = place / "celeba" / f"{_CELEBA}.zip"
-        if found.is_file():
-            return found
-    raise DataError(
-        f"CelebA is not in {place} ({reason}). Place {_CELEBA}.zip there, or the folder {_CELEBA} "
-        "that it unpacks to; the label files are not needed"
+    return Images(
+        torch.from_numpy(found.images.astype("uint8")).unsqueeze(1),
+        16,
+        "digits",
+        "scikit-learn's handwritten digits, 8 x 8",
+        torch.from_numpy(found.target).long(),
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _resized(pixels: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.stack([fit(Image.fromarray(p.transpose(1, 2, 0)), resolution) for p in pixels])
+
+
+def _images(
+    pixels: NDArray[np.uint8], name: str, source: str, labels: NDArray[np.int64] | None
+) -> Images:
+    size = pixels.shape[-1]
+    return Images(
+        torch.from_numpy(pixels),
+        255,
+        name,
+        f"{source}, {size} x {size}",
+        None if labels is None else torch.from_numpy(labels),
+    )

@@ -1,170 +1,266 @@
-"""Pictures of any size from a folder or a zip, decoded once to bytes of one size."""
+"""Picture files in a directory or a zip: listed, decoded in threads, kept once decoded."""
 
 import hashlib
 import io
+import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
 
 from taugda.atomic import write_atomic
-from taugda.gan.vision import import_torchvision
+from taugda.gan.data.errors import DataError
 
-__all__ = ["PictureError", "decode", "resize"]
+__all__ = ["Pictures", "decode", "find_pictures", "fit", "keep"]
 
-_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_WORTH_KEEPING = 2000  # pictures, from which on they are kept decoded
-_BAR_FROM = 2000  # pictures, from which on a bar is shown
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_KEPT_FROM = 10_000  # fewer pictures are decoded again sooner than a file is worth keeping
+_AT_ONCE = 128  # pictures a thread takes at a time
+# What Pillow and zipfile raise on files that are damaged or no pictures.
+_UNREADABLE = (
+    OSError, ValueError, SyntaxError, EOFError, zipfile.BadZipFile, zlib.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
 
 
-class PictureError(ValueError):
-    """Pictures that are missing or cannot be read."""
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files in one place, not yet read.
+
+    Attributes
+    ----------
+    path : Path
+        A directory or a zip file.
+    names : tuple of str
+        Of the pictures below it, sorted, with forward slashes.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over a zip's bytes, or over the names, sizes and times of a directory's files."""
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        facts = [(name, (self.path / name).stat()) for name in self.names]
+        listed = json.dumps([[name, fact.st_size, fact.st_mtime_ns] for name, fact in facts])
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """Number of each picture's class folder in their order; None unless all are in one."""
+        parents = [PurePosixPath(name).parts[:-1] for name in self.names]
+        # Folders that all pictures share, one around the whole set say, tell nothing.
+        shared = 0
+        while all(len(parts) > shared for parts in parents):
+            folders = [parts[shared] for parts in parents]
+            if len(set(folders)) > 1:
+                break
+            shared += 1
+        else:
+            return None
+        numbers = {folder: number for number, folder in enumerate(sorted(set(folders)))}
+        return np.array([numbers[folder] for folder in folders], dtype=np.int64)
+
+    @contextmanager
+    def reader(self) -> Iterator[Callable[[str], bytes]]:
+        """Open what holds the pictures.
+
+        Yields
+        ------
+        callable
+            From a name to the file's bytes; several threads may call it.
+        """
+        if self.path.is_file():
+            with zipfile.ZipFile(self.path) as archive:
+                yield archive.read
+        else:
+            yield lambda name: (self.path / name).read_bytes()
 
 
-def decode(source: Path, size: int, cache: Path | None = None) -> tuple[Tensor, Tensor | None]:
-    """Read all pictures of a folder or a zip.
+def find_pictures(path: Path) -> Pictures:
+    """List the picture files in a directory and all below it, or in a zip.
 
     Parameters
     ----------
-    source : Path
-        Folder (searched through) or zip.
-    size : int
-        Pixels across.
-    cache : Path, optional
-        Folder that many decoded pictures are kept in.
+    path : Path
+        The directory or zip file.
 
     Returns
     -------
-    pixels : Tensor of uint8, shape (n, 3, size, size)
-        In the order of their names.
-    labels : Tensor of int64, shape (n,), or None
-        The number of each picture's folder, where all lie in folders of which there are several.
+    Pictures
+        Sorted; hidden files and those with another suffix than a picture's are left out.
 
     Raises
     ------
-    PictureError
-        If there is no picture, the zip is damaged, or a picture cannot be read; it is named.
+    DataError
+        If there is neither a directory nor a zip, or no picture in it.
     """
-    names, sizes, read = _listing(source)
+    if path.is_dir():
+        found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+    elif not path.exists():
+        raise DataError(f"{path}: expected a directory or a zip of pictures, found nothing")
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            found = archive.namelist()
+    else:
+        raise DataError(f"{path}: expected a directory or a zip of pictures, found another file")
+    names = sorted(name for name in found if _is_picture(name))
     if not names:
-        raise PictureError(f"{source} holds no pictures ({', '.join(_ENDINGS)})")
-    kept = None
-    if cache is not None and len(names) >= _WORTH_KEEPING:
-        text = repr((source.name, names, sizes, size))
-        kept = cache / f"pictures-{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
-    pixels = _read_kept(kept, len(names), size) if kept else None
-    if pixels is None:
-        pixels = _decode_all(source, names, read, size)
-        if kept:
-            buffer = io.BytesIO()
-            digest = hashlib.sha256(pixels).hexdigest()
-            np.savez(buffer, pixels=pixels, digest=digest)
-            write_atomic(kept, buffer.getvalue())
-    return torch.from_numpy(pixels), _labels(names)
+        raise DataError(
+            f"{path}: expected pictures ({', '.join(SUFFIXES)}), found none "
+            f"among {len(found)} files"
+        )
+    return Pictures(path, tuple(names))
 
 
-def resize(arrays: Iterable[np.ndarray], size: int) -> Tensor:
-    """Resize pictures that are in memory.
+def _is_picture(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and name.lower().endswith(SUFFIXES)
+
+
+def fit(picture: Image.Image, resolution: int) -> NDArray[np.uint8]:
+    """Apply the paper's preprocessing of one picture.
 
     Parameters
     ----------
-    arrays : iterable of ndarray of uint8, shape (h, w, 3)
-        Pictures.
-    size : int
-        Pixels across.
+    picture : PIL.Image.Image
+        In RGB.
+    resolution : int
+        Pixels across the result.
 
     Returns
     -------
-    Tensor of uint8, shape (n, 3, size, size)
+    ndarray of uint8, shape (3, resolution, resolution)
+        The shorter side scaled to ``resolution`` (bilinear, antialiased), the centre cropped: as
+        torchvision's ``Resize`` and ``CenterCrop`` do.
     """
-    from PIL import Image
+    from taugda.gan.vision import torchvision
 
-    fit = _fit(size)
-    return torch.from_numpy(np.stack([fit(Image.fromarray(array)) for array in arrays]))
-
-
-def _listing(source: Path) -> tuple[list[str], list[int], Callable[[str], bytes]]:
-    """Names of the pictures, their sizes in bytes, and a function that reads one."""
-    if source.is_dir():
-        files = {
-            path.relative_to(source).as_posix(): path
-            for path in source.rglob("*")
-            if path.suffix.lower() in _ENDINGS and path.is_file()
-        }
-        names = sorted(files)
-        return names, [files[n].stat().st_size for n in names], lambda n: files[n].read_bytes()
-    try:
-        archive = zipfile.ZipFile(source)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise PictureError(f"{source} is no folder and no whole zip: {error}") from error
-    found = {
-        info.filename: info
-        for info in archive.infolist()
-        if PurePosixPath(info.filename).suffix.lower() in _ENDINGS
-        and not info.is_dir()
-        and not info.filename.startswith("__MACOSX/")
-    }
-    names = sorted(found)
-    # One archive object serves all threads: it locks its file while it reads.
-    return names, [found[n].file_size for n in names], archive.read
+    transform = torchvision.transforms.functional
+    if min(picture.size) != resolution:
+        picture = transform.resize(picture, resolution)
+    if picture.size != (resolution, resolution):
+        picture = transform.center_crop(picture, resolution)
+    return np.asarray(picture).transpose(2, 0, 1)
 
 
-def _decode_all(
-    source: Path, names: list[str], read: Callable[[str], bytes], size: int
-) -> np.ndarray:
-    from PIL import Image
+def decode(pictures: Pictures, resolution: int) -> NDArray[np.uint8]:
+    """Decode pictures in threads, with a progress bar when it takes long.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        The files; grey pictures, palettes and transparency become plain RGB.
+    resolution : int
+        Pixels across the results.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 3, resolution, resolution)
+        In the order of the names.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read as a picture; it is named.
+    """
     from tqdm import tqdm
 
-    fit = _fit(size)
+    names = pictures.names
+    pixels = np.empty((len(names), 3, resolution, resolution), dtype=np.uint8)
+    with (
+        pictures.reader() as read,
+        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+        tqdm(total=len(names), desc="decoding", unit="picture", delay=2, leave=False) as bar,
+    ):
 
-    def one(name: str) -> np.ndarray:
-        try:
-            with Image.open(io.BytesIO(read(name))) as picture:
-                return fit(picture.convert("RGB"))
-        except Exception as error:  # Pillow raises many kinds for a damaged file
-            raise PictureError(f"{source}: {name} cannot be read as a picture: {error}") from error
+        def part(start: int) -> int:
+            stop = min(start + _AT_ONCE, len(names))
+            for number in range(start, stop):
+                try:
+                    pixels[number] = fit(_rgb(read(names[number])), resolution)
+                except _UNREADABLE as error:
+                    raise DataError(
+                        f"{pictures.path}: cannot read the picture {names[number]}: {error}"
+                    ) from error
+            return stop - start
 
-    pixels = np.empty((len(names), 3, size, size), np.uint8)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        decoded = pool.map(one, names, chunksize=64)
-        bar = tqdm(
-            decoded, total=len(names), unit="picture", leave=False, disable=len(names) < _BAR_FROM
-        )
         try:
-            for k, picture in enumerate(bar):
-                pixels[k] = picture
-        except PictureError:
+            for done in pool.map(part, range(0, len(names), _AT_ONCE)):
+                bar.update(done)
+        except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return pixels
 
 
-def _fit(size: int) -> Callable[..., np.ndarray]:
-    """Resize the shorter side and crop the centre, as torchvision's transforms do."""
-    transforms = import_torchvision("torchvision.transforms")
-    steps = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size)])
-    return lambda picture: np.asarray(steps(picture), np.uint8).transpose(2, 0, 1)
+def _rgb(data: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(data))
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"expected 8 bits a channel, found mode {picture.mode}")
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    if "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    return picture.convert("RGB")
 
 
-def _read_kept(path: Path, count: int, size: int) -> np.ndarray | None:
+def keep(
+    pictures: Pictures, resolution: int, cache: Path | None, least: int = _KEPT_FROM
+) -> NDArray[np.uint8]:
+    """Decode pictures, or take them from a cache.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        The files.
+    resolution : int
+        Pixels across the results.
+    cache : Path, optional
+        Folder that a large decoded set is kept in, and taken from if it is whole.
+    least : int
+        Number of pictures from which a set counts as large.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 3, resolution, resolution)
+        As from `decode`.
+    """
+    if cache is None or len(pictures.names) < least:
+        return decode(pictures, resolution)
+    key = hashlib.sha256(f"{pictures.identity} {resolution}".encode()).hexdigest()
+    path = cache / f"pictures-{key[:32]}.npz"
+    pixels = _read(path, key)
+    if pixels is None:
+        pixels = decode(pictures, resolution)
+        buffer = io.BytesIO()
+        np.savez(buffer, pixels=pixels, key=key, digest=_digest(pixels))
+        write_atomic(path, buffer.getvalue())
+    return pixels
+
+
+def _read(path: Path, key: str) -> NDArray[np.uint8] | None:
+    """Return what was kept; None where there is nothing or it is damaged."""
     try:
         with np.load(path) as kept:
-            pixels, digest = kept["pixels"], str(kept["digest"])
-    except Exception:  # missing, or damaged in any way: they are decoded again
+            pixels = kept["pixels"]
+            whole = str(kept["key"]) == key
+            return pixels if whole and _digest(pixels) == str(kept["digest"]) else None
+    except Exception:  # whatever a damaged file raises: the pictures are decoded again
         return None
-    whole = pixels.shape == (count, 3, size, size) and pixels.dtype == np.uint8
-    return pixels if whole and hashlib.sha256(pixels).hexdigest() == digest else None
 
 
-def _labels(names: list[str]) -> Tensor | None:
-    folders = [PurePosixPath(name).parent.as_posix() for name in names]
-    kinds = sorted(set(folders))
-    if len(kinds) < 2 or "." in kinds:
-        return None
-    number = {kind: k for k, kind in enumerate(kinds)}
-    return torch.tensor([number[folder] for folder in folders])
+def _digest(pixels: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 from taugda.atomic import write_atomic
 from taugda.gan.data.images import Images
 
-__all__ = ["Classifier", "TrainedClassifier", "train_classifier"]
+__all__ = ["Classifier", "TrainedClassifier", "full_float32", "train_classifier"]
 
 FEATURES = 64
 _HELD_OUT = 0.2  # share of the pictures that the accuracy is measured on
@@ -20,6 +22,23 @@ _EPOCHS = 30  # at the most; large sets are learned in fewer
 _SEEN = 300_000  # pictures that it sees in all, after which no epoch begins
 _BATCH = 64
 _RATE = 1e-3
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Compute features without TF32, whatever the training around them allows.
+
+    Yields
+    ------
+    None
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 class Classifier(nn.Module):
@@ -137,7 +156,7 @@ def train_classifier(
 
 
 def _read(path: Path) -> dict | None:
-    """Read a cached classifier; None where there is none or it is not what it says it is."""
+    """Return a cached classifier; None where there is none or it is not the one it says it is."""
     try:
         state = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
         weights = [state["network"][name] for name in sorted(state["network"])]
@@ -149,6 +168,11 @@ def _read(path: Path) -> dict | None:
 def _train(network: Classifier, images: Images, seed: int, device: str) -> dict:
     held_out = round(_HELD_OUT * len(images.pixels))
     epochs = max(1, min(_EPOCHS, _SEEN // len(images.pixels)))
+    pixels, labels = images.pixels.to(device), images.labels.to(device)
+
+    def judged(part: Tensor) -> Tensor:
+        return network(pixels[part].float().mul(2 / images.levels).sub(1))
+
     threads = torch.get_num_threads()
     # Sums depend on how they are split; one thread gives the same weights whatever the share.
     torch.set_num_threads(1)
@@ -157,25 +181,18 @@ def _train(network: Classifier, images: Images, seed: int, device: str) -> dict:
             torch.manual_seed(seed)
             for layer in network.children():
                 layer.reset_parameters()
-            order = torch.randperm(len(images.pixels))
             network.to(device)
-            pixels, labels = images.pixels.to(device), images.labels.to(device)
+            order = torch.randperm(len(pixels))
+            test, train = order[:held_out], order[held_out:]
             optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
             for _ in range(epochs):
-                train = order[held_out:]
                 for part in train[torch.randperm(len(train))].split(_BATCH):
                     optimizer.zero_grad()
-                    judged = network(_scaled(pixels[part], images.levels))
-                    F.cross_entropy(judged, labels[part]).backward()
+                    F.cross_entropy(judged(part), labels[part]).backward()
                     optimizer.step()
             with torch.no_grad():
                 right = sum(
-                    int(
-                        (
-                            network(_scaled(pixels[part], images.levels)).argmax(1) == labels[part]
-                        ).sum()
-                    )
-                    for part in order[:held_out].split(1000)
+                    int((judged(part).argmax(1) == labels[part]).sum()) for part in test.split(1000)
                 )
             network.cpu()
     finally:
@@ -186,10 +203,6 @@ def _train(network: Classifier, images: Images, seed: int, device: str) -> dict:
         "held_out": held_out,
         "digest": _digest(network),
     }
-
-
-def _scaled(pixels: Tensor, levels: int) -> Tensor:
-    return pixels.float().mul(2 / levels).sub(1)
 
 
 def _digest(network: Classifier) -> str:

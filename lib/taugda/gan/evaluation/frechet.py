@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features, in float64, by symmetric eigenvalues alone."""
+"""The Fréchet distance between two sets of features, without a matrix root of a product."""
 
 from dataclasses import dataclass
 
@@ -79,19 +79,22 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
 
     Notes
     -----
-    The trace of the root is the sum of the roots of the eigenvalues of R C_a R with R = C_b^(1/2),
-    all of symmetric matrices.  So nothing becomes complex and singular covariances need no
-    correction.
+    With any factors C_a = F_a F_a^T and C_b = F_b F_b^T, the trace of the root is the sum of the
+    singular values of F_a^T F_b: their squares are the eigenvalues of C_a C_b.  So nothing becomes
+    complex and singular covariances need no correction.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"b: expected features of dimension {len(a.mean)}, got {len(b.mean)}")
-    root = _root(b.covariance)
-    overlap = np.sqrt(np.clip(np.linalg.eigvalsh(root @ a.covariance @ root), 0, None)).sum()
+    overlap = np.linalg.svd(_factor(a.covariance).T @ _factor(b.covariance), compute_uv=False).sum()
     gap = float(np.sum((a.mean - b.mean) ** 2))
     total = gap + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
     return max(0.0, float(total))
 
 
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return F with F F^T the covariance: by Cholesky, or by eigenvalues where it is singular."""
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return vectors * np.sqrt(np.clip(values, 0, None))

@@ -1,31 +1,26 @@
 """Distances between generated and real pictures, each under its own name."""
 
-import hashlib
-import io
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taugda import checks
-from taugda.atomic import write_atomic
+from taugda.checks import count as _size
 from taugda.gan.data.images import Images, prepare
-from taugda.gan.evaluation.features import FEATURES, train_classifier
+from taugda.gan.evaluation import inception
+from taugda.gan.evaluation.features import FEATURES, full_float32, train_classifier
 from taugda.gan.evaluation.frechet import Statistics, frechet_distance, statistics
-from taugda.gan.evaluation.inception import DIMENSION, inception, inception_features
-from taugda.gan.loop import to_bytes
+from taugda.gan.evaluation.quantize import quantize
 
-__all__ = ["DISTANCES", "Scorer", "fixed_latents", "relative_distance", "scorer"]
+__all__ = ["DISTANCES", "FeatureScorer", "Scorer", "fixed_latents", "relative", "scorer"]
 
 DISTANCES = ("digits", "classifier", "pixels", "fid")
 _SPLITS = 20  # random halves of the real pictures whose distance is averaged
 Extract = Callable[[Tensor], NDArray[np.float64]]
-Distance = Callable[[Statistics, Statistics], float]
 
 
 def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
@@ -44,18 +39,96 @@ def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
     -------
     Tensor, shape (samples, dimension)
         Standard normal numbers, on the CPU, the same on every device.
-
-    Raises
-    ------
-    ValueError
-        If an argument is no whole number of its range.
     """
-    size = checks.count("samples", samples), checks.count("dimension", dimension)
-    random = torch.Generator().manual_seed(checks.count("seed", seed, least=0))
-    return torch.randn(size, generator=random)
+    size = _size("samples", samples), _size("dimension", dimension)
+    return torch.randn(size, generator=torch.Generator().manual_seed(_size("seed", seed, least=0)))
 
 
-def relative_distance(a: Statistics, real: Statistics) -> float:
+class Scorer(Protocol):
+    """A distance between generated and real pictures.
+
+    Attributes
+    ----------
+    name, label, unit : str
+        What the distance is called, the same for an axis, and its definition in words.
+    provenance : dict
+        What it depends on.
+    """
+
+    name: str
+    label: str
+    unit: str
+    provenance: dict[str, Any]
+
+    def score(self, pictures: Tensor) -> dict[str, float]:
+        """Return distances by name.
+
+        Parameters
+        ----------
+        pictures : Tensor, shape (n, channels, h, w)
+            Numbers in [-1, 1].
+
+        Returns
+        -------
+        dict of str to float
+        """
+        ...
+
+
+class FeatureScorer:
+    """Fréchet distances to real pictures, in units of the real pictures' own spread.
+
+    Parameters
+    ----------
+    name : str
+        What the distance is called.
+    real : mapping of str to Statistics
+        Of the real pictures' features, by the distance's name.
+    extract : mapping of str to callable
+        From pictures in eight bits to features, by the distance's name.
+    provenance : dict
+        Where it came from.
+
+    Attributes
+    ----------
+    name, label, unit : str
+        The distance's name, the same with its unit for an axis, and its definition in words.
+    """
+
+    unit = "100 times Fréchet's distance over the trace of the real pictures' covariance"
+
+    def __init__(
+        self,
+        name: str,
+        real: Mapping[str, Statistics],
+        extract: Mapping[str, Extract],
+        provenance: dict[str, Any],
+    ) -> None:
+        self.name, self.provenance = name, provenance
+        self.label = f"{name} (100: the real spread)"
+        self._real, self._extract = real, extract
+
+    def score(self, pictures: Tensor) -> dict[str, float]:
+        """Return the distances of generated pictures.
+
+        Parameters
+        ----------
+        pictures : Tensor, shape (n, channels, h, w)
+            Numbers in [-1, 1], on any device; rounded to eight bits first.
+
+        Returns
+        -------
+        dict of str to float
+            By name.
+        """
+        rounded = quantize(pictures)
+        return {
+            name: relative(statistics(extract(rounded)), self._real[name])
+            for name, extract in self._extract.items()
+        }
+
+
+def relative(a: Statistics, real: Statistics) -> float:
     """Return 100 times Fréchet's distance over the real features' spread.
 
     Parameters
@@ -71,62 +144,8 @@ def relative_distance(a: Statistics, real: Statistics) -> float:
     return 100 * frechet_distance(a, real) / float(np.trace(real.covariance))
 
 
-class Scorer:
-    """Distances of generated pictures to the same real ones.
-
-    Parameters
-    ----------
-    name, label, unit : str
-        What the first distance is called, the same for an axis, and its definition in words.
-    distance : callable
-        From two `Statistics` to the distance.
-    real : mapping of str to Statistics
-        Of the real pictures' features, by the distance's name.
-    extract : mapping of str to callable
-        From pictures in eight bits to features, by the distance's name.
-    provenance : dict
-        Where it came from.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        label: str,
-        unit: str,
-        distance: Distance,
-        real: Mapping[str, Statistics],
-        extract: Mapping[str, Extract],
-        provenance: dict[str, Any],
-    ) -> None:
-        self.name, self.label, self.unit, self.provenance = name, label, unit, provenance
-        self._distance, self._real, self._extract = distance, real, extract
-
-    def score(self, pictures: Tensor) -> dict[str, float]:
-        """Return the distances of generated pictures.
-
-        Parameters
-        ----------
-        pictures : Tensor, shape (n, channels, h, w)
-            Numbers in [-1, 1], on any device; rounded to eight bits first, as a picture file
-            would.
-
-        Returns
-        -------
-        dict of str to float
-            By name.
-
-        Raises
-        ------
-        ValueError
-            If there are too few pictures or a number is not finite.
-        """
-        if not torch.isfinite(pictures).all():
-            raise ValueError("pictures: expected finite numbers, got some that are not")
-        rounded = to_bytes(pictures)
-        return {
-            name: self._distance(statistics(extract(rounded)), self._real[name])
-            for name, extract in self._extract.items()
-        }
+def _pixels(pictures: Tensor) -> NDArray[np.float64]:
+    return pictures.flatten(1).double().cpu().numpy() / 127.5 - 1
 
 
 def scorer(
@@ -152,15 +171,15 @@ def scorer(
     images : Images
         The real pictures.
     count : int
-        How many of them are compared with, drawn at random where these are not all.
+        How many of them are compared with.
     samples : int
-        How many generated pictures will be scored.
+        How many generated pictures will be compared; too few are refused before any training.
     seed : int
-        Of the draw, the preprocessing and the classifier.
+        Of their draw, their preprocessing and the classifier.
     flip, noise : bool, float
-        Training preprocessing, which FID's real pictures go through, as in the paper.
+        Preprocessing of the real pictures for FID, as in training.
     weights : str, optional
-        File of the Inception weights.
+        File of the Inception weights, for FID; fetched once if none is given.
     device : str
         Where features are computed.
     cache : Path, optional
@@ -169,40 +188,34 @@ def scorer(
     Returns
     -------
     Scorer
+        With ``name``, ``label``, ``unit``, ``provenance`` and ``score(pictures)``.
 
     Raises
     ------
     ValueError
-        If the distance is unknown or not for these pictures, or there are too few pictures.
-    WeightsError
-        If the Inception weights are missing or not the right ones.
+        If the distance is unknown, means nothing on these pictures, or there are too few
+        pictures, real or generated.
+    DataError
+        If the Inception weights cannot be had.
     """
+    _size("samples", samples)
+    _size("count", count)
     n = len(images.pixels)
     if distance not in DISTANCES:
         raise ValueError(f"distance: expected one of {', '.join(DISTANCES)}, got {distance!r}")
-    if checks.count("count", count, least=2) > n:
-        raise ValueError(f"count: expected at most the {n} real pictures there are, got {count}")
-    checks.count("samples", samples, least=2)
-    if distance == "digits" and images.name != "digits":
-        raise ValueError(f"distance: digits is for the data set digits, got {images.name!r}")
+    if not 2 <= count <= n:
+        raise ValueError(f"count: expected from 2 to the {n} real pictures, got {count}")
     if distance == "fid":
         return _fid(images, count, samples, seed, flip, noise, weights, device, cache)
-    return _relative(distance, images, count, seed, device, cache)
-
-
-def _draw(images: Images, count: int, random: torch.Generator) -> Tensor:
-    n = len(images.pixels)
-    return torch.randperm(n, generator=random)[:count] if count < n else torch.arange(n)
-
-
-def _relative(
-    distance: str, images: Images, count: int, seed: int, device: str, cache: Path | None
-) -> Scorer:
+    if samples < 2:
+        raise ValueError(f"samples: expected at least 2 generated pictures, got {samples}")
+    if distance == "digits" and images.name != "digits":
+        raise ValueError(f"distance: digits is for the data set digits, got {images.name!r}")
     random = torch.Generator().manual_seed(seed)
-    chosen = _draw(images, count, random)
-    labels = None if images.labels is None else images.labels[chosen]
+    chosen = torch.randperm(n, generator=random)[:count] if count < n else torch.arange(n)
     provenance: dict[str, Any] = {"data": images.digest, "real_pictures": count, "seed": seed}
-    real = to_bytes(prepare(images.pixels[chosen], images.levels, random, False, 0.0))
+    pixels = images.pixels[chosen]
+    real = quantize(prepare(pixels, images.levels, random, False, 0.0))
     extract: dict[str, Extract] = {}
     name = "pixel distance"
     if distance != "pixels":
@@ -212,57 +225,25 @@ def _relative(
 
         def features(pictures: Tensor) -> NDArray[np.float64]:
             parts = pictures.to(device).split(1000)
-            with torch.no_grad():
+            with torch.no_grad(), full_float32():
                 found = [network.features(part.float().div(127.5).sub(1)) for part in parts]
             return torch.cat(found).double().cpu().numpy()
 
         extract[name] = features
         provenance |= {
-            "classifier": trained.digest,
-            "accuracy": trained.accuracy,
-            "held_out": trained.held_out,
-            "features": FEATURES,
-        }
+            "classifier": trained.digest, "accuracy": trained.accuracy,
+            "held_out": trained.held_out, "features": FEATURES,
+        }  # fmt: skip
     extract["pixel distance"] = _pixels
     stats = {key: statistics(take(real)) for key, take in extract.items()}
-    provenance |= _yardsticks(extract[name], real, labels, stats[name], random)
-    return Scorer(
-        name,
-        f"{name} (100: the real spread)",
-        "100 times Fréchet's distance over the trace of the real pictures' covariance",
-        relative_distance,
-        stats,
-        extract,
-        provenance,
+    provenance |= _yardsticks(
+        extract[name],
+        real,
+        None if images.labels is None else images.labels[chosen],
+        stats[name],
+        random,
     )
-
-
-def _pixels(pictures: Tensor) -> NDArray[np.float64]:
-    return pictures.flatten(1).double().cpu().numpy() / 127.5 - 1
-
-
-def _yardsticks(
-    extract: Extract,
-    real: Tensor,
-    labels: Tensor | None,
-    whole: Statistics,
-    random: torch.Generator,
-) -> dict[str, float]:
-    """Distances that tell what a number means: two halves, and one class left out."""
-    features = extract(real)
-    splits = []
-    for _ in range(_SPLITS):  # one split alone would be a matter of luck
-        order = torch.randperm(len(real), generator=random).numpy()
-        halves = np.array_split(features[order], 2)
-        splits.append(relative_distance(*(statistics(half) for half in halves)))
-    found = {"two_halves": float(np.mean(splits))}
-    if labels is not None:
-        left = [
-            relative_distance(statistics(features[(labels != k).numpy()]), whole)
-            for k in labels.unique()
-        ]
-        found["one_class_left_out"] = float(np.median(left))
-    return found
+    return FeatureScorer(name, stats, extract, provenance)
 
 
 def _fid(
@@ -275,57 +256,44 @@ def _fid(
     weights: str | None,
     device: str,
     cache: Path | None,
-) -> Scorer:
-    if images.name == "digits":
-        raise ValueError("distance: FID means nothing on digits; use the distance digits")
-    for name, number in (("count", count), ("samples", samples)):
-        if number < DIMENSION:
+) -> inception.FID:
+    least = inception.FEATURES
+    if images.pixels.shape[1] != 3:
+        raise ValueError(
+            f"distance: fid is for photographs in colour; Inception's features mean nothing on "
+            f"{images.name}, take another such as digits or pixels"
+        )
+    for name, given in (("count", count), ("samples", samples)):
+        if given < least:
             raise ValueError(
-                f"{name}: FID on {DIMENSION} features expects at least {DIMENSION} pictures, "
-                f"got {number}"
+                f"{name}: expected at least {least} pictures, as many as FID has features, "
+                f"got {given}"
             )
-    network, digest = inception(weights, device)
-    extract = inception_features(network, device)
-    provenance = {
-        "data": images.digest, "real_pictures": count, "seed": seed, "flip": flip, "noise": noise,
-        "weights": digest, "features": DIMENSION,
-    }  # fmt: skip
-
-    def compute() -> Statistics:
-        random = torch.Generator().manual_seed(seed)
-        pixels = images.pixels[_draw(images, count, random)]
-        return statistics(extract(to_bytes(prepare(pixels, images.levels, random, flip, noise))))
-
-    real = _kept(compute, provenance, cache)
-    return Scorer(
-        "FID",
-        "FID",
-        f"Fréchet's distance on {DIMENSION} features of pytorch-fid's Inception, 8-bit pictures",
-        frechet_distance,
-        {"FID": real},
-        {"FID": extract},
-        provenance,
+    network = inception.Inception(weights, device)
+    real, provenance = inception.reference(
+        images, network, count=count, seed=seed, flip=flip, noise=noise, cache=cache
     )
+    return inception.FID(real, network, provenance | {"features": least})
 
 
-def _kept(
-    compute: Callable[[], Statistics], provenance: dict[str, Any], cache: Path | None
-) -> Statistics:
-    """Take reference statistics from the cache, or compute and keep them."""
-    text = json.dumps(provenance, sort_keys=True)
-    if cache is None:
-        return compute()
-    path = cache / f"statistics-{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
-    try:
-        with np.load(path) as kept:
-            if str(kept["provenance"]) == text:
-                return Statistics(kept["mean"], kept["covariance"], int(kept["count"]))
-    except Exception:  # missing, or damaged in any way: they are computed again
-        pass
-    found = compute()
-    buffer = io.BytesIO()
-    np.savez(
-        buffer, mean=found.mean, covariance=found.covariance, count=found.count, provenance=text
-    )
-    write_atomic(path, buffer.getvalue())
+def _yardsticks(
+    extract: Extract,
+    real: Tensor,
+    labels: Tensor | None,
+    whole: Statistics,
+    random: torch.Generator,
+) -> dict[str, float]:
+    """Return distances that tell what a number means: two halves, and one class left out."""
+    features = extract(real)
+    splits = []
+    for _ in range(_SPLITS):  # one split alone would be a matter of luck
+        order = torch.randperm(len(real), generator=random).numpy()
+        halves = np.array_split(features[order], 2)
+        splits.append(relative(*(statistics(half) for half in halves)))
+    found = {"two_halves": float(np.mean(splits))}
+    if labels is not None:
+        left = [
+            relative(statistics(features[(labels != k).numpy()]), whole) for k in labels.unique()
+        ]
+        found["one_class_left_out"] = float(np.median(left))
     return found
