@@ -244,8 +244,11 @@ def _identify_runs(project: Project, stem: str) -> str:
         # Hidden folders are runs at work.
         if isinstance(done, dict) and not path.parent.name.startswith("."):
             finished.append([path.parent.name, (done.get("fingerprint") or {}).get("total")])
+    # As in `taugda.runs.collect`: a run of this checkout stands for its published copy.
+    here = {name for name, _ in finished}
     published = [
         [path.relative_to(project.published).as_posix(), _identify(path)]
         for path in sorted(project.published.glob(f"*/{stem}/*/metrics.json"))
+        if path.parent.name not in here
     ]
     return hashlib.sha256(canonical([finished, published]).encode()).hexdigest()
