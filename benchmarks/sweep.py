@@ -25,10 +25,13 @@ from taugda.runs.files import write_atomic
 from taugda.runs.provenance import machine
 from taugda.runs.tables import bundle
 
+COUNT = """def count(steps):
+    total = 0
+    for number in range(steps):
+        total += number & 3
+    return total"""
 WORK = """begin = time.perf_counter()
-total = 0
-for number in range(steps):
-    total += number & 3
+count(steps)
 run.measure("work", time.perf_counter() - begin)
 run.finish()"""
 RECORD = "import time\nfrom taugda.runs import Run\nrun = Run('01_work', globals())"
@@ -41,7 +44,7 @@ def make_project(root: Path) -> Project:
     write_atomic(project.claims, "")
     parameters = nbformat.v4.new_code_cell("steps: int = 1  # how many\nseed: int = 0  # seed")
     parameters.metadata["tags"] = ["parameters"]
-    cells = [parameters, nbformat.v4.new_code_cell(RECORD), nbformat.v4.new_code_cell(WORK)]
+    cells = [parameters, *map(nbformat.v4.new_code_cell, (RECORD, COUNT, WORK))]
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "x", "language": "python"}
     notebook.metadata["taugda"] = {"kind": "training"}
@@ -51,9 +54,10 @@ def make_project(root: Path) -> Project:
 
 def steps_for(seconds: float) -> int:
     """Count the steps that take so many seconds of processor time here."""
-    begin, total = time.process_time(), 0
-    for number in range(5_000_000):
-        total += number & 3
+    names: dict[str, Any] = {}
+    exec(COUNT, names)
+    begin = time.process_time()
+    names["count"](5_000_000)
     return int(5_000_000 * seconds / (time.process_time() - begin))
 
 
