@@ -87,6 +87,21 @@ def draw_regions():
     return plots.regions(TORUS, labels, TAUS, BOX, equilibria)
 
 
+def draw_sample_grids():
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 3, 8, 8), np.uint8)
+    return plots.sample_grids([("a", plots.contact_sheet(pictures, columns=3))] * 2)
+
+
+def draw_score_against_tau():
+    lines = {"weak": {1.0: [3.0, 4.0], 4.0: [1.0, 2.0]}}
+    return plots.score_against_tau([("digits", lines)], "distance", floor=0.5)
+
+
+def draw_score_curves():
+    runs = {tau: ([1, 10, 100], [[30.0, 3.0, 1.0], [40.0, 2.0, 1.5]]) for tau in (1.0, 4.0)}
+    return plots.score_curves([("digits", runs)], "distance", floor=0.5)
+
+
 def draw_spectra():
     followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
     return plots.spectra(followed, {r"$\tau^*$": 2.0, "far": 99.0}, stability_intervals(ORIGIN))
@@ -126,6 +141,10 @@ def draw_theory_and_practice():
     return plots.theory_and_practice(taus, mus, rates, ridge, slices, runs)
 
 
+def draw_training_losses():
+    return plots.training_losses([1, 2, 3], {"one": [3.0, 2.0, 1.0], "two": [1.0, 2.0, 1.0]})
+
+
 def draw_trajectories():
     return plots.trajectories(
         QUADRATIC, quadratic_paths(), ["1", "5"], [(0, 2), (1, 3)], [(np.zeros(4), "DSE")]
@@ -144,7 +163,7 @@ DRAWINGS = {
 
 
 def test_every_public_picture_is_drawn_here():
-    assert set(DRAWINGS) | {"tau_colours"} == set(plots.__all__)
+    assert set(DRAWINGS) | {"contact_sheet", "tau_colours"} == set(plots.__all__)
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
