@@ -285,13 +285,15 @@ def _yardsticks(
 ) -> dict[str, float]:
     """Return distances that tell what a number means: two halves, and one class left out."""
     features = extract(real)
+    # One split alone would be a matter of luck; in thousands of dimensions more take minutes.
+    few = features.shape[1] <= FEATURES
     splits = []
-    for _ in range(_SPLITS):  # one split alone would be a matter of luck
+    for _ in range(_SPLITS if few else 1):
         order = torch.randperm(len(real), generator=random).numpy()
         halves = np.array_split(features[order], 2)
         splits.append(relative(*(statistics(half) for half in halves)))
     found = {"two_halves": float(np.mean(splits))}
-    if labels is not None:
+    if few and labels is not None:
         left = [
             relative(statistics(features[(labels != k).numpy()]), whole) for k in labels.unique()
         ]
