@@ -55,6 +55,7 @@ def test_runs_that_differ_in_tau_and_seed_are_one_experiment():
     assert found[0].seeds == [0, 1, 2]
     assert found[0].at(20, "d", "0.99")[4.0] == {0: 1.0, 1: 1.1, 2: 1.05}
     assert found[0].at(15, "d", "0.99") == {}
+    assert found[0].at_end("d") == found[0].at(20, "d", "0.99")
     updates, values = found[0].curves("d", "0.99", since=10)[4.0]
     assert updates == [10, 20]
     np.testing.assert_allclose(values, [[10, 1], [11, 1.1], [10.5, 1.05]])

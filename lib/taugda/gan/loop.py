@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,37 +12,15 @@ from torch import Tensor
 from taugda.checks import count
 from taugda.gan.checkpoints import Checkpoints
 from taugda.gan.configuration import Precision
+from taugda.gan.data.images import Batches
 from taugda.gan.evaluation.quantize import quantize
+from taugda.gan.evaluation.scorers import Scorer
 from taugda.gan.training import Losses, Trainer
 
 __all__ = ["Evaluation", "History", "train"]
 
 # On a GPU, looking at the losses makes it wait; so they are looked at once in so many updates.
 _GPU_CHECKS_EVERY = 100
-
-
-class Batches(Protocol):
-    """An endless stream of real pictures whose state can be kept."""
-
-    def __next__(self) -> Tensor:
-        """Return the next batch, shape (batch, channels, resolution, resolution)."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next batches depend on."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        ...
-
-
-class Scorer(Protocol):
-    """A distance between generated and real pictures."""
-
-    def score(self, pictures: Tensor) -> dict[str, float]:
-        """Return distances by name for pictures in [-1, 1]."""
-        ...
 
 
 @dataclass

@@ -87,6 +87,21 @@ class Experiment:
                 found[tau][seed] = values[history["update"].index(update)]
         return {tau: values for tau, values in found.items() if values}
 
+    def at_end(self, score: str) -> dict[float, dict[int, float]]:
+        """Return a score of the longest average after the last update.
+
+        Parameters
+        ----------
+        score : str
+            Name of the score.
+
+        Returns
+        -------
+        dict of float to dict of int to float
+            By tau and seed.
+        """
+        return self.at(self.settings["updates"], score, self.betas[-1])
+
     def curves(
         self, score: str, beta: str, since: int = 0
     ) -> dict[float, tuple[list[int], NDArray[np.float64]]]:
