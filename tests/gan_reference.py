@@ -27,7 +27,7 @@ def stages(p):
 def generate(p, z):
     z = torch.cat([z, torch.sign(p["label"]) * torch.ones_like(z[:, :1])], dim=1)
     x = z @ p["start.weight"].T + p["start.bias"]
-    x = x.reshape(len(z), -1, 4, 4)
+    x = x.reshape(len(z), 4, 4, -1).permute(0, 3, 1, 2)
     for k in range(stages(p)):
         x = block(p, f"blocks.{k}", x).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     x = block(p, f"blocks.{stages(p)}", x)
@@ -38,7 +38,7 @@ def judge(p, x):
     x = block(p, "blocks.0", F.conv2d(x, p["picture.weight"], p["picture.bias"], padding=1))
     for k in range(1, stages(p) + 1):
         x = block(p, f"blocks.{k}", F.avg_pool2d(x, 3, stride=2, padding=1))
-    return (bend(x).reshape(len(x), -1) @ p["end.weight"].T + p["end.bias"]).squeeze(1)
+    return (bend(x).permute(0, 2, 3, 1).reshape(len(x), -1) @ p["end.weight"].T + p["end.bias"]).squeeze(1)
 
 
 def leaves(p):

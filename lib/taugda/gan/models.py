@@ -3,6 +3,8 @@
 The architecture is that of Mescheder, Geiger and Nowozin (2018) without normalization layers, as
 the paper's released code configures it: a 4 x 4 start, one stage for each doubling of the
 resolution, residual branches scaled by 0.1, leaky ReLUs of slope 0.2 before each convolution.
+The linear layers number the units of the 4 x 4 end with the channels last, as the convolutions hold
+them in memory, where the released code numbers them with the channels first.
 """
 
 import itertools
@@ -180,7 +182,8 @@ class Generator(nn.Module):
             Pictures in [-1, 1].
         """
         label = (self.label / self.label.abs()).expand(len(z), 1)
-        x = self.start(torch.cat([z, label], dim=1)).view(len(z), -1, _START, _START)
+        x = self.start(torch.cat([z, label], dim=1))
+        x = x.view(len(z), _START, _START, -1).permute(0, 3, 1, 2)
         last = len(self.blocks) - 1
         for k, block in enumerate(self.blocks):
             x = block(x, _bend, _apply)
@@ -297,4 +300,4 @@ class Discriminator(nn.Module):
             if k:
                 x = F.avg_pool2d(x, 3, stride=2, padding=1)
             x = block(x, bend, apply)
-        return apply(self.end, bend(x.flatten(1))).squeeze(1)
+        return apply(self.end, bend(x.permute(0, 2, 3, 1).flatten(1))).squeeze(1)

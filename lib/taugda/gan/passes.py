@@ -5,7 +5,8 @@ pass.  Write a_l for the input of layer l and d_l for the derivative of D(x) wit
 layer's output.  One forward and one backward pass give a_l, d_l and the slope u = grad_x D(x).
 The derivative of a loss that weighs the judgements with s and of a penalty P(u) is then, for the
 weights of layer l, the correlation of d_l with s a_l + t_l, where t_l is the input of layer l
-when v = dP/du is sent through the network with the slopes of its leaky ReLUs held fixed.  The
+when v = dP/du is sent through the network with the slopes of its leaky ReLUs held fixed.  Where
+nothing is penalized, the backward pass gives s d_l at once, to be correlated with a_l.  The
 weights' part is done once, for real and generated pictures and the penalty together.
 """
 
@@ -80,34 +81,35 @@ def discriminator_gradient(
     pictures = torch.cat(parts).requires_grad_()
     record = Record()
     judged = discriminator(pictures, record)
-    outputs = [output for _, _, output in record.layers]
-    slopes, *cotangents = torch.autograd.grad(judged.sum(), [pictures, *outputs])
-
-    judged = judged.detach().requires_grad_()
-    first, second = judged[:n], judged[n:]
+    free = judged.detach().requires_grad_()
+    first, second = free[:n], free[n:]
     loss = discriminator_loss(*((first, second) if penalty == "R1" else (second, first)))
-    (weight,) = torch.autograd.grad(loss, judged)
+    (weight,) = torch.autograd.grad(loss, free)
+    inside, outside = weight[:n], weight[n:]
+    one = torch.ones_like(inside)
+    outputs = [output for _, _, output in record.layers]
+    slopes, *cotangents = torch.autograd.grad(
+        judged, [pictures, *outputs], torch.cat([one, outside])
+    )
     slope = slopes[:n].detach().requires_grad_()
     size = gradient_penalty(slope, mu, factor)
     (direction,) = torch.autograd.grad(size, slope)
 
     gradients: dict[nn.Parameter, Tensor] = {}
     with torch.no_grad():
-        sent = _times(pictures[:n], weight[:n]) + direction
-        through = discriminator.linearized(sent, weight[:n], [bend[:n] for bend in record.bends])
+        sent = inside.view(-1, 1, 1, 1) * pictures[:n] + direction
+        through = discriminator.linearized(sent, inside, [bend[:n] for bend in record.bends])
+        of_biases = torch.cat([inside, one])
         for (layer, given, _), cotangent, combined in zip(
             record.layers, cotangents, through, strict=True
         ):
-            inputs = torch.cat([combined, _times(given[n:], weight[n:])])
-            gradients[layer.weight] = _weight_gradient(layer, inputs, cotangent)
+            # The pass is over, so its inputs may be overwritten.
+            given[:n] = combined
+            gradients[layer.weight] = _weight_gradient(layer, given, cotangent)
             if layer.bias is not None:
-                gradients[layer.bias] = _bias_gradient(cotangent, weight)
+                gradients[layer.bias] = _bias_gradient(cotangent, of_biases)
     ordered = [gradients[parameter] for parameter in discriminator.parameters()]
     return DiscriminatorGradient(loss.detach(), size.detach(), ordered)
-
-
-def _times(x: Tensor, weight: Tensor) -> Tensor:
-    return x * weight.view(-1, *[1] * (x.ndim - 1))
 
 
 def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:

@@ -42,6 +42,32 @@ class Losses:
     penalty: Tensor
 
 
+class _Vector:
+    """A player's parameters in one piece of memory, so that a step is a few operations."""
+
+    def __init__(self, player: nn.Module) -> None:
+        parameters = list(player.parameters())
+        self.whole = torch.cat([_memory(parameter.detach()) for parameter in parameters])
+        self._gradient = torch.zeros_like(self.whole)
+        self._parts = []
+        start = 0
+        for parameter in parameters:
+            place = parameter.shape, parameter.stride(), start
+            parameter.data = self.whole.as_strided(*place)
+            self._parts.append(self._gradient.as_strided(*place))
+            start += parameter.numel()
+
+    def gather(self, gradient: Sequence[Tensor]) -> Tensor:
+        """Bring the gradients of the parameters into the vector's order."""
+        torch._foreach_copy_(self._parts, list(gradient))
+        return self._gradient
+
+
+def _memory(x: Tensor) -> Tensor:
+    """Return the numbers in the order of memory; a parameter has no gaps."""
+    return x.as_strided((x.numel(),), (1,))
+
+
 class Trainer:
     """Both players with their optimizers and the generator's averages.
 
@@ -79,11 +105,11 @@ class Trainer:
         self.averages = {
             beta: copy.deepcopy(self.generator).requires_grad_(False) for beta in c.averages
         }
+        self._vectors = [_Vector(player) for player in self._players]
+        self._average_vectors = {beta: _Vector(a) for beta, a in self.averages.items()}
         self._optimizers = [
-            torch.optim.RMSprop(
-                player.parameters(), lr=rate, alpha=c.rms_alpha, eps=c.rms_eps, foreach=True
-            )
-            for player, rate in zip(self._players, c.rates(0), strict=True)
+            torch.optim.RMSprop([vector.whole], lr=rate, alpha=c.rms_alpha, eps=c.rms_eps)
+            for vector, rate in zip(self._vectors, c.rates(0), strict=True)
         ]
         self._random = torch.Generator(self.device).manual_seed(c.seed)
         self.updates = 0
@@ -140,17 +166,15 @@ class Trainer:
         if not c.alternating:
             self._step(1, second.gradient)
         self._step(0, gradient)
-        trained = [parameter.detach() for parameter in self.generator.parameters()]
-        for beta, average in self.averages.items():
-            torch._foreach_lerp_(list(average.parameters()), trained, 1 - beta)
+        for beta, average in self._average_vectors.items():
+            average.whole.lerp_(self._vectors[0].whole, 1 - beta)
         self.updates += 1
         return Losses(first, second.loss, second.penalty)
 
     def _step(self, player: int, gradient: Sequence[Tensor]) -> None:
-        for parameter, part in zip(self._players[player].parameters(), gradient, strict=True):
-            parameter.grad = part
+        vector = self._vectors[player]
+        vector.whole.grad = vector.gather(gradient)
         self._optimizers[player].step()
-        self._optimizers[player].zero_grad()
 
     @torch.no_grad()
     def check(self, losses: Losses) -> None:
@@ -168,8 +192,7 @@ class Trainer:
         """
         names = ("generator's loss", "discriminator's loss", "gradient penalty")
         values = [losses.generator, losses.discriminator, losses.penalty]
-        for player in self._players:
-            values.append(torch.stack(torch._foreach_norm(list(player.parameters()))).sum())
+        values += [vector.whole.norm() for vector in self._vectors]
         finite = torch.isfinite(torch.stack(values)).tolist()
         if all(finite):
             return
