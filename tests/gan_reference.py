@@ -38,7 +38,9 @@ def judge(p, x):
     x = block(p, "blocks.0", F.conv2d(x, p["picture.weight"], p["picture.bias"], padding=1))
     for k in range(1, stages(p) + 1):
         x = block(p, f"blocks.{k}", F.avg_pool2d(x, 3, stride=2, padding=1))
-    return (bend(x).permute(0, 2, 3, 1).reshape(len(x), -1) @ p["end.weight"].T + p["end.bias"]).squeeze(1)
+    return (
+        bend(x).permute(0, 2, 3, 1).reshape(len(x), -1) @ p["end.weight"].T + p["end.bias"]
+    ).squeeze(1)
 
 
 def leaves(p):

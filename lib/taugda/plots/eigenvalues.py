@@ -1,6 +1,9 @@
 """Pictures of the spectrum of J_tau and of stability along tau."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from taugda.plots.style import EIGENVALUES, GREY, INK, KINDS, figure_of, styled
-from taugda.stability import Interval, Spectrum
+
+# Pictures are drawn from what they are given; loading the mathematics here takes a second.
+if TYPE_CHECKING:
+    from taugda.stability import Interval, Spectrum
 
 __all__ = [
     "abscissae",

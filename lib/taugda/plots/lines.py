@@ -1,14 +1,20 @@
 """Pictures of numbers: distances over iterations, values against values."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from taugda.games import Game
 from taugda.plots.style import EIGENVALUES, INK, PALE, figure_of, styled, tau_colours
+
+# Pictures are drawn from what they are given; loading the mathematics here takes a second.
+if TYPE_CHECKING:
+    from taugda.games import Game
 
 __all__ = [
     "agreement",

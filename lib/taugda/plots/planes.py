@@ -1,7 +1,9 @@
 """Pictures in the plane of the coordinates: trajectories, flows, basins, the cost's surface."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,21 +13,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from taugda.equilibria import CriticalPoint
-from taugda.games import Game
 from taugda.plots.style import (
     BASINS,
     INK,
     KINDS,
     PALE,
     WIDTH,
-    coordinate_name,
     figure_of,
     kind_handles,
     mark,
     styled,
     tau_colours,
 )
+
+# Pictures are drawn from what they are given; loading the mathematics here takes a second.
+if TYPE_CHECKING:
+    import sympy as sp
+
+    from taugda.equilibria import CriticalPoint
+    from taugda.games import Game
 
 __all__ = ["region_frames", "regions", "surface", "trajectories", "vector_fields"]
 
@@ -76,8 +82,8 @@ def trajectories(
             axis.set_title(titles[panel])
         for point, kind in points:
             mark(axis, np.asarray(point)[i], np.asarray(point)[j], kind)
-        axis.set_xlabel(coordinate_name(game.variables[i]))
-        axis.set_ylabel(coordinate_name(game.variables[j]))
+        axis.set_xlabel(_coordinate(game.variables[i]))
+        axis.set_ylabel(_coordinate(game.variables[j]))
     handles = [
         Line2D([], [], color=c, label=text)
         for c, text in zip(tau_colours(len(paths)), labels, strict=True)
@@ -93,6 +99,13 @@ def _field(game: Game, tau: float, box: Array, density: int = 60) -> tuple[Array
     y = np.linspace(*box[1], density)
     g = game.gradient(np.stack(np.meshgrid(x, y), axis=-1))
     return x, y, -g[..., 0], -tau * g[..., 1]
+
+
+def _coordinate(symbol: sp.Symbol) -> str:
+    """Return a coordinate's name as math text."""
+    from sympy import latex
+
+    return f"${latex(symbol)}$"
 
 
 def _plane(game: Game, name: str, bounds: ArrayLike) -> Array:
@@ -153,7 +166,7 @@ def vector_fields(
         for point, kind in points:
             mark(axis, *np.asarray(point), kind)
         _frame(axis, panel_game, box, rf"$\tau = {tau:g}$" if titles is None else titles[k])
-    axes[0, 0].set_ylabel(coordinate_name(game.variables[1]))
+    axes[0, 0].set_ylabel(_coordinate(game.variables[1]))
     handles = kind_handles([kind for _, kind in points])
     if paths is not None:
         handles += [
@@ -183,7 +196,7 @@ def _frame(axis: Axes, game: Game, box: Array, title: str) -> None:
     axis.set_ylim(*box[1])
     axis.set_aspect("equal" if np.isclose(*np.ptp(box, axis=1)) else "auto")
     axis.set_title(title)
-    axis.set_xlabel(coordinate_name(game.variables[0]))
+    axis.set_xlabel(_coordinate(game.variables[0]))
     axis.grid(False)
     for k, set_ticks in ((0, axis.set_xticks), (1, axis.set_yticks)):
         if game.periods[k] is not None and np.allclose(box[k], (-np.pi, np.pi)):
@@ -229,7 +242,7 @@ def regions(
         )
         _attractors(axis, game, attractors, box)
         _frame(axis, game, box, rf"$\tau = {tau:g}$" if titles is None else titles[panel])
-    axes[0, 0].set_ylabel(coordinate_name(game.variables[1]))
+    axes[0, 0].set_ylabel(_coordinate(game.variables[1]))
     handles = _basin_handles(attractors)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
@@ -279,7 +292,7 @@ def _region_frame(
     )  # fmt: skip
     _attractors(axis, game, attractors, box)
     _frame(axis, game, box, rf"$\tau = {tau:.2f}$")
-    axis.set_ylabel(coordinate_name(game.variables[1]))
+    axis.set_ylabel(_coordinate(game.variables[1]))
     handles = _basin_handles(attractors)
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
@@ -370,8 +383,8 @@ def surface(game: Game, bounds: ArrayLike, points: Sequence[CriticalPoint]) -> F
     for point in points:
         mark(level, *point.x, point.kind)
     for axis in (solid, level):
-        axis.set_xlabel(coordinate_name(game.variables[0]))
-        axis.set_ylabel(coordinate_name(game.variables[1]))
+        axis.set_xlabel(_coordinate(game.variables[0]))
+        axis.set_ylabel(_coordinate(game.variables[1]))
     level.set_aspect("equal")
     level.grid(False)
     figure.legend(

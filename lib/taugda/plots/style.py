@@ -6,7 +6,6 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-import sympy as sp
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -85,11 +84,6 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return styled
-
-
-def coordinate_name(symbol: sp.Symbol) -> str:
-    """Return a coordinate's name as math text."""
-    return f"${sp.latex(symbol)}$"
 
 
 def mark(axes: Axes, x: float, y: float, kind: str, size: float = 9.0) -> None:

@@ -1,6 +1,7 @@
 """Data sets by name."""
 
 import difflib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from taugda.gan.data.celeba import find_celeba
 from taugda.gan.data.cifar10 import read_cifar10
+from taugda.gan.data.errors import DataError
 from taugda.gan.data.images import Images
 from taugda.gan.data.pictures import find_pictures, fit, keep
 from taugda.gan.models import stages
@@ -88,15 +90,23 @@ def load(
 
 
 def _digits() -> Images:
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
+    # scikit-learn's own loader reads the same file, after importing all of it for a second or two.
+    found = find_spec("sklearn")
+    where = found.submodule_search_locations if found else None
+    path = Path(where[0] if where else "sklearn") / "datasets" / "data" / "digits.csv.gz"
+    try:
+        rows = np.loadtxt(path, delimiter=",", dtype=np.int64)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: expected the digits that scikit-learn ships, got: {error}; "
+            "install scikit-learn again"
+        ) from error
     return Images(
-        torch.from_numpy(found.images.astype("uint8")).unsqueeze(1),
+        torch.from_numpy(rows[:, :-1].astype(np.uint8).reshape(-1, 1, 8, 8)),
         16,
         "digits",
         "scikit-learn's handwritten digits, 8 x 8",
-        torch.from_numpy(found.target).long(),
+        torch.from_numpy(rows[:, -1].copy()),
     )
 
 
