@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from test_report import left_status
 
 from taugda.report import build
 from taugda.runs import Project
@@ -180,6 +181,27 @@ def test_a_page_fits_the_screen_and_passes_axe(opened, name, width):
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_the_table_of_unfinished_runs_fits_the_screen_and_passes_axe(toy, browser, width):
+    toy.notebook("01_toy", "run.finish()")
+    toy.write("outputs/runs/01_toy/default.failed/log.txt", "log")
+    moment = "2024-01-02T00:00:00+00:00"
+    left_status(
+        toy, "s", "interrupted", moment,
+        ("default", "failed", 2, moment, f"ValueError: {'long ' * 30}{'$x_1$' * 20}"),
+        ("n=6-x", "running", 1, None, ""), ("n=7-x", "waiting", 0, None, ""),
+    )  # fmt: skip
+    with Visit(browser, build(toy.project), width) as visit:
+        page = visit.page
+        assert page.locator("table.runs tbody tr").count() == 3
+        assert page.get_by_role("link", name="log of 01_toy/default").is_visible()
+        # An error's own words are no mathematics.
+        assert page.locator("table.runs mjx-container").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert violations(page) == []
+        assert visit.errors == []
 
 
 def test_the_checks_would_find_what_they_look_for(browser, tmp_path):

@@ -312,6 +312,150 @@ def test_many_runs_of_a_notebook_are_folded_into_one_table(toy):
     assert not [a for a in other.all("a") if a.get("rel") in ("prev", "next")]
 
 
+# The table of runs
+
+
+def left_status(toy, name, state, updated, *runs):
+    """A status file as a batch leaves it; each run is (run, state, attempts, ended, note)."""
+    keys = ("run", "state", "attempts", "ended", "note")
+    content = {
+        "name": name, "state": state, "host": "elsewhere", "process": 1,
+        "started": "2024-01-01T00:00:00+00:00", "updated": updated, "seconds": 1.0,
+        "seconds_left": None, "counts": {"done": 0, "failed": len(runs)},
+        "runs": [{"notebook": "01_toy", **dict(zip(keys, run, strict=True))} for run in runs],
+    }  # fmt: skip
+    toy.write(f"outputs/status/{name}.json", json.dumps(content))
+
+
+def rows(toy, stem="01_toy"):
+    """The table of a notebook's runs: the cells' texts and the links of each row."""
+    text = build(toy.project).read_text(encoding="utf-8")
+    table = text.partition(f"<caption>Runs of {stem}.</caption>")[2].partition("</table>")[0]
+    found = []
+    for row in table.partition("<tbody>")[2].split("</tr>")[:-1]:
+        cells = [Elements(cell).text.strip() for cell in row.split("<td")[1:]]
+        found.append(([cell.partition(">")[2] or cell for cell in cells], Elements(row).all("a")))
+    return found
+
+
+def finished(toy, **values):
+    from taugda.runs import Run
+
+    run = Run("01_toy", {"n": 3, **values})
+    run.finish()
+    return run.name
+
+
+def test_without_a_status_the_index_says_so(toy):
+    finished_text = "No sweep or other batch has left a status here"
+    toy.notebook("01_toy", "run.finish()")
+    finished(toy)
+    index = Elements(build(toy.project).read_text(encoding="utf-8"))
+    assert finished_text in index.text
+    assert "cannot be told" in index.text
+    assert "Not all runs that were asked for" not in index.text
+    left_status(toy, "s", "finished", "2024-01-02T10:11:12+00:00",
+                ("default", "done", 1, "2024-01-02T10:11:12+00:00", ""))  # fmt: skip
+    index = Elements(build(toy.project).read_text(encoding="utf-8"))
+    assert finished_text not in index.text
+    assert "1 batch of runs left a status. The last one\nis s: finished, 2024-01-02 10:11 UTC" in (
+        index.text
+    )
+    assert "Not all runs that were asked for" not in index.text
+
+
+def test_the_table_of_runs_names_what_failed_was_stopped_or_is_missing(toy):
+    toy.notebook("01_toy", "if n > 4:\n    raise ValueError(f'{n} < $x$ of ' + str(run.project."
+                 "root / 'a'))", "run.finish()")  # fmt: skip
+    toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [3, 4, 5]}\n")
+    assert main(["run", "s.yaml", "-j", "1", "--no-report"]) == 1
+    moment = "2030-01-01T00:00:00+00:00"
+    left_status(
+        toy, "other", "interrupted", moment,
+        ("n=6-x", "running", 1, None, ""), ("n=7-x", "waiting", 0, None, ""),
+        ("n=8-x", "waiting", 1, None, "it was cold"), ("n=9-x", "done", 1, moment, ""),
+    )  # fmt: skip
+    found = rows(toy)
+    names = [cells[0].partition("-")[0] for cells, _ in found]
+    assert names == ["default", "n=4", "n=5", "n=6", "n=7", "n=8", "n=9"]
+    states = [cells[-1] for cells, _ in found]
+    assert states[:2] == ["up to date"] * 2
+    run = found[2][0][0]
+    assert states[2] == (f"failed, in the batch s: ValueError: 5 < $x$ of a (log of 01_toy/{run})")
+    assert states[3:] == [
+        "stopped, in the middle, when the batch other was interrupted",
+        "missing, not begun when the batch other was interrupted",
+        "stopped, in the middle, when the batch other was interrupted: it was cold",
+        "missing, though it was finished once",
+    ]
+    (log,) = found[2][1]
+    path = toy.project.outputs / unquote(log["href"])
+    assert "ValueError" in path.read_text(encoding="utf-8")
+    assert [cells[1:4] for cells, _ in found[2:]] == [["–"] * 3] * 5
+    index = Elements(toy.project.index.read_text(encoding="utf-8"))
+    assert "finished: 1 failed, 2 stopped, 2 missing." in index.text
+    assert "7 runs: 2 finished, 1 failed, 2 stopped, 2 missing" in index.text
+    assert any(attrs.get("class") == "group" and "open" in attrs for attrs in index.all("details"))
+    # The same runs make the same page.
+    before = toy.project.index.read_bytes()
+    build(toy.project)
+    assert toy.project.index.read_bytes() == before
+
+
+def test_a_batch_at_work_and_one_that_is_lost(toy, monkeypatch):
+    toy.notebook("01_toy", "run.finish()")
+    runs = [("n=6-x", "running", 1, None, ""), ("n=7-x", "waiting", 0, None, "")]
+    left_status(toy, "s", "running", "2024-01-02T00:00:00+00:00", *runs)
+    assert [cells[-1] for cells, _ in rows(toy)] == [
+        "stopped, in the middle, when the batch s was lost",
+        "missing, not begun when the batch s was lost",
+    ]
+    monkeypatch.setattr("taugda.runs.status._at_work", lambda content: True)
+    assert [cells[-1] for cells, _ in rows(toy)] == [
+        "running, in the batch s", "waiting, in the batch s"
+    ]  # fmt: skip
+
+
+def test_of_several_batches_the_last_attempt_counts(toy):
+    toy.notebook("01_toy", "run.finish()")
+    early, late, last = (f"2024-01-0{day}T00:00:00+00:00" for day in (1, 2, 3))
+    # The batch that ended last is not the one that was last at the run.
+    left_status(toy, "long", "finished", last, ("n=6-x", "failed", 1, early, "too early"))
+    left_status(toy, "short", "finished", late, ("n=6-x", "failed", 1, late, "late" * 99))
+    ((cells, _),) = rows(toy)
+    assert cells[-1] == f"failed, in the batch short: {('late' * 60)[:-1]}…"
+    # A success since then is all that counts; a failure since then is told beside it.
+    name = finished(toy, n=6)
+    for moment, state in (
+        (early, "stale: made interactively, so there is no executed copy"),
+        ("2100-01-01T00:00:00+00:00", "failed, in the batch long; the results are those of an"),
+    ):
+        left_status(toy, "long", "finished", last, (name, "failed", 1, moment, ""))
+        found = {cells[0]: (cells[-1], links) for cells, links in rows(toy)}
+        assert state in found[name][0]
+        assert ("failed" in found[name][0]) == (moment != early)
+        assert found[name][1][0]["href"].startswith("pages/01_toy--n")
+
+
+def test_a_run_that_failed_and_left_no_status_is_found_by_its_log(toy):
+    toy.notebook("01_toy", "1 / 0")
+    assert main(["run", "toy", "--no-report"]) == 1
+    (toy.project.statuses / "toy.json").unlink()
+    ((cells, (log,)),) = rows(toy)
+    assert cells[-1] == "failed, at its last attempt (log of 01_toy/default)"
+    assert log["href"] == "runs/01_toy/default.failed/log.txt"
+
+
+def test_a_damaged_status_is_passed_over(toy):
+    toy.notebook("01_toy", "run.finish()")
+    finished(toy)
+    toy.write("outputs/status/a.json", "{")
+    toy.write("outputs/status/b.json", "[1]")
+    toy.write("outputs/status/c.json", '{"runs": [1, {}], "counts": null}')
+    toy.write("outputs/status/d.json", '{"runs": 3}')
+    assert [cells[-1].partition(":")[0] for cells, _ in rows(toy)] == ["stale"]
+
+
 def test_a_page_leads_to_the_notebooks_source(site):
     (link,) = {
         a["href"] for a in page(site, "01_toy.html").all("a") if a["href"].endswith(".ipynb")

@@ -1,6 +1,7 @@
 """The report's first page (notebooks, figures, claims, provenance) and the page of all figures."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -9,10 +10,13 @@ from taugda.report import pages
 from taugda.report.entries import Entry
 from taugda.report.figures import read_figures
 from taugda.report.pictures import thumbnails
+from taugda.report.unfinished import STATES, Unfinished, find_unfinished
 from taugda.runs.project import Project, bare_name
 from taugda.runs.provenance import commit
+from taugda.runs.status import read_status
 
 TITLE = "Timescale separation in gradient descent-ascent"
+_FEW = 3  # runs of a notebook that are shown unfolded
 
 
 def contents(
@@ -43,6 +47,8 @@ def contents(
         HTML.
     """
     stems = project.stems()
+    batches = read_status(project)
+    unfinished = find_unfinished(project, batches, entries)
     return (
         pages.templates()
         .get_template("contents.html.j2")
@@ -52,12 +58,13 @@ def contents(
             script=pages.asset("script.js"),
             mathjax=f"pages/mathjax/{_mathjax_name()}",
             notebooks=[_card(project, stem, entries, single_file) for stem in stems],
-            failures=_failures(project),
+            unfinished=_count_states(one.state for one in unfinished),
             figures=_paper_figures(project, entries),
             claims=_groups(project, verdicts, entries),
             counts=_counts(verdicts),
             facts=_facts(project, entries),
-            runs=_runs(project, entries),
+            batches=[_batch(one) for one in batches],
+            runs=_runs(project, entries, unfinished),
             **shared,
         )
     )
@@ -147,18 +154,6 @@ def _card(
     }
 
 
-def _failures(project: Project) -> list[dict[str, str]]:
-    found = sorted(project.runs.glob("*/*.failed/log.txt"))
-    return [
-        {
-            "name": f"{log.parent.parent.name}/{log.parent.name.removesuffix('.failed')}",
-            "address": quote(log.relative_to(project.outputs).as_posix()),
-        }
-        for log in found
-        if not log.parent.name.startswith(".")
-    ]
-
-
 def _paper_figures(project: Project, entries: Sequence[Entry]) -> list[dict[str, str]]:
     main = {entry.stem: entry for entry in entries if entry.is_chapter}
     rows = []
@@ -227,18 +222,52 @@ def _facts(project: Project, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _runs(project: Project, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Group the runs by notebook; many are folded away."""
+def _batch(content: dict[str, Any]) -> dict[str, str]:
+    """One batch in a line, as its status file has it."""
+    return {
+        "name": str(content.get("name")),
+        "state": str(content.get("state")),
+        "updated": _minute(content.get("updated")),
+        "counts": ", ".join(
+            f"{count} {name}" for name, count in content["counts"].items() if count
+        ),
+    }
+
+
+def _runs(
+    project: Project, entries: Sequence[Entry], unfinished: Sequence[Unfinished]
+) -> list[dict[str, Any]]:
+    """Group the runs by notebook, with those that are not as they should be; many are folded."""
     groups = []
     for stem in project.stems():
-        mine = [_run(entry) for entry in entries if entry.stem == stem]
-        if mine:
-            seconds = sum(row["seconds"] for row in mine)
-            groups.append({"stem": stem, "rows": mine, "seconds": seconds})
+        troubles = {one.run: one for one in unfinished if one.stem == stem}
+        mine = [_run(one, troubles.get(one.run)) for one in entries if one.stem == stem]
+        there = {row["run"] for row in mine}
+        rows = mine + [_absent(one) for run, one in troubles.items() if run not in there]
+        rows.sort(key=lambda row: (row["run"] != "default", row["run"]))
+        if rows:
+            groups.append(
+                {
+                    "stem": stem,
+                    "rows": rows,
+                    "seconds": sum(row["seconds"] for row in mine),
+                    "counts": _count_states(
+                        row["trouble"].state if row["trouble"] else "finished" for row in rows
+                    ),
+                    "folded": len(rows) > _FEW and not troubles,
+                }
+            )
     return groups
 
 
-def _run(entry: Entry) -> dict[str, Any]:
+def _count_states(states: Iterable[str]) -> str:
+    """Write how many runs are in which state."""
+    counts = Counter(states)
+    order = ("finished", *STATES)
+    return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
+
+
+def _run(entry: Entry, trouble: Unfinished | None) -> dict[str, Any]:
     seed = entry.provenance.get("seed")
     state = entry.state
     if entry.collection:
@@ -246,8 +275,19 @@ def _run(entry: Entry) -> dict[str, Any]:
     return {
         "run": entry.run,
         "address": _address(entry),
-        "finished": str(entry.done.get("finished", ""))[:16].replace("T", " "),
+        "finished": _minute(entry.done.get("finished")),
         "seconds": float(entry.done.get("duration", 0)),
         "seed": "–" if seed is None else str(seed),
         "state": state,
+        "trouble": trouble,
+        "log": quote(trouble.log) if trouble else "",
     }
+
+
+def _absent(trouble: Unfinished) -> dict[str, Any]:
+    row = {"run": trouble.run, "address": "", "state": "", "log": quote(trouble.log)}
+    return {**row, "trouble": trouble}
+
+
+def _minute(moment: Any) -> str:
+    return str(moment or "")[:16].replace("T", " ")

@@ -33,6 +33,7 @@ class _State:
     since: float | None = None
     seconds: float | None = None
     note: str = ""
+    ended: str | None = None
 
 
 class Status:
@@ -99,6 +100,7 @@ class Status:
         run = self._runs[label]
         run.state = FAILED if outcome.error else DONE
         run.seconds, run.since, run.note = round(outcome.seconds, 3), None, outcome.error
+        run.ended = _now()
         self.write("running")
 
     def attempts(self, label: str) -> int:
@@ -183,6 +185,7 @@ def _entry(run: _State) -> dict[str, Any]:
         "state": run.state,
         "attempts": run.attempts,
         "seconds": run.seconds,
+        "ended": run.ended,
         "note": run.note,
     }
 
@@ -198,22 +201,32 @@ def read_status(project: Project) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        The content of each status file, the latest first: ``name``, ``state`` (``running``,
+        The content of each whole status file, the latest first: ``name``, ``state`` (``running``,
         ``finished``, ``interrupted``, or ``lost`` where the batch is gone without a word),
         ``host``, ``process``, ``started``, ``updated`` (UTC), ``seconds``, ``seconds_left``
         (None if unknown), ``counts`` by state, and ``runs``, each with ``notebook``, ``run``,
         ``state`` (``waiting``, ``running``, ``done``, ``failed``, ``up to date``),
-        ``attempts``, ``seconds``, ``note``.
+        ``attempts``, ``seconds``, ``ended`` (UTC; None where it has not ended in this batch),
+        ``note`` (why it failed or waits).
     """
     found = []
     for path in project.statuses.glob("*.json"):
         content = read_json(path)
-        if not isinstance(content, dict) or path.name.startswith("."):
+        if path.name.startswith(".") or not _is_whole(content):
             continue
         if content.get("state") == "running" and not _at_work(content):
             content["state"] = "lost"
         found.append(content)
     return sorted(found, key=lambda content: str(content.get("updated")), reverse=True)
+
+
+def _is_whole(content: Any) -> bool:
+    return (
+        isinstance(content, dict)
+        and isinstance(content.get("counts"), dict)
+        and isinstance(content.get("runs"), list)
+        and all(isinstance(run, dict) for run in content["runs"])
+    )
 
 
 def batch_name(names: Sequence[str]) -> str:
