@@ -637,5 +637,5 @@ def test_parameters_command_and_dry_run(toy, capsys):
     assert ["taus", "list[float]", "[2.0,", "2.5]", "timescale", "separations"] in lines
     assert main(["run", "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "01_toy/default: missing, would run"
-    assert lines[1].startswith("1 of 1 run to execute; time and disk unknown: no run of this")
+    assert lines[0] == "01_toy/default: missing, would run, no estimate"
+    assert lines[1] == "1 of 1 run to execute; no estimate: nothing comparable has run here"

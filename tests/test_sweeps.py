@@ -11,10 +11,11 @@ from conftest import DONE, PARAMETERS, TRAINING
 from taugda.__main__ import main
 from taugda.runs import ParameterError, Run
 from taugda.runs.estimate import costs, makespan
+from taugda.runs.execute import Outcome
 from taugda.runs.inputs import identities
 from taugda.runs.plan import make_plan
 from taugda.runs.provenance import gpus
-from taugda.runs.status import batch_name, read_status
+from taugda.runs.status import Status, batch_name, read_status
 from taugda.runs.sweep import read_sweep
 
 
@@ -293,6 +294,103 @@ def test_the_plan_tells_time_and_disk_from_what_has_ended(toy, capsys):
     assert last.endswith(" on disk; from updates per second of 1 finished run")
     assert makespan([3.0, 3.0, 2.0, 2.0, 2.0], 2) == 7.0
     assert makespan([], 2) == 0.0
+
+
+WORK = """dataset: str = "digits"  # data set
+device: str = "cpu"  # or cuda
+width: int = 16  # feature maps
+updates: int = 1000  # how many
+seed: int = 0  # seed
+tau: float = 2.0  # timescale separation
+averages: list[float] = [0.99]  # factors
+evaluate_every: int = 100  # updates between two evaluations"""
+
+
+@pytest.fixture
+def ended(toy):
+    """One run of a training notebook that has ended, on digits and a CPU: 50 updates a second."""
+    toy.notebook("01_train", "run.finish()", parameters=WORK)
+    plan = make_plan(toy.project, [("train", {})])
+    write_ended(toy, plan[0], {"updates_per_second": {"value": 50.0}})
+    return toy
+
+
+def write_ended(toy, item, metrics, duration=30.0):
+    for name, content in (
+        ("done.json", {"duration": duration}), ("metrics.json", metrics),
+        ("provenance.json", {"parameters": item.parameters}),
+    ):  # fmt: skip
+        toy.write(f"outputs/runs/{item.stem}/{item.run}/{name}", json.dumps(content))
+
+
+def estimate(toy, **parameters):
+    plan = make_plan(toy.project, [("train", parameters)])
+    (cost,) = costs(toy.project, plan).values()
+    return cost.seconds
+
+
+@pytest.mark.parametrize(
+    ("parameters", "seconds"),
+    [
+        ({"seed": 1}, 20.0),
+        ({"tau": 8.0, "updates": 3000}, 60.0),
+        ({"averages": [0.9], "evaluate_every": 7}, 20.0),
+        ({"device": "cuda"}, None),
+        ({"device": "cuda", "dataset": "cifar10", "width": 64, "updates": 150_000}, None),
+        ({"dataset": "cifar10"}, None),
+        ({"width": 64}, None),
+        ({"averages": [0.9, 0.99]}, None),
+    ],
+)
+def test_an_estimate_comes_from_comparable_runs_or_there_is_none(ended, parameters, seconds):
+    assert estimate(ended, **parameters) == seconds
+
+
+def test_without_a_measured_speed_a_comparable_runs_time_counts(ended):
+    (item,) = make_plan(ended.project, [("train", {"device": "cuda:1"})])
+    write_ended(ended, item, {})
+    assert estimate(ended, device="cuda:1", seed=4) == 30.0
+    assert estimate(ended, device="cuda:0", updates=3000) == 90.0
+    # What is done beside the updates is part of that time.
+    assert estimate(ended, device="cuda:0", evaluate_every=7) is None
+
+
+def test_a_plan_says_what_part_its_estimate_covers(ended, capsys):
+    ended.write(
+        "sweeps/s.yaml", "notebook: train\ngrid: {device: [cpu, cuda], seed: [1, 2], width: [16]}\n"
+    )
+    assert main(["run", "s.yaml", "-j", "1", "--dry-run"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line.partition("would run, ")[2] for line in lines] == [
+        "about 20 s", "about 20 s", "no estimate", "no estimate"
+    ]  # fmt: skip
+    before, _, after = last.partition("B on disk; ")
+    assert before.startswith("4 of 4 runs to execute; 2 of them: about 40 s with 1 at a time; ")
+    assert after == (
+        "from updates per second of 1 finished run; "
+        "no estimate for the other 2: nothing comparable has run here"
+    )
+    assert main(["run", "s.yaml", "--only", "*cuda*", "--dry-run"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == "2 of 2 runs to execute; no estimate: nothing comparable has run here"
+
+
+def test_the_time_left_of_a_batch_follows_from_comparable_runs_only(ended):
+    plan = make_plan(ended.project, [
+        ("train", values) for values in
+        ({"seed": 1}, {"seed": 2, "updates": 3000}, {"device": "cuda", "seed": 1},
+         {"device": "cuda", "seed": 2})
+    ])  # fmt: skip
+    batch = Status(ended.project, "s", plan, costs(ended.project, plan), 1)
+    one, other, *gpu = (item.label for item in plan)
+    assert batch.seconds_left() is None
+    batch.ended(gpu[0], Outcome("01_train", "x", 300.0))
+    assert batch.seconds_left() == 20.0 + 60.0 + 300.0
+    # A CPU run that took twice the estimate says nothing about the GPU's.
+    batch.ended(one, Outcome("01_train", "x", 40.0))
+    assert batch.seconds_left() == 120.0 + 300.0
+    batch.ended(other, Outcome("01_train", "x", 120.0))
+    assert batch.seconds_left() == 300.0
 
 
 def test_the_status_file_says_how_a_batch_stands(toy, capsys):

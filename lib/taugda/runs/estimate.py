@@ -1,4 +1,4 @@
-"""What a plan will cost, judged by the runs that have ended."""
+"""What a plan will cost, judged by runs that have ended and did comparable work; else unknown."""
 
 import heapq
 import statistics
@@ -13,6 +13,15 @@ from taugda.runs.parameters import canonical
 from taugda.runs.plan import Item
 from taugda.runs.project import Project
 
+UNKNOWN = "nothing comparable has run here"
+# The time follows from these, or does not depend on them.
+_SCALED = ("updates", "seed")
+# A training run does this beside its updates, so that it changes nothing about their speed.
+_BESIDE = (
+    "data_path", "download", "distance", "weights", "real_pictures", "samples", "evaluate_every",
+    "evaluate_at", "pictures_at", "checkpoint_every",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -21,7 +30,7 @@ class Cost:
     Parameters
     ----------
     seconds : float or None
-        Wall time; None where no run of the notebook has ended.
+        Wall time; None where no comparable run has ended.
     bytes : float or None
         Size on disk.
     source : str
@@ -30,7 +39,7 @@ class Cost:
 
     seconds: float | None = None
     bytes: float | None = None
-    source: str = "no run of this notebook has ended yet"
+    source: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,9 @@ def costs(project: Project, items: Iterable[Item]) -> dict[str, Cost]:
     Returns
     -------
     dict of str to Cost
-        By label.  A run that has ended before takes as long again.  Otherwise those runs of the
-        notebook count that share most parameters with it; where they state their
-        ``updates_per_second`` and the notebook has a parameter ``updates``, the time follows
-        from these.
+        By label.  A run that has ended before takes as long again.  Otherwise only runs of the
+        notebook count that are comparable with it: where they state their ``updates_per_second``
+        the time follows from that and the parameter ``updates``, else from their own time.
     """
     past: dict[str, list[_Past]] = {}
     found = {}
@@ -91,23 +99,85 @@ def _past(folder: Path) -> list[_Past]:
 
 
 def _cost(item: Item, past: Sequence[_Past]) -> Cost:
-    if not past:
-        return Cost(item.duration, None) if item.duration else Cost()
-    alike = [_alike(item.parameters, run.parameters) for run in past]
-    nearest = [run for run, count in zip(past, alike, strict=True) if count == max(alike)]
-    size = statistics.mean(run.bytes for run in nearest)
+    alike = [run for run in past if comparable(item.parameters, run.parameters)]
+    paced = [run for run in past if run.speed and _same_pace(item.parameters, run.parameters)]
+    near = alike or paced
+    size = statistics.mean(run.bytes for run in near) if near else None
     if item.duration:
         return Cost(item.duration, size, "its former run")
-    updates = item.parameters.get("updates")
-    speeds = [run.speed for run in nearest if run.speed]
-    runs = f"{len(nearest)} finished run{'s' if len(nearest) > 1 else ''}"
-    if isinstance(updates, int) and speeds:
-        return Cost(updates / statistics.median(speeds), size, f"updates per second of {runs}")
-    return Cost(statistics.median(run.seconds for run in nearest), size, f"{runs}")
+    if paced:
+        speed = statistics.median(run.speed for run in paced if run.speed)
+        seconds = item.parameters["updates"] / speed
+        return Cost(seconds, size, f"updates per second of {_count(paced)}")
+    if alike:
+        times = [run.seconds * scale(item.parameters, run.parameters) for run in alike]
+        return Cost(statistics.median(times), size, _count(alike))
+    return Cost()
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
-    return sum(name in other and canonical(one[name]) == canonical(other[name]) for name in one)
+def _count(runs: Sequence[_Past]) -> str:
+    return f"{len(runs)} finished run{'s' if len(runs) > 1 else ''}"
+
+
+def comparable(planned: Mapping[str, Any], past: Mapping[str, Any]) -> bool:
+    """Tell whether a run does the same work as another, but for the number of updates.
+
+    Parameters
+    ----------
+    planned, past : mapping
+        All parameters of the two runs of one notebook.
+
+    Returns
+    -------
+    bool
+        Whether they agree in everything that decides how much work there is: the kind of device,
+        names (the data set, the precision), counts (width, batch, resolution), switches and the
+        lengths of lists.  The seed and the values of real numbers, such as rates and weights,
+        may differ.
+    """
+    return _work(planned) == _work(past)
+
+
+def scale(planned: Mapping[str, Any], past: Mapping[str, Any]) -> float:
+    """Say how many times as long a run takes as a comparable one.
+
+    Parameters
+    ----------
+    planned, past : mapping
+        All parameters of the two runs.
+
+    Returns
+    -------
+    float
+        The ratio of their ``updates``, where they have that parameter; otherwise 1.
+    """
+    mine, theirs = planned.get("updates"), past.get("updates")
+    return mine / theirs if isinstance(mine, int) and isinstance(theirs, int) and theirs else 1.0
+
+
+def _same_pace(planned: Mapping[str, Any], past: Mapping[str, Any]) -> bool:
+    """Tell whether an update of one run takes as long as one of the other."""
+    counted = isinstance(planned.get("updates"), int)
+    return counted and _work(planned, _BESIDE) == _work(past, _BESIDE)
+
+
+def _work(parameters: Mapping[str, Any], left_out: Sequence[str] = ()) -> dict[str, str]:
+    found = {k: v for k, v in parameters.items() if k not in (*_SCALED, *left_out)}
+    # cuda:1 is as fast as cuda:0.
+    if isinstance(found.get("device"), str):
+        found["device"] = found["device"].partition(":")[0]
+    return {name: canonical(_shape(value)) for name, value in found.items()}
+
+
+def _shape(value: Any) -> Any:
+    """Leave out the values of real numbers: they weigh the work, and do not make it more."""
+    if isinstance(value, float):
+        return "real"
+    if isinstance(value, list):
+        return [_shape(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {name: _shape(entry) for name, entry in value.items()}
+    return value
 
 
 def makespan(seconds: Iterable[float], slots: int) -> float:
@@ -158,7 +228,8 @@ def preview(project: Project, items: Sequence[Item], jobs: int, numbered: bool =
         line = f"{item.label}: {item.state}{reason}"
         if item.due:
             seconds = expected[item.label].seconds
-            line += ", would run" + (f", about {show_seconds(seconds)}" if seconds else "")
+            time = "no estimate" if seconds is None else f"about {show_seconds(seconds)}"
+            line += f", would run, {time}"
         lines.append(f"{number:>4}  {line}" if numbered else line)
     count = f"{len(due)} of {len(items)} run{'s' if len(items) != 1 else ''} to execute"
     lines.append("; ".join([count, *_sums([expected[item.label] for item in due], jobs)]))
@@ -166,18 +237,18 @@ def preview(project: Project, items: Sequence[Item], jobs: int, numbered: bool =
 
 
 def _sums(expected: Sequence[Cost], jobs: int) -> list[str]:
-    if not expected:
-        return []
-    timed = [cost.seconds for cost in expected if cost.seconds is not None]
-    sized = [cost.bytes for cost in expected if cost.bytes is not None]
-    sources = list(dict.fromkeys(cost.source for cost in expected))
+    """Sum up, and say what part of the runs the sums cover."""
+    timed = [cost for cost in expected if cost.seconds is not None]
+    sized = [cost.bytes for cost in timed if cost.bytes is not None]
     rest = len(expected) - len(timed)
     if not timed:
-        return [f"time and disk unknown: {sources[0]}"]
-    shown = f"{'at least' if rest else 'about'} {show_seconds(makespan(timed, jobs))}"
-    parts = [f"{shown} with {jobs} at a time"]
+        return [f"no estimate: {UNKNOWN}"] if rest else []
+    total = show_seconds(makespan([cost.seconds for cost in timed if cost.seconds], jobs))
+    parts = [f"{f'{len(timed)} of them: ' if rest else ''}about {total} with {jobs} at a time"]
     if sized:
         parts.append(f"{show_bytes(sum(sized))} on disk")
+    sources = list(dict.fromkeys(cost.source for cost in timed))
+    parts.append(f"from {', '.join(sources[:3])}")
     if rest:
-        parts.append(f"{rest} of unknown length")
-    return [*parts, f"from {', '.join(sources[:3])}"]
+        parts.append(f"no estimate for the other {rest if rest > 1 else 'one'}: {UNKNOWN}")
+    return parts

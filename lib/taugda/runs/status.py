@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from taugda.runs.estimate import Cost, makespan
+from taugda.runs.estimate import Cost, comparable, makespan, scale
 from taugda.runs.execute import Outcome
 from taugda.runs.files import read_json, write_json
 from taugda.runs.lock import alive_here
@@ -131,21 +131,22 @@ class Status:
         return makespan(left, self.slots)
 
     def _expected(self, item: Item) -> float | None:
-        alike = [
-            run.seconds
-            for run in self._runs.values()
-            if run.item.stem == item.stem and run.state == DONE and run.seconds is not None
-        ]
         known = self._costs[item.label].seconds
+        measured, before = [], []
+        for label, run in self._runs.items():
+            same = run.item.stem == item.stem and comparable(item.parameters, run.item.parameters)
+            if same and run.state == DONE and run.seconds is not None:
+                factor = scale(item.parameters, run.item.parameters)
+                measured.append(run.seconds * factor)
+                estimate = self._costs[label].seconds
+                before.append(known if estimate is None else estimate * factor)
+        if not measured:
+            return known
+        if known is None:
+            return sum(measured) / len(measured)
         # What this batch measured itself counts more than what was estimated before it.
-        if alike and known is not None:
-            before = [
-                self._costs[run.item.label].seconds or known
-                for run in self._runs.values()
-                if run.item.stem == item.stem and run.state == DONE and run.seconds is not None
-            ]
-            return known * sum(alike) / sum(before) if sum(before) > 0 else known
-        return sum(alike) / len(alike) if alike else known
+        expected = sum(seconds for seconds in before if seconds is not None)
+        return known * sum(measured) / expected if expected > 0 else known
 
     def write(self, state: str) -> None:
         """Write the file; a disk that is full must not end the batch.
