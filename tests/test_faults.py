@@ -6,6 +6,7 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,10 @@ import time
 import pytest
 
 from taugda.__main__ import main
+from taugda.runs import Run
 from taugda.runs import lock as locks
+from taugda.runs.attempt import attempt
+from taugda.runs.errors import BusyError
 from taugda.runs.files import read_json
 from taugda.runs.lock import Lock
 from taugda.runs.plan import make_plan
@@ -263,6 +267,191 @@ def test_a_process_number_given_anew_is_no_owner(toy):
     lock.path.write_text(json.dumps(content))
     assert Lock(toy.project, "01_toy", "default").acquire() is None
     assert not lock.owned()
+
+
+# Notebooks that are open, outside of any batch
+
+
+VALUES = {"updates": UPDATES, "wait": 0.25, "fail_at": 0}
+OPEN = """import sys
+from taugda.runs import Run
+run = Run("01_train", dict(updates=12, wait=0.25, fail_at=0, seed=int(sys.argv[1])))
+print(run.name, flush=True)
+if input() == "finish":
+    run.finish()
+"""
+
+
+@pytest.fixture
+def opened(sweep):
+    """A function that opens the notebook of a sweep's run in a process of its own."""
+    processes = []
+
+    def open_notebook(seed=0):
+        process = subprocess.Popen(
+            [sys.executable, "-c", OPEN, str(seed)], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        processes.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield open_notebook
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def close(process, word="leave"):
+    """Let an open notebook's process end by itself."""
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+    assert process.wait(60) == 0
+
+
+def lock_file(toy, run):
+    return toy.project.locks / "01_train" / f"{run}.lock"
+
+
+def record(seed=0):
+    return Run("01_train", {**VALUES, "seed": seed})
+
+
+@pytest.mark.parametrize("end", ["leave", "finish", "kill"])
+def test_an_open_notebook_keeps_its_run_to_itself_until_it_ends(sweep, opened, end):
+    process, name = opened()
+    sweep.write(f"outputs/checkpoints/01_train/{name}/state.json", "{}")
+    with pytest.raises(BusyError) as caught:
+        record()
+    (message,) = str(caught.value).splitlines()
+    assert message.startswith(
+        f"01_train/{name}: an open notebook (process {process.pid} on {socket.gethostname()}, since"
+    )
+    assert "shut down the other notebook's kernel, stop the batch with Ctrl-C" in message
+    # The one that was refused has left no trace; another run is free.
+    staging = [path.name for path in (sweep.project.runs / "01_train").iterdir()]
+    assert [str(process.pid) in path for path in staging] == [True]
+    assert (sweep.project.checkpoints / "01_train" / name / "state.json").exists()
+    other = record(seed=1)
+    assert lock_file(sweep, other.name).exists()
+    if end == "kill":
+        process.kill()
+        process.wait()
+    else:
+        close(process, end)
+        assert not lock_file(sweep, name).exists()
+    again = record()
+    assert json.loads(lock_file(sweep, name).read_text())["owner"][0] == os.getpid()
+    again.finish()
+    assert not lock_file(sweep, name).exists()
+
+
+def test_a_batch_leaves_a_run_to_the_notebook_that_is_open(sweep, opened):
+    process, name = opened()
+    plan = make_plan(sweep.project, [("train", {**VALUES, "seed": seed}) for seed in SEEDS])
+    (item,) = (item for item in plan if item.run == name)
+    outcome = attempt(sweep.project, item)
+    assert outcome.busy.startswith(f"an open notebook (process {process.pid} on")
+    assert sweep.ledger("begin") == []
+    batch = start("seeds.yaml", "-j", "1")
+    wait_for(lambda: sweep.ledger("end") == [1])
+    assert sweep.ledger("begin") == [1]
+    close(process)
+    output = finish(batch)
+    assert f"01_train/{name}: an open notebook (process {process.pid}" in output
+    assert "is at work on it; waiting for its end" in output
+    check(sweep)
+
+
+def test_a_notebook_is_refused_the_run_that_a_batch_is_at(sweep):
+    batch = start("seeds.yaml", "-j", "2")
+    wait_for(lambda: len(checkpoints(sweep)) == 2)
+    with pytest.raises(
+        BusyError, match=r"01_train/.*: process \d+ on .* \(since .* UTC\) is at work"
+    ):
+        record()
+    finish(batch)
+    check(sweep)
+
+
+def test_the_cell_that_makes_the_record_can_be_run_again(sweep):
+    first = record()
+    path = lock_file(sweep, first.name)
+    second = record()
+    first.finish()
+    assert path.exists()
+    # As in a notebook, where the name is bound anew.
+    second = record()
+    assert path.exists()
+    second = record(seed=1)
+    assert not path.exists()
+    assert lock_file(sweep, second.name).exists()
+    second.finish()
+    assert list(sweep.project.locks.rglob("*.lock")) == []
+
+
+def test_a_library_that_is_loaded_again_does_not_lock_its_process_out(sweep, monkeypatch):
+    first = record()
+    monkeypatch.setattr("taugda.runs.hold._held", {})
+    second = record()
+    assert lock_file(sweep, second.name).exists()
+    second.finish()
+    assert first.name == second.name
+
+
+def test_a_record_that_cannot_be_made_holds_nothing(sweep, monkeypatch):
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("taugda.runs.record.staging_folder", fail)
+    with pytest.raises(OSError, match="no space left"):
+        record()
+    assert list(sweep.project.locks.rglob("*.lock")) == []
+
+
+def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(sweep):
+    run = record()
+    path = lock_file(sweep, run.name)
+    shutil.rmtree(sweep.project.locks)
+    run.finish()
+    assert sweep.run("01_train", run.name).is_dir()
+    assert not path.exists()
+    done = (sweep.run("01_train", run.name) / "done.json").read_bytes()
+    run = record()
+    path.unlink()
+    other = Lock(sweep.project, "01_train", run.name)
+    assert other.acquire() is None
+    with pytest.raises(BusyError, match=f"process {os.getpid()} on .* is at work on this run"):
+        run.finish()
+    assert (sweep.run("01_train", run.name) / "done.json").read_bytes() == done
+    # It is not finished: when the other one has ended, it can be.
+    other.release()
+    run.finish()
+    assert (sweep.run("01_train", run.name) / "done.json").read_bytes() != done
+
+
+def test_an_open_notebooks_lock_is_kept_fresh(sweep, monkeypatch):
+    monkeypatch.setattr("taugda.runs.hold._EVERY", 0.01)
+    run = record()
+    path = lock_file(sweep, run.name)
+    os.utime(path, (0, 0))
+    wait_for(lambda: path.stat().st_mtime > 0)
+    run.finish()
+
+
+def test_a_forked_child_neither_holds_nor_gives_back(sweep):
+    code = (
+        "import os; from taugda.runs import Run; from taugda.runs.errors import BusyError\n"
+        "values = dict(updates=12, wait=0.25, fail_at=0, seed=0)\n"
+        "run = Run('01_train', values); child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n        Run('01_train', values)\n"
+        "    except BusyError:\n        del run; os._exit(7)\n"
+        "    os._exit(0)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "assert run._hold._held.lock.owned()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert list(sweep.project.locks.rglob("*.lock")) == []
 
 
 # Dask, with scheduler and workers as processes of their own

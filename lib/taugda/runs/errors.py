@@ -9,5 +9,9 @@ class ParameterError(ValueError):
     """A parameter, a parameter file or a parameters cell that cannot be used."""
 
 
+class BusyError(RuntimeError):
+    """Another process is at work on the run."""
+
+
 class EngineError(RuntimeError):
     """What executes the runs of a batch is gone."""

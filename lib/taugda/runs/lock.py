@@ -12,6 +12,7 @@ import socket
 import time
 import uuid
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,11 @@ class Lock:
         The notebook's full name.
     run : str
         The run's name.
+    interactive : bool
+        Whether this process is that of a notebook which is open, and not a batch's.
     """
 
-    def __init__(self, project: Project, stem: str, run: str) -> None:
+    def __init__(self, project: Project, stem: str, run: str, interactive: bool = False) -> None:
         self.path = project.locks / stem / f"{run}.lock"
         self._stop = self.path.with_suffix(".stop")
         self._mine = {
@@ -46,6 +49,8 @@ class Lock:
             "place": _place(),
             "owner": _process(os.getpid()),
             "kernel": None,
+            "interactive": interactive,
+            "since": None,
         }
 
     def owner(self) -> str | None:
@@ -54,7 +59,7 @@ class Lock:
         Returns
         -------
         str or None
-            Host and process of a living owner; None where there is none.
+            Process and host of a living owner, and since when; None where there is none.
         """
         found = read_json(self.path)
         if not self.path.exists() or self._dead(found):
@@ -80,10 +85,13 @@ class Lock:
                 descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
             except FileExistsError:
                 found = read_json(self.path)
+                if self._adopt(found):
+                    return None
                 if not self._dead(found):
                     return _describe(found)
                 self._take_away(found)
                 continue
+            self._mine["since"] = datetime.now(UTC).isoformat(timespec="seconds")
             try:
                 with os.fdopen(descriptor, "w") as file:
                     json.dump(self._mine, file)
@@ -93,6 +101,16 @@ class Lock:
             self._stop.unlink(missing_ok=True)
             return None
         return "several processes that start at this moment"
+
+    def _adopt(self, found: Any) -> bool:
+        """Go on with a lock that an open notebook's own process holds already."""
+        keys = ("place", "owner", "interactive")
+        if not self._mine["interactive"] or not isinstance(found, dict):
+            return False
+        if any(found.get(key) != self._mine[key] for key in keys):
+            return False
+        self._mine = found
+        return True
 
     def beat(self) -> bool:
         """Show that the owner lives.
@@ -175,7 +193,11 @@ class Lock:
 def _describe(found: Any) -> str:
     if not isinstance(found, dict):
         return "a process that starts at this moment"
-    return f"process {(found.get('owner') or [0])[0]} on {found.get('host')}"
+    who = f"process {(found.get('owner') or [0])[0]} on {found.get('host')}"
+    since = f"since {str(found['since'])[:16].replace('T', ' ')} UTC" if found.get("since") else ""
+    if found.get("interactive"):
+        return f"an open notebook ({who}, {since})"
+    return f"{who} ({since})" if since else who
 
 
 def _place() -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from taugda.runs.errors import ParameterError
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_atomic, write_json
 from taugda.runs.fingerprint import kind
 from taugda.runs.format import plain
+from taugda.runs.hold import Hold
 from taugda.runs.inputs import run_fingerprint
 from taugda.runs.parameters import changed, read_notebook, read_parameters, resolve, run_name
 from taugda.runs.project import Project
@@ -46,11 +48,17 @@ class Run:
         If a parameter is missing from the namespace or does not fit its type.
     ProjectError
         If the notebook is unknown.
+    BusyError
+        If another process is at work on the same run; the message says who.
 
     Notes
     -----
     In a batch, the results go to the folder that the batch prepared.  Otherwise they are
     collected in a hidden folder, and `finish` puts them in place of the former results.
+
+    A run outside of a batch takes the run's lock as a batch does, so that no two write into one
+    folder of checkpoints.  `finish` gives it back, and so does the record's end: when the cell
+    that makes it is run with other parameters, or the kernel is shut down.
 
     `checkpoints` is the folder that a training notebook keeps its checkpoints in; the notebook
     makes it.  It outlives attempts that failed or were killed, so that the next attempt of the
@@ -83,10 +91,20 @@ class Run:
         if prepared:
             self.folder = Path(prepared)
         else:
-            self._fingerprint = run_fingerprint(self.project, self.notebook, self.parameters)
-            self._stage()
-            if kind(self.project.notebook(self.notebook)) == "training":
-                checkpoints.prepare(self.checkpoints, self._fingerprint)
+            self._hold = Hold(self.project, self.notebook, self.name)
+            self._release = weakref.finalize(self, self._hold.release)
+            try:
+                self._prepare()
+            except BaseException:
+                # IPython keeps the traceback, and with it this object.
+                self._release()
+                raise
+
+    def _prepare(self) -> None:
+        self._fingerprint = run_fingerprint(self.project, self.notebook, self.parameters)
+        self._stage()
+        if kind(self.project.notebook(self.notebook)) == "training":
+            checkpoints.prepare(self.checkpoints, self._fingerprint)
 
     def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))
@@ -282,8 +300,19 @@ class Run:
         )
 
     def finish(self) -> None:
-        """Write the record; the notebook's last act."""
+        """Write the record; the notebook's last act.
+
+        Raises
+        ------
+        BusyError
+            If the run's lock was lost and another process is at work on the run now; its former
+            results stay.
+        RuntimeError
+            If the run was finished before.
+        """
         self._check_open()
+        if self.mode == "interactive":
+            self._hold.keep()
         details = provenance(self.project, self.parameters)
         details.update(
             notebook=self.notebook,
@@ -297,11 +326,16 @@ class Run:
         write_json(self.folder / "provenance.json", details)
         self._finished = True
         message = f"Results: {self.project.display(self._final)}"
-        if self.mode == "interactive" and not self._publish():
-            message = (
-                f"Kept {self.project.display(self._final)}: a batch made it from the same "
-                "notebook, parameters and library."
-            )
+        if self.mode == "interactive":
+            try:
+                placed = self._publish()
+            finally:
+                self._release()
+            if not placed:
+                message = (
+                    f"Kept {self.project.display(self._final)}: a batch made it from the same "
+                    "notebook, parameters and library."
+                )
         print(message)
 
     def _publish(self) -> bool:
