@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 
 import numpy as np
@@ -178,6 +179,76 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path, monkeypa
     with pytest.raises(DataError, match=r"cannot fetch https.*unreachable\. Put cifar-10-python"):
         data.load("cifar10", path=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
+
+
+FETCH = """import json, os, sys, time
+from pathlib import Path
+from taugda.gan import data
+from taugda.gan.vision import torchvision
+place, archive, sums, md5, how = sys.argv[1:]
+published = torchvision.datasets.CIFAR10
+published.train_list, published.tgz_md5 = json.loads(sums), md5
+
+def fetch(url, folder, name, md5):
+    (folder / name).write_bytes(b"half of it")
+    with Path(archive).with_name("fetches").open("a") as lines:
+        print(os.getpid(), file=lines)
+    deadline = time.monotonic() + 60
+    while not Path(archive).with_name("go").exists():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    if how == "fail":
+        raise OSError("network is unreachable")
+    (folder / name).write_bytes(Path(archive).read_bytes())
+
+torchvision.datasets.utils.download_url = fetch
+print(data.load("cifar10", path=place, download=True).digest)
+"""
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail", "killed"])
+def test_of_two_processes_that_want_a_download_one_fetches_it(cifar10, tmp_path, end):
+    archive, _, _ = cifar10
+    published = torchvision.datasets.CIFAR10
+    place, fetches = tmp_path / "place", archive.with_name("fetches")
+
+    def begin(how):
+        arguments = [place, archive, json.dumps(published.train_list), published.tgz_md5, how]
+        return subprocess.Popen(
+            [sys.executable, "-c", FETCH, *map(str, arguments)], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    first = begin(end)
+    wait_for(fetches.exists)
+    second = begin("succeed")
+    waiting = second.stdout.readline()
+    assert waiting == f"Another process fetches {archive.name}; waiting for it\n"
+    assert len(fetches.read_text().splitlines()) == 1
+    if end == "killed":
+        first.kill()
+        first.wait()
+    archive.with_name("go").touch()
+    outputs = [process.communicate(timeout=60) for process in (first, second)]
+    digest = data.load("cifar10", path=archive).digest
+    assert outputs[1][0] == f"{digest}\n", outputs[1][1]
+    assert first.returncode == {"succeed": 0, "fail": 1, "killed": -9}[end]
+    if end == "succeed":
+        assert outputs[0][0] == f"{digest}\n"
+    if end == "fail":
+        assert "network is unreachable. Put cifar-10-python" in outputs[0][1]
+    # Only what a killed process had half fetched stays, under a hidden name.
+    assert len(fetches.read_text().splitlines()) == (1 if end == "succeed" else 2)
+    names = [path.name for path in place.iterdir()]
+    assert [name for name in names if not name.startswith(".")] == [archive.name]
+    assert len(names) == (2 if end == "killed" else 1)
 
 
 # CelebA

@@ -12,7 +12,7 @@ from taugda.__main__ import main
 from taugda.runs import ParameterError, Run
 from taugda.runs.estimate import costs, makespan
 from taugda.runs.execute import Outcome
-from taugda.runs.inputs import identities
+from taugda.runs.inputs import awaited, identities
 from taugda.runs.plan import make_plan
 from taugda.runs.provenance import gpus
 from taugda.runs.status import Status, batch_name, read_status
@@ -128,6 +128,51 @@ def test_a_run_that_downloads_its_data_is_made_of_them(toy):
     )
     assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
     assert states(toy, ("toy", {"download": True})) == ["up to date"]
+
+
+FETCH = """from taugda.gan.data.fetch import fetch_into
+import time
+root = run.project.root
+(root / f"begun-{n}").touch()
+def get(folder):
+    with (root / "fetches").open("a") as lines:
+        print(n, file=lines)
+    while len(list(root.glob("begun-*"))) < 2:
+        time.sleep(0.05)
+    (folder / "data.bin").write_text("x")
+if not (root / data_path / "data.bin").exists():
+    fetch_into(root / data_path, "data.bin", get, "failed", "Put it there")"""
+
+
+def test_runs_of_a_sweep_that_start_at_once_download_their_data_once(toy):
+    cell = "n: int = 0\ndata_path: str = 'data'\ndownload: bool = True"
+    toy.notebook(
+        "01_toy", FETCH, "run.finish()", parameters=cell, kind="training", data=["data_path"]
+    )
+    toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
+    assert main(["run", "s.yaml", "-j", "2", "--time-limit", "2m", "--no-report"]) == 0
+    assert len((toy.project.root / "fetches").read_text().splitlines()) == 1
+    assert [path.name for path in (toy.project.root / "data").iterdir()] == ["data.bin"]
+    # Whichever found the other's half download, each was made of the data that it waited for.
+    wanted = read_sweep(toy.project, toy.project.sweeps / "s.yaml")
+    assert states(toy, *wanted) == ["up to date"] * 2
+
+
+def test_hidden_files_are_no_data(toy):
+    toy.notebook("01_toy", "run.finish()", parameters="path: str = 'data'", data=["path"])
+    values = {"path": "data"}
+    toy.write("data/.data.bin.lock", "")
+    toy.write("data/.data.bin.1/data.bin", "half of it")
+    assert awaited(toy.project, "01_toy", values)
+    toy.write("data/set/data.bin", "whole")
+    before = identities(toy.project, "01_toy", values)
+    assert not awaited(toy.project, "01_toy", values)
+    shutil.rmtree(toy.project.root / "data" / ".data.bin.1")
+    (toy.project.root / "data" / ".data.bin.lock").unlink()
+    assert identities(toy.project, "01_toy", values) == before
+    toy.write("data/set/data.bin", "other")
+    toy.write("data/set/more.bin", "1")
+    assert identities(toy.project, "01_toy", values) != before
 
 
 def test_notebooks_that_read_in_a_circle_are_refused(toy):

@@ -6,6 +6,7 @@ finished runs it collects.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -146,9 +147,23 @@ def awaited(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
     Returns
     -------
     bool
-        True for a run that has to download its data first.
+        True for a run that has to download its data first: a path is missing, or a folder in
+        which there is nothing yet but what is hidden (a download in progress).
     """
-    return not all(path.exists() for path in data_paths(project, stem, parameters).values())
+    return not all(_there(path) for path in data_paths(project, stem, parameters).values())
+
+
+def _there(path: Path) -> bool:
+    return bool(_visible(path)) if path.is_dir() else path.exists()
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Files below a folder but hidden ones, which nobody reads; downloads come and go as such."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def identities(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -167,7 +182,8 @@ def identities(project: Project, stem: str, parameters: Mapping[str, Any]) -> di
     -------
     dict of str to str
         A file counts with its size and content, a folder with the relative names and sizes of
-        its files, a notebook with what its finished and published runs were made of.
+        its files that are not hidden, a notebook with what its finished and published runs were
+        made of.
     """
     found = {name: _identify(path) for name, path in data_paths(project, stem, parameters).items()}
     for source in reads(project, stem):
@@ -221,8 +237,7 @@ def _names(project: Project, stem: str, key: str) -> list[str]:
 
 def _identify(path: Path) -> str:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        sizes = [[file.relative_to(path).as_posix(), file.stat().st_size] for file in files]
+        sizes = [[f.relative_to(path).as_posix(), f.stat().st_size] for f in _visible(path)]
         return hashlib.sha256(canonical(sizes).encode()).hexdigest()
     try:
         facts = path.stat()

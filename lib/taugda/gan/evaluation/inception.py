@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from taugda.atomic import write_atomic
 from taugda.gan.data.errors import DataError
+from taugda.gan.data.fetch import fetch_into
 from taugda.gan.data.images import Images, prepare
 from taugda.gan.evaluation.features import full_float32
 from taugda.gan.evaluation.frechet import Statistics, frechet_distance, statistics
@@ -107,18 +108,16 @@ class Inception:
 
 def _fetched(url: str) -> Path:
     name = url.rpartition("/")[2]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    if not path.exists():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=_HASH)
-        # Whatever the network, the host or the disk raises, the answer is the same.
-        except Exception as error:
-            raise DataError(
-                f"weights: cannot fetch Inception's weights from {url}: {error}. Put {name} into "
-                f"{path.parent}, or set the parameter weights to the file"
-            ) from error
-    return path
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    if (folder / name).exists():
+        return folder / name
+
+    def get(into: Path) -> None:
+        torch.hub.download_url_to_file(url, str(into / name), hash_prefix=_HASH)
+
+    failed = f"weights: cannot fetch Inception's weights from {url}"
+    advice = f"Put {name} into {folder}, or set the parameter weights to the file"
+    return fetch_into(folder, name, get, failed, advice)
 
 
 class FID:
