@@ -221,6 +221,8 @@ class Run:
         """Write a figure to the run's folder; return its PNG and the width to display it at."""
         png, width = _render_png(figure)
         pdf = io.BytesIO()
+        # The layout that was found for one file serves for the other.
+        figure.set_layout_engine("none")
         # Without its date the file is the same whenever it is made.
         figure.savefig(pdf, format="pdf", bbox_inches="tight", metadata={"CreationDate": None})
         write_atomic(self.folder / "figures" / f"{name}.png", png)
