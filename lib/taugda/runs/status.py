@@ -67,6 +67,7 @@ class Status:
         self._path = _free_path(project.statuses, name)
         self._runs = {item.label: _State(item, WAITING if item.due else SKIPPED) for item in items}
         self._costs = costs
+        self._pairs: dict[tuple[str, str], bool] = {}
         self._begin = time.monotonic()
         self._started = _now()
         self._written = 0.0
@@ -134,8 +135,7 @@ class Status:
         known = self._costs[item.label].seconds
         measured, before = [], []
         for label, run in self._runs.items():
-            same = run.item.stem == item.stem and comparable(item.parameters, run.item.parameters)
-            if same and run.state == DONE and run.seconds is not None:
+            if run.state == DONE and run.seconds is not None and self._alike(item, run.item):
                 factor = scale(item.parameters, run.item.parameters)
                 measured.append(run.seconds * factor)
                 estimate = self._costs[label].seconds
@@ -147,6 +147,14 @@ class Status:
         # What this batch measured itself counts more than what was estimated before it.
         expected = sum(seconds for seconds in before if seconds is not None)
         return known * sum(measured) / expected if expected > 0 else known
+
+    def _alike(self, one: Item, other: Item) -> bool:
+        # Asked every second about every pair of runs.
+        pair = (one.label, other.label)
+        if pair not in self._pairs:
+            same = one.stem == other.stem
+            self._pairs[pair] = same and comparable(one.parameters, other.parameters)
+        return self._pairs[pair]
 
     def write(self, state: str) -> None:
         """Write the file; a disk that is full must not end the batch.
