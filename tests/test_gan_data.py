@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from taugda.gan import data
 from taugda.gan.data import DataError, pictures
@@ -71,6 +72,16 @@ def test_digits_are_scikit_learns():
     assert images.levels == 16 and images.pixels.max() == 16
     assert images.labels.bincount().sum() == 1797 and len(images.labels.unique()) == 10
     assert images.digest.startswith("06aea85d196f05bb")
+    theirs = load_digits()
+    assert np.array_equal(images.pixels[:, 0].numpy(), theirs.images)
+    assert np.array_equal(images.labels.numpy(), theirs.target)
+
+
+def test_digits_that_scikit_learn_does_not_have_are_named(monkeypatch):
+    module = sys.modules["taugda.gan.data.load"]  # the package has a function of this name
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"digits\.csv\.gz: expected the digits that scikit-learn"):
+        data.load("digits")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,15 @@ def test_import_loads_no_heavy_library():
     assert heavy & set(loaded) == set()
 
 
+def test_a_training_notebook_loads_no_symbolic_mathematics():
+    code = (
+        "import sys, json; from taugda import plots; "
+        "from taugda.gan import data, evaluation, loop; "
+        "images = data.load('digits'); print(json.dumps(list(sys.modules)))"
+    )
+    assert {"sympy", "sklearn", "numba"} & set(fresh_python(code)) == set()
+
+
 def test_import_takes_less_than_half_a_second():
     code = (
         "import time, json; start = time.perf_counter(); import taugda; "
