@@ -99,8 +99,9 @@ def _past(folder: Path) -> list[_Past]:
 
 
 def _cost(item: Item, past: Sequence[_Past]) -> Cost:
-    alike = [run for run in past if comparable(item.parameters, run.parameters)]
-    paced = [run for run in past if run.speed and _same_pace(item.parameters, run.parameters)]
+    mine, pace = work(item.parameters), _pace(item.parameters)
+    alike = [run for run in past if work(run.parameters) == mine]
+    paced = [run for run in past if run.speed and pace and _pace(run.parameters) == pace]
     near = alike or paced
     size = statistics.mean(run.bytes for run in near) if near else None
     if item.duration:
@@ -119,23 +120,23 @@ def _count(runs: Sequence[_Past]) -> str:
     return f"{len(runs)} finished run{'s' if len(runs) > 1 else ''}"
 
 
-def comparable(planned: Mapping[str, Any], past: Mapping[str, Any]) -> bool:
-    """Tell whether a run does the same work as another, but for the number of updates.
+def work(parameters: Mapping[str, Any]) -> str:
+    """Say what decides how much work a run is, but for the number of updates.
 
     Parameters
     ----------
-    planned, past : mapping
-        All parameters of the two runs of one notebook.
+    parameters : mapping
+        All parameters of the run.
 
     Returns
     -------
-    bool
-        Whether they agree in everything that decides how much work there is: the kind of device,
+    str
+        Equal for runs of one notebook that are comparable: that agree in the kind of device, in
         names (the data set, the precision), counts (width, batch, resolution), switches and the
         lengths of lists.  The seed and the values of real numbers, such as rates and weights,
         may differ.
     """
-    return _work(planned) == _work(past)
+    return _without(parameters, _SCALED)
 
 
 def scale(planned: Mapping[str, Any], past: Mapping[str, Any]) -> float:
@@ -155,18 +156,18 @@ def scale(planned: Mapping[str, Any], past: Mapping[str, Any]) -> float:
     return mine / theirs if isinstance(mine, int) and isinstance(theirs, int) and theirs else 1.0
 
 
-def _same_pace(planned: Mapping[str, Any], past: Mapping[str, Any]) -> bool:
-    """Tell whether an update of one run takes as long as one of the other."""
-    counted = isinstance(planned.get("updates"), int)
-    return counted and _work(planned, _BESIDE) == _work(past, _BESIDE)
+def _pace(parameters: Mapping[str, Any]) -> str:
+    """Equal for runs whose updates take equally long; empty where no updates are counted."""
+    counted = isinstance(parameters.get("updates"), int)
+    return _without(parameters, (*_SCALED, *_BESIDE)) if counted else ""
 
 
-def _work(parameters: Mapping[str, Any], left_out: Sequence[str] = ()) -> dict[str, str]:
-    found = {k: v for k, v in parameters.items() if k not in (*_SCALED, *left_out)}
+def _without(parameters: Mapping[str, Any], names: Sequence[str]) -> str:
+    found = {name: _shape(value) for name, value in parameters.items() if name not in names}
     # cuda:1 is as fast as cuda:0.
     if isinstance(found.get("device"), str):
         found["device"] = found["device"].partition(":")[0]
-    return {name: canonical(_shape(value)) for name, value in found.items()}
+    return canonical(found)
 
 
 def _shape(value: Any) -> Any:

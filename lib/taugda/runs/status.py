@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from taugda.runs.estimate import Cost, comparable, makespan, scale
+from taugda.runs.estimate import Cost, makespan, scale, work
 from taugda.runs.execute import Outcome
 from taugda.runs.files import read_json, write_json
 from taugda.runs.lock import alive_here
@@ -67,7 +67,8 @@ class Status:
         self._path = _free_path(project.statuses, name)
         self._runs = {item.label: _State(item, WAITING if item.due else SKIPPED) for item in items}
         self._costs = costs
-        self._pairs: dict[tuple[str, str], bool] = {}
+        # Compared every second, for every pair of runs.
+        self._works = {item.label: work(item.parameters) for item in items}
         self._begin = time.monotonic()
         self._started = _now()
         self._written = 0.0
@@ -134,8 +135,10 @@ class Status:
     def _expected(self, item: Item) -> float | None:
         known = self._costs[item.label].seconds
         measured, before = [], []
+        mine = self._works[item.label]
         for label, run in self._runs.items():
-            if run.state == DONE and run.seconds is not None and self._alike(item, run.item):
+            same = run.item.stem == item.stem and self._works[label] == mine
+            if same and run.state == DONE and run.seconds is not None:
                 factor = scale(item.parameters, run.item.parameters)
                 measured.append(run.seconds * factor)
                 estimate = self._costs[label].seconds
@@ -147,14 +150,6 @@ class Status:
         # What this batch measured itself counts more than what was estimated before it.
         expected = sum(seconds for seconds in before if seconds is not None)
         return known * sum(measured) / expected if expected > 0 else known
-
-    def _alike(self, one: Item, other: Item) -> bool:
-        # Asked every second about every pair of runs.
-        pair = (one.label, other.label)
-        if pair not in self._pairs:
-            same = one.stem == other.stem
-            self._pairs[pair] = same and comparable(one.parameters, other.parameters)
-        return self._pairs[pair]
 
     def write(self, state: str) -> None:
         """Write the file; a disk that is full must not end the batch.
