@@ -88,9 +88,9 @@ def discriminator_gradient(
     inside, outside = weight[:n], weight[n:]
     one = torch.ones_like(inside)
     outputs = [output for _, _, output in record.layers]
-    slopes, *cotangents = torch.autograd.grad(
-        judged, [pictures, *outputs], torch.cat([one, outside])
-    )
+    # Weights handed over as `grad_outputs` would do the same; PyTorch imports SymPy for that.
+    weighted = judged @ torch.cat([one, outside])
+    slopes, *cotangents = torch.autograd.grad(weighted, [pictures, *outputs])
     slope = slopes[:n].detach().requires_grad_()
     size = gradient_penalty(slope, mu, factor)
     (direction,) = torch.autograd.grad(size, slope)

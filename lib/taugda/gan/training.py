@@ -43,12 +43,17 @@ class Losses:
 
 
 class _Vector:
-    """A player's parameters in one piece of memory, so that a step is a few operations."""
+    """A player's parameters in one piece of memory, so that a step is a few operations.
+
+    The steps are RMSprop's, as `torch.optim.RMSprop` takes them; making one of those imports
+    PyTorch's compiler, which takes longer than fifty updates on the digits.
+    """
 
     def __init__(self, player: nn.Module) -> None:
         parameters = list(player.parameters())
         self.whole = torch.cat([_memory(parameter.detach()) for parameter in parameters])
         self._gradient = torch.zeros_like(self.whole)
+        self.square = torch.zeros_like(self.whole)  # the running mean of the squared gradient
         self._parts = []
         start = 0
         for parameter in parameters:
@@ -57,10 +62,11 @@ class _Vector:
             self._parts.append(self._gradient.as_strided(*place))
             start += parameter.numel()
 
-    def gather(self, gradient: Sequence[Tensor]) -> Tensor:
-        """Bring the gradients of the parameters into the vector's order."""
+    def step(self, gradient: Sequence[Tensor], rate: float, alpha: float, eps: float) -> None:
+        """Take RMSprop's step along the gradients of the parameters."""
         torch._foreach_copy_(self._parts, list(gradient))
-        return self._gradient
+        self.square.mul_(alpha).addcmul_(self._gradient, self._gradient, value=1 - alpha)
+        self.whole.addcdiv_(self._gradient, self.square.sqrt().add_(eps), value=-rate)
 
 
 def _memory(x: Tensor) -> Tensor:
@@ -69,7 +75,7 @@ def _memory(x: Tensor) -> Tensor:
 
 
 class Trainer:
-    """Both players with their optimizers and the generator's averages.
+    """Both players with the state of their steps and the generator's averages.
 
     Parameters
     ----------
@@ -107,10 +113,6 @@ class Trainer:
         }
         self._vectors = [_Vector(player) for player in self._players]
         self._average_vectors = {beta: _Vector(a) for beta, a in self.averages.items()}
-        self._optimizers = [
-            torch.optim.RMSprop([vector.whole], lr=rate, alpha=c.rms_alpha, eps=c.rms_eps)
-            for vector, rate in zip(self._vectors, c.rates(0), strict=True)
-        ]
         self._random = torch.Generator(self.device).manual_seed(c.seed)
         self.updates = 0
 
@@ -152,8 +154,6 @@ class Trainer:
         first.
         """
         c = self.configuration
-        for optimizer, rate in zip(self._optimizers, c.rates(self.updates), strict=True):
-            optimizer.param_groups[0]["lr"] = rate
         real = real.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             fake = self.generator(z2)
@@ -172,9 +172,9 @@ class Trainer:
         return Losses(first, second.loss, second.penalty)
 
     def _step(self, player: int, gradient: Sequence[Tensor]) -> None:
-        vector = self._vectors[player]
-        vector.whole.grad = vector.gather(gradient)
-        self._optimizers[player].step()
+        c = self.configuration
+        rate = c.rates(self.updates)[player]
+        self._vectors[player].step(gradient, rate, c.rms_alpha, c.rms_eps)
 
     @torch.no_grad()
     def check(self, losses: Losses) -> None:
@@ -246,7 +246,7 @@ class Trainer:
             "updates": self.updates,
             "players": [player.state_dict() for player in self._players],
             "averages": {f"{b}": a.state_dict() for b, a in self.averages.items()},
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "squares": [vector.square for vector in self._vectors],
             "random": self._random.get_state(),
         }
 
@@ -274,7 +274,7 @@ class Trainer:
             player.load_state_dict(part)
         for beta, average in self.averages.items():
             average.load_state_dict(state["averages"][f"{beta}"])
-        for optimizer, part in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(part)
+        for vector, part in zip(self._vectors, state["squares"], strict=True):
+            vector.square.copy_(part)
         self._random.set_state(state["random"])
         self.updates = state["updates"]
