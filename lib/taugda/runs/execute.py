@@ -220,6 +220,8 @@ def _execute_notebook(
             iopub_timeout=_START_TIMEOUT,
             coalesce_streams=True,
             record_timing=False,
+            # Nothing is left to do in the kernel; taking PyTorch apart in order takes it a while.
+            shutdown_kernel="immediate",
             config=config,
         )
     _check(output, staging)

@@ -149,18 +149,19 @@ def module_digests(
         Digest by module name, sorted.
     """
     modules = _modules(package)
+    names = frozenset(modules)
     waiting: list[str] = []
     for source in code:
         tree = _parse_cell(source)
         # A cell that cannot be parsed could import anything.
-        waiting.extend(modules if tree is None else _imports(tree, None, package.name, modules))
+        waiting.extend(names if tree is None else _imports(tree, None, package.name, names))
     found: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
         if name in found or name in ignored:
             continue
         path = modules[name]
-        digest, imported = _read_module(path, path.stat().st_mtime_ns, name, package)
+        digest, imported = _read_module(path, path.stat().st_mtime_ns, name, names)
         found[name] = digest
         waiting.extend(imported)
     return dict(sorted(found.items()))
@@ -188,11 +189,13 @@ def _parse_cell(source: str) -> ast.Module | None:
 
 
 @lru_cache(maxsize=512)
-def _read_module(path: Path, mtime: int, name: str, package: Path) -> tuple[str, tuple[str, ...]]:
+def _read_module(
+    path: Path, mtime: int, name: str, modules: frozenset[str]
+) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     is_package = path.name == "__init__.py"
     here = name if is_package else name.rpartition(".")[0]
-    imported = tuple(sorted(_imports(tree, here, package.name, _modules(package))))
+    imported = tuple(sorted(_imports(tree, here, name.partition(".")[0], modules)))
     _strip_docstrings(tree)
     return _digest(ast.dump(tree)), imported
 
@@ -206,7 +209,7 @@ def _strip_docstrings(tree: ast.Module) -> None:
 
 
 def _imports(
-    tree: ast.Module, here: str | None, package: str, modules: Mapping[str, Path]
+    tree: ast.Module, here: str | None, package: str, modules: Collection[str]
 ) -> set[str]:
     """Library modules that a syntax tree imports, with the packages that contain them."""
     found: set[str] = set()
@@ -233,7 +236,7 @@ def _imports(
     return {name for name in found if name == package or name.startswith(f"{package}.")}
 
 
-def _known(name: str, modules: Mapping[str, Path]) -> Iterator[str]:
+def _known(name: str, modules: Collection[str]) -> Iterator[str]:
     parts = name.split(".")
     for length in range(1, len(parts) + 1):
         prefix = ".".join(parts[:length])
