@@ -197,6 +197,25 @@ def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
             assert (mine - expected).abs().max() <= 1e-9 * expected.abs().max(), name
 
 
+def test_steps_are_those_of_pytorchs_rmsprop():
+    c = configuration()
+    trainer = Trainer(c)
+    theirs = [p.detach().clone().requires_grad_() for p in trainer.discriminator.parameters()]
+    optimizer = torch.optim.RMSprop(theirs, alpha=c.rms_alpha, eps=c.rms_eps)
+    for k in range(5):
+        real, z2, z1 = random_pictures(c, k), trainer.draw(), trainer.draw()
+        found = passes.discriminator_gradient(
+            trainer.discriminator, real, trainer.generator(z2).detach(), c.mu, c.penalty_factor
+        )
+        for parameter, part in zip(theirs, found.gradient, strict=True):
+            parameter.grad = part.clone()
+        optimizer.param_groups[0]["lr"] = c.rates(k)[1]
+        optimizer.step()
+        trainer.update(real, z2, z1)
+        for mine, parameter in zip(trainer.discriminator.parameters(), theirs, strict=True):
+            torch.testing.assert_close(mine, parameter, rtol=1e-6, atol=1e-9)
+
+
 def test_alternating_and_simultaneous_steps_differ():
     ends = []
     for alternating in (True, False):

@@ -43,30 +43,44 @@ class Losses:
 
 
 class _Vector:
-    """A player's parameters in one piece of memory, so that a step is a few operations.
+    """A network's parameters in one piece of memory, so that few operations reach them all."""
 
-    The steps are RMSprop's, as `torch.optim.RMSprop` takes them; making one of those imports
-    PyTorch's compiler, which takes longer than fifty updates on the digits.
-    """
-
-    def __init__(self, player: nn.Module) -> None:
-        parameters = list(player.parameters())
+    def __init__(self, network: nn.Module) -> None:
+        parameters = list(network.parameters())
         self.whole = torch.cat([_memory(parameter.detach()) for parameter in parameters])
-        self._gradient = torch.zeros_like(self.whole)
-        self.square = torch.zeros_like(self.whole)  # the running mean of the squared gradient
-        self._parts = []
+        self._places = []
         start = 0
         for parameter in parameters:
-            place = parameter.shape, parameter.stride(), start
-            parameter.data = self.whole.as_strided(*place)
-            self._parts.append(self._gradient.as_strided(*place))
+            self._places.append((parameter.shape, parameter.stride(), start))
             start += parameter.numel()
+        for parameter, part in zip(parameters, self.parts(self.whole), strict=True):
+            parameter.data = part
 
-    def step(self, gradient: Sequence[Tensor], rate: float, alpha: float, eps: float) -> None:
-        """Take RMSprop's step along the gradients of the parameters."""
-        torch._foreach_copy_(self._parts, list(gradient))
-        self.square.mul_(alpha).addcmul_(self._gradient, self._gradient, value=1 - alpha)
-        self.whole.addcdiv_(self._gradient, self.square.sqrt().add_(eps), value=-rate)
+    def parts(self, whole: Tensor) -> list[Tensor]:
+        """View a vector of the same order as the parameters that it is made of."""
+        return [whole.as_strided(*place) for place in self._places]
+
+
+class _RMSprop(_Vector):
+    """A player's parameters with RMSprop's steps, as `torch.optim.RMSprop` takes them.
+
+    Making one of those imports PyTorch's compiler, which takes longer than fifty updates on the
+    digits.
+    """
+
+    def __init__(self, player: nn.Module, alpha: float, eps: float) -> None:
+        super().__init__(player)
+        self._alpha, self._eps = alpha, eps
+        self._gradient = torch.zeros_like(self.whole)
+        self._gradient_parts = self.parts(self._gradient)
+        self.square = torch.zeros_like(self.whole)  # the running mean of the squared gradient
+
+    def step(self, gradient: Sequence[Tensor], rate: float) -> None:
+        """Take a step along the gradients of the parameters."""
+        torch._foreach_copy_(self._gradient_parts, list(gradient))
+        g = self._gradient
+        self.square.mul_(self._alpha).addcmul_(g, g, value=1 - self._alpha)
+        self.whole.addcdiv_(g, self.square.sqrt().add_(self._eps), value=-rate)
 
 
 def _memory(x: Tensor) -> Tensor:
@@ -111,7 +125,7 @@ class Trainer:
         self.averages = {
             beta: copy.deepcopy(self.generator).requires_grad_(False) for beta in c.averages
         }
-        self._vectors = [_Vector(player) for player in self._players]
+        self._steps = [_RMSprop(player, c.rms_alpha, c.rms_eps) for player in self._players]
         self._average_vectors = {beta: _Vector(a) for beta, a in self.averages.items()}
         self._random = torch.Generator(self.device).manual_seed(c.seed)
         self.updates = 0
@@ -160,21 +174,18 @@ class Trainer:
         second = discriminator_gradient(
             self.discriminator, real, fake, c.mu, c.penalty_factor, c.penalty
         )
+        gamma1, gamma2 = c.rates(self.updates)
+        step1, step2 = (player.step for player in self._steps)
         if c.alternating:
-            self._step(1, second.gradient)
+            step2(second.gradient, gamma2)
         first, gradient = generator_gradient(self.generator, self.discriminator, z1, c.loss)
         if not c.alternating:
-            self._step(1, second.gradient)
-        self._step(0, gradient)
+            step2(second.gradient, gamma2)
+        step1(gradient, gamma1)
         for beta, average in self._average_vectors.items():
-            average.whole.lerp_(self._vectors[0].whole, 1 - beta)
+            average.whole.lerp_(self._steps[0].whole, 1 - beta)
         self.updates += 1
         return Losses(first, second.loss, second.penalty)
-
-    def _step(self, player: int, gradient: Sequence[Tensor]) -> None:
-        c = self.configuration
-        rate = c.rates(self.updates)[player]
-        self._vectors[player].step(gradient, rate, c.rms_alpha, c.rms_eps)
 
     @torch.no_grad()
     def check(self, losses: Losses) -> None:
@@ -192,7 +203,7 @@ class Trainer:
         """
         names = ("generator's loss", "discriminator's loss", "gradient penalty")
         values = [losses.generator, losses.discriminator, losses.penalty]
-        values += [vector.whole.norm() for vector in self._vectors]
+        values += [player.whole.norm() for player in self._steps]
         finite = torch.isfinite(torch.stack(values)).tolist()
         if all(finite):
             return
@@ -246,7 +257,7 @@ class Trainer:
             "updates": self.updates,
             "players": [player.state_dict() for player in self._players],
             "averages": {f"{b}": a.state_dict() for b, a in self.averages.items()},
-            "squares": [vector.square for vector in self._vectors],
+            "squares": [player.square for player in self._steps],
             "random": self._random.get_state(),
         }
 
@@ -274,7 +285,7 @@ class Trainer:
             player.load_state_dict(part)
         for beta, average in self.averages.items():
             average.load_state_dict(state["averages"][f"{beta}"])
-        for vector, part in zip(self._vectors, state["squares"], strict=True):
-            vector.square.copy_(part)
+        for player, part in zip(self._steps, state["squares"], strict=True):
+            player.square.copy_(part)
         self._random.set_state(state["random"])
         self.updates = state["updates"]
