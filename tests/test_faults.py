@@ -415,18 +415,20 @@ def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(sweep):
     run.finish()
     assert sweep.run("01_train", run.name).is_dir()
     assert not path.exists()
-    done = (sweep.run("01_train", run.name) / "done.json").read_bytes()
+    metrics = sweep.run("01_train", run.name) / "metrics.json"
+    assert json.loads(metrics.read_text()) == {}
     run = record()
+    run.measure("attempt", 2)
     path.unlink()
     other = Lock(sweep.project, "01_train", run.name)
     assert other.acquire() is None
     with pytest.raises(BusyError, match=f"process {os.getpid()} on .* is at work on this run"):
         run.finish()
-    assert (sweep.run("01_train", run.name) / "done.json").read_bytes() == done
+    assert json.loads(metrics.read_text()) == {}
     # It is not finished: when the other one has ended, it can be.
     other.release()
     run.finish()
-    assert (sweep.run("01_train", run.name) / "done.json").read_bytes() != done
+    assert json.loads(metrics.read_text()) == {"attempt": {"value": 2}}
 
 
 def test_an_open_notebooks_lock_is_kept_fresh(sweep, monkeypatch):
