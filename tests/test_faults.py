@@ -465,6 +465,8 @@ class Cluster:
         self.start()
 
     def start(self):
+        import distributed
+
         path = self.folder / "scheduler.json"
         path.unlink(missing_ok=True)
         self.processes = [
@@ -473,8 +475,8 @@ class Cluster:
                          "--nthreads", "1", "--memory-limit", "0", "--local-directory",
                          str(self.folder)) for _ in range(2)),
         ]  # fmt: skip
-        wait_for(path.exists)
-        self.address = json.loads(path.read_text())["address"]
+        # The scheduler may be writing it at this moment; its own workers read it so, too.
+        self.address = distributed.utils.json_load_robust(path, timeout=60)["address"]
 
     def _dask(self, command, *arguments):
         full = [sys.executable, "-m", "dask", command, *arguments, "--host", "127.0.0.1",
