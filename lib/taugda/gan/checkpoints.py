@@ -1,20 +1,14 @@
-"""Checkpoints that are whole or not there, and are checked before they are trusted."""
+"""The last checkpoints of a training run, checked before they are trusted."""
 
-import hashlib
-import io
 import re
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from taugda.atomic import write_atomic
 from taugda.checks import count
+from taugda.gan import store
 
 __all__ = ["CheckpointError", "Checkpoints"]
-
-_MARK = b"taugda checkpoint 1\n"
-_DIGEST = hashlib.sha256().digest_size
 
 
 class CheckpointError(RuntimeError):
@@ -35,10 +29,6 @@ class Checkpoints:
     ----------
     damaged : list of str
         What `load` passed over, a phrase each.
-
-    Notes
-    -----
-    A file holds a mark, the SHA-256 of what follows, and what ``torch.save`` wrote.
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
@@ -46,32 +36,11 @@ class Checkpoints:
         self.keep = count("keep", keep)
         self.damaged: list[str] = []
 
-    def save(self, update: int, state: dict[str, Any]) -> Path:
-        """Write a checkpoint, then drop the oldest.
-
-        Parameters
-        ----------
-        update : int
-            Updates done.
-        state : dict
-            Tensors and plain values.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        CheckpointError
-            If it cannot be written; the earlier ones stay.
-        """
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getvalue()
-        path = self.folder / f"update-{update:09d}.pt"
+    def save(self, update: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint, then drop the oldest; where it cannot be, the earlier ones stay."""
+        content = store.packed(state)
         try:
-            write_atomic(path, _MARK + hashlib.sha256(content).digest() + content)
+            write_atomic(self.folder / f"update-{update:09d}.pt", content)
         except OSError as error:
             kept = self._paths()
             rest = f"the run goes on from {kept[0].name} when it is started again" if kept else ""
@@ -83,19 +52,12 @@ class Checkpoints:
         # A killed process may have left a part of a file; a run has one process at a time.
         for old in [*self._paths()[self.keep :], *self.folder.glob(".update-*.tmp")]:
             old.unlink(missing_ok=True)
-        return path
 
     def load(self) -> dict[str, Any] | None:
-        """Read the newest checkpoint that is whole, its tensors on the CPU.
-
-        Returns
-        -------
-        dict or None
-            The state; None where there is no whole checkpoint.
-        """
+        """Read the newest checkpoint that is whole, its tensors on the CPU; None without one."""
         self.damaged = []
         for path in self._paths():
-            state = _read(path)
+            state = store.read(path)
             if state is not None:
                 return state
             self.damaged.append(f"{path.name} is damaged")
@@ -104,15 +66,3 @@ class Checkpoints:
     def _paths(self) -> list[Path]:
         found = [p for p in self.folder.glob("update-*.pt") if re.fullmatch(r"update-\d+", p.stem)]
         return sorted(found, reverse=True)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    head = len(_MARK) + _DIGEST
-    content = data[head:]
-    if data[:head] != _MARK + hashlib.sha256(content).digest():
-        return None
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -5,16 +5,18 @@ code where the text is silent or differs (the decay, the penalty's factor, the o
 """
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
 from taugda.checks import count, positive
+from taugda.gan.gradients import GENERATOR_LOSSES, PENALTIES, Loss, Penalty
 from taugda.gan.models import stages
-from taugda.gan.objectives import GENERATOR_LOSSES, PENALTIES, Loss, Penalty
 
-__all__ = ["PRECISIONS", "Configuration", "Precision"]
+__all__ = ["Configuration", "arithmetic"]
 
 Precision = Literal["float32", "tf32", "float64"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "float64")
@@ -149,15 +151,20 @@ class Configuration:
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def plain(self) -> dict[str, Any]:
-        """Return the settings as plain data.
+        """Return the settings as plain data, by name."""
+        return dataclasses.asdict(self) | {"averages": list(self.averages)}
 
-        Returns
-        -------
-        dict
-            Values by name.
-        """
-        found = dataclasses.asdict(self)
-        return found | {"averages": list(self.averages)}
+
+@contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """Allow TF32 where it is asked for, and only there: cuDNN would use it by default."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -1,51 +1,77 @@
 """Many training runs together: experiments, tables, and tests of the paper's claims over seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import stats
 
+from taugda.gan import paper
+
 __all__ = [
-    "Experiment",
-    "Finding",
-    "experiments",
-    "family",
-    "interplay",
-    "judge",
-    "larger_is_worse",
-    "paper_layout",
-    "summary",
-]
+    "Experiment", "Family", "Finding", "Judged", "beside_paper", "experiments", "family",
+    "interplay", "judge", "larger_is_worse", "overview", "summary",
+]  # fmt: skip
 
 LEVEL = 0.05  # of the tests
+STATEMENTS = {
+    "slowest_worst": r"$\tau = 1$ is worst",
+    "moderate_best": r"a moderate $\tau$ is best",
+    "more_not_better": r"more is not always better",
+}
+INTERPLAY = r"a large $\tau$ costs more where $\mu$ is larger"
+NOT_RUN = "not run"
 # What may differ between two runs of one experiment: the varied settings, and those that say
 # where and how a run is made and looked at rather than what it is.
-_VARIED = ("tau", "seed")
-_INCIDENTAL = (
-    "checkpoint_every", "data_path", "device", "download", "pictures_at", "precision", "weights",
-)  # fmt: skip
+_FREE = {"tau", "seed", "checkpoint_every", "data_path", "device", "download", "pictures_at",
+         "precision", "weights"}  # fmt: skip
+# What may differ between those of one family besides; how often a run is looked at changes nothing.
+_FREE_IN_FAMILY = {*_FREE, "mu", "evaluate_at", "evaluate_every"}
+Scores = Mapping[float, Mapping[int, float]]  # a distance, smaller is better, by tau and seed
+
+
+class Finished(Protocol):
+    """What is asked of a finished run: `taugda.record.Finished`, say."""
+
+    name: str
+    folder: Path
+    collection: str
+    parameters: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+class Finding(NamedTuple):
+    """What a test over seeds says: True supported, False contradicted, None undecided; p-value."""
+
+    holds: bool | None
+    p: float | None
+    seeds: int
+
+    @property
+    def word(self) -> str:
+        """What a table says of it."""
+        return {True: "supported", False: "contradicted", None: "undecided"}[self.holds]
+
+
+@dataclass
+class Judged:
+    """Rows of a table, and what to measure: values with uncertainties (or None) by metric."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    measured: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    complete: bool = True  # whether the runs are here
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Training runs that differ in tau and seed alone.
-
-    Parameters
-    ----------
-    settings : dict
-        The parameters that they share.
-    runs : dict of (float, int) to dict
-        The ``history`` of each run by its tau and seed: ``update`` and ``scores``.
-    names : dict of (float, int) to str
-        The runs' names.
-    """
+    """Finished training runs that differ in tau and seed alone, by tau and seed."""
 
     settings: dict[str, Any]
-    runs: dict[tuple[float, int], dict[str, Any]]
-    names: dict[tuple[float, int], str]
+    runs: dict[tuple[float, int], Finished]
 
     @property
     def taus(self) -> list[float]:
@@ -63,118 +89,161 @@ class Experiment:
         """Averages that were kept, as text."""
         return [f"{beta}" for beta in self.settings["averages"]]
 
+    @property
+    def scores(self) -> list[str]:
+        """Names of the distances that were taken."""
+        return sorted({score for _, _, h in self._histories() for score in h["scores"]})
+
+    def _histories(self) -> list[tuple[float, int, dict[str, Any]]]:
+        return [(*key, run.metrics["history"]) for key, run in sorted(self.runs.items())]
+
     def at(self, update: int, score: str, beta: str) -> dict[float, dict[int, float]]:
-        """Return a score after some updates.
-
-        Parameters
-        ----------
-        update : int
-            Updates done.
-        score : str
-            Name of the score.
-        beta : str
-            Which average.
-
-        Returns
-        -------
-        dict of float to dict of int to float
-            By tau and seed; runs that were not evaluated there are left out.
-        """
-        found: dict[float, dict[int, float]] = {tau: {} for tau in self.taus}
-        for (tau, seed), history in sorted(self.runs.items()):
+        """Return a score after some updates by tau and seed, of the runs that have it."""
+        found: dict[float, dict[int, float]] = {}
+        for tau, seed, history in self._histories():
             values = history["scores"].get(score, {}).get(beta)
             if values is not None and update in history["update"]:
-                found[tau][seed] = values[history["update"].index(update)]
-        return {tau: values for tau, values in found.items() if values}
+                found.setdefault(tau, {})[seed] = values[history["update"].index(update)]
+        return found
 
     def at_end(self, score: str) -> dict[float, dict[int, float]]:
-        """Return a score of the longest average after the last update.
-
-        Parameters
-        ----------
-        score : str
-            Name of the score.
-
-        Returns
-        -------
-        dict of float to dict of int to float
-            By tau and seed.
-        """
+        """Return a score of the longest average after the last update, by tau and seed."""
         return self.at(self.settings["updates"], score, self.betas[-1])
 
     def curves(
         self, score: str, beta: str, since: int = 0
     ) -> dict[float, tuple[list[int], NDArray[np.float64]]]:
-        """Return a score along training.
-
-        Parameters
-        ----------
-        score : str
-            Name of the score.
-        beta : str
-            Which average.
-        since : int
-            First update to take.
-
-        Returns
-        -------
-        dict of float to (list of int, ndarray of shape (seeds, evaluations))
-            By tau, at the updates that all its seeds were evaluated at.
-        """
+        """Return by tau the updates that all seeds were scored at, and the scores, a row a seed."""
         found = {}
         for tau in self.taus:
-            mine = [h for (t, _), h in sorted(self.runs.items()) if t == tau]
+            mine = [h for t, _, h in self._histories() if t == tau]
             shared = set.intersection(*(set(history["update"]) for history in mine))
             updates = sorted(update for update in shared if update >= since)
-            rows = [
-                [h["scores"][score][beta][h["update"].index(update)] for update in updates]
-                for h in mine
-            ]
+            places = [[h["update"].index(update) for update in updates] for h in mine]
+            rows = [[h["scores"][score][beta][k] for k in p] for h, p in zip(mine, places, strict=True)]
             found[tau] = (updates, np.array(rows))
         return found
 
+    def layout(
+        self, score: str, update: int | None = None, theirs: paper.Table | None = None
+    ) -> list[dict[str, str]]:
+        """Write the rows of a table in the paper's layout, with the paper's own under each.
 
-def experiments(
-    runs: Iterable[tuple[str, Mapping[str, Any], Mapping[str, Any]]],
-) -> list[Experiment]:
-    """Sort training runs into experiments.
+        A row an average, a column a tau: mean ± standard error (number of seeds) after an update,
+        the last if none is given.
+        """
+        rows = []
+        for beta in self.betas:
+            row = {r"$\beta$": beta, "whose": "measured"} | {_column(tau): "" for tau in self.taus}
+            scores = self.at(update or self.settings["updates"], score, beta)
+            for tau, values in scores.items():
+                mean, error, seeds = summary(values)
+                spread = f" ± {error:.2f}" if seeds > 1 else ""
+                row[_column(tau)] = f"{mean:.2f}{spread} ({seeds})"
+            rows.append(row)
+            if theirs and float(beta) in theirs:
+                rows.append(_papers_row(float(beta), theirs))
+        return rows
+
+    def sheets(self, figure: str = "samples") -> tuple[int | None, dict[float, NDArray[np.uint8]]]:
+        """Return a seed that all have and, by tau, the picture of that name that its run left."""
+        seed = self.seeds[0] if self.seeds else None
+        paths = {
+            tau: self.runs[tau, seed].folder / "figures" / f"{figure}.png"
+            for tau in self.taus
+            if (tau, seed) in self.runs
+        }
+        return seed, {t: np.asarray(Image.open(p)) for t, p in paths.items() if p.is_file()}
+
+
+class Family(dict[float, Experiment]):
+    """Experiments that differ in mu alone, by mu, and what a page shows of them."""
+
+    @property
+    def floor(self) -> float | None:
+        """Distance between two halves of the real pictures, below which nothing can be told."""
+        runs = [run for experiment in self.values() for run in experiment.runs.values()]
+        known = [run.metrics["score_provenance"].get("two_halves") for run in runs]
+        return next((value for value in known if value is not None), None)
+
+    def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
+        """Return curves along training for `plots.score_curves`, a panel for each mu and average."""
+        return [
+            (rf"$\mu = {mu:g}$, $\beta = {beta}$", e.curves(score, beta, since))
+            for mu, e in self.items()
+            for beta in e.betas
+        ]
+
+    def ends(self, score: str) -> dict[str, dict[float, list[float]]]:
+        """Return scores at the end by mu and tau for `plots.score_against_tau`, one a seed."""
+        found = {mu: experiment.at_end(score) for mu, experiment in self.items()}
+        return {
+            rf"$\mu = {mu:g}$": {tau: list(values.values()) for tau, values in scores.items()}
+            for mu, scores in found.items()
+        }
+
+    def means(self, *scores: str) -> list[dict[str, Any]]:
+        """Return rows with the mean of each score after the last update."""
+        return [
+            {r"$\mu$": mu, "distance": score} | _means(e.at_end(score))
+            for mu, e in self.items()
+            for score in scores
+        ]
+
+    def early(self, score: str, update: int) -> list[dict[str, Any]]:
+        """Return rows that say whether the largest tau is worst so early."""
+        rows = []
+        for mu, experiment in self.items():
+            scores = experiment.at(update, score, experiment.betas[-1])
+            if len(scores) > 1:
+                finding = larger_is_worse(scores)
+                said = {"the largest is worse than the smallest": finding.word}
+                rows.append({r"$\mu$": mu} | _means(scores) | said | {"p": _short(finding.p)})
+        return rows
+
+    def statements(self, score: str, name: str) -> Judged:
+        """Test the paper's statements on a score: ``{name}_mu{mu}_{statement}``, the interplay."""
+        judged = Judged()
+        ends = {mu: experiment.at_end(score) for mu, experiment in self.items()}
+        for mu in sorted({*ends, *paper.MUS}):
+            scores = ends.get(mu, {})
+            findings = judge(scores) if len(scores) > 2 else {}
+            for statement, finding in findings.items():
+                judged.rows.append(_row(STATEMENTS[statement], mu, finding))
+            judged.measured |= _measured(f"{name}_mu{mu:g}", findings)
+        low, high = sorted(paper.MUS)
+        mixed = interplay(ends[low], ends[high]) if {low, high} <= set(ends) else None
+        if mixed:
+            judged.rows.append(_row(INTERPLAY, f"{low:g} and {high:g}", mixed))
+        judged.measured[f"{name}_interplay"] = (mixed.holds if mixed else NOT_RUN, None)
+        return judged
+
+
+def experiments(runs: Iterable[Finished]) -> list[Experiment]:
+    """Sort finished training runs into experiments.
 
     Parameters
     ----------
-    runs : iterable of (str, mapping, mapping)
-        Name, parameters and ``history`` of each.
+    runs : iterable of Finished
+        With ``name``, ``folder``, ``collection``, ``parameters`` and ``metrics``, of which
+        ``history`` is read, and ``score_provenance``.
 
     Returns
     -------
     list of Experiment
-        Ordered by data set, then by mu, gamma1 and the number of updates.
+        Runs that differ in tau and seed alone (or in where they were made) are one; ordered by data
+        set, then by the number of updates, gamma1 and mu.
     """
     groups: dict[str, Experiment] = {}
-    for name, parameters, history in runs:
-        shared = {
-            key: value
-            for key, value in parameters.items()
-            if key not in _VARIED and key not in _INCIDENTAL
-        }
-        group = groups.setdefault(repr(sorted(shared.items())), Experiment(shared, {}, {}))
-        key = float(parameters["tau"]), int(parameters["seed"])
-        group.runs[key], group.names[key] = dict(history), name
-    return sorted(
-        groups.values(),
-        key=lambda e: (
-            e.settings["dataset"],
-            *(e.settings[k] for k in ("updates", "gamma1", "mu")),
-        ),
-    )
+    for run in runs:
+        shared = {key: value for key, value in run.parameters.items() if key not in _FREE}
+        group = groups.setdefault(repr(sorted(shared.items())), Experiment(shared, {}))
+        group.runs[float(run.parameters["tau"]), int(run.parameters["seed"])] = run
+    order = ("dataset", "updates", "gamma1", "mu")
+    return sorted(groups.values(), key=lambda e: [e.settings[name] for name in order])
 
 
-# How often a run is looked at does not change it.
-_LOOKS = ("evaluate_at", "evaluate_every")
-
-
-def family(
-    found: Sequence[Experiment], settings: Mapping[str, Any], **changes: Any
-) -> dict[float, Experiment]:
+def family(found: Sequence[Experiment], settings: Mapping[str, Any], **changes: Any) -> Family:
     """Select the experiments that differ from given settings in mu alone.
 
     Parameters
@@ -188,85 +257,110 @@ def family(
 
     Returns
     -------
-    dict of float to Experiment
+    Family
         By mu, increasing.
     """
-    free = {*_VARIED, *_INCIDENTAL, *_LOOKS, "mu"}
-    wanted = {key: value for key, value in {**settings, **changes}.items() if key not in free}
-    chosen = {
-        float(experiment.settings["mu"]): experiment
-        for experiment in found
-        if {k: v for k, v in experiment.settings.items() if k not in free} == wanted
-    }
-    return dict(sorted(chosen.items()))
+
+    def wanted(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in settings.items() if key not in _FREE_IN_FAMILY}
+
+    chosen = [e for e in found if wanted(e.settings) == wanted({**settings, **changes})]
+    return Family(sorted((float(e.settings["mu"]), e) for e in chosen))
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a test over seeds says.
+def overview(found: Sequence[Experiment]) -> list[dict[str, Any]]:
+    """List experiments, with where their runs come from.
 
     Parameters
     ----------
-    holds : bool or None
-        True where the runs support the statement, False where they contradict it, None where
-        they leave it open, both at the level of 5 %.
-    p : float or None
-        The p-value for the statement; None where it cannot be tested.
-    seeds : int
-        How many seeds the test rests on.
+    found : sequence of Experiment
+        All experiments.
+
+    Returns
+    -------
+    list of dict
+        Rows of a table.
     """
+    return [
+        {
+            "data": e.settings["dataset"],
+            r"$\mu$": e.settings["mu"],
+            r"$\gamma_1$": e.settings["gamma1"],
+            "updates": e.settings["updates"],
+            r"$\tau$": ", ".join(f"{tau:g}" for tau in e.taus),
+            "seeds": ", ".join(map(str, e.seeds)),
+            "from": ", ".join(sorted({r.collection or "this machine" for r in e.runs.values()})),
+        }
+        for e in found
+    ]
 
-    holds: bool | None
-    p: float | None
-    seeds: int
 
-    @property
-    def word(self) -> str:
-        """What a table says of it."""
-        return {True: "supported", False: "contradicted", None: "undecided"}[self.holds]
+def beside_paper(found: Sequence[Experiment], dataset: str, mu: float) -> Judged:
+    """Set runs of one of the paper's experiments beside its table of FID.
 
+    Parameters
+    ----------
+    found : sequence of Experiment
+        All experiments.
+    dataset : str
+        "cifar10" or "celeba".
+    mu : float
+        1 or 10.
 
-Scores = Mapping[float, Mapping[int, float]]
+    Returns
+    -------
+    Judged
+        Rows in the paper's layout; ``fid_{dataset}_mu{mu}`` (means with standard errors, row by
+        row) and what the runs say of each statement, "not run" where runs are missing.
+    """
+    name, theirs = f"fid_{dataset}_mu{mu:g}", paper.FID[dataset, mu]
+    wanted = (dataset, mu, "fid")
+    mine = next(
+        (
+            e
+            for e in found
+            if tuple(e.settings[k] for k in ("dataset", "mu", "distance")) == wanted
+            and e.settings["updates"] >= paper.UPDATES
+            and e.betas == [f"{beta}" for beta in paper.BETAS]
+        ),
+        None,
+    )
+    scores = [mine.at(paper.UPDATES, "FID", beta) for beta in mine.betas] if mine else []
+    if mine is None or any(set(by_tau) != set(paper.TAUS) for by_tau in scores):
+        rows = [_papers_row(beta, theirs) for beta in paper.BETAS]
+        return Judged(rows, {name: (NOT_RUN, None)} | _measured(name, {}), complete=False)
+    values = [summary(by_tau[tau])[:2] for by_tau in scores for tau in paper.TAUS]
+    means, errors = map(list, zip(*values, strict=True))
+    rows = mine.layout("FID", paper.UPDATES, theirs)
+    return Judged(rows, {name: (means, errors)} | _measured(name, judge(scores[-1])))
 
 
 def judge(scores: Scores) -> dict[str, Finding]:
     """Test the paper's three statements about tau on one experiment.
 
-    Parameters
-    ----------
-    scores : mapping of float to mapping of int to float
-        A distance (smaller is better) by tau and seed.
-
-    Returns
-    -------
-    dict of str to Finding
-        ``slowest_worst``: the smallest tau is worse than every other; ``moderate_best``: some tau
-        between the extremes is better than both; ``more_not_better``: the largest tau is worse
-        than some smaller one.
-
-    Notes
-    -----
-    Runs of equal seed share their initial players, latent vectors and data, so differences are
-    taken seed by seed, of logarithms, and tested with one-sided paired t-tests.  A statement
-    about all of several comparisons takes the largest p-value (an intersection-union test); one
-    about some of them the smallest, times their number (Bonferroni).
+    ``slowest_worst``: the smallest tau is worse than every other; ``moderate_best``: some tau
+    between the extremes is better than both; ``more_not_better``: the largest tau is worse than
+    some smaller one.  Runs of equal seed share their initial players, latent vectors and data, so
+    differences are taken seed by seed, of logarithms, and tested with one-sided paired t-tests.  A
+    statement about all of several comparisons takes the largest p-value (an intersection-union
+    test); one about some of them the smallest, times their number (Bonferroni).
     """
     taus = sorted(scores)
     low, inner, high = taus[0], taus[1:-1], taus[-1]
     worse = {(a, b): _worse(scores, a, b) for a in taus for b in taus if a != b}
-    seeds = min((len(scores[tau]) for tau in taus), default=0)
+    seeds = min(len(scores[tau]) for tau in taus)
     # In each pair: p-value for the statement, p-value for its opposite.
     pairs = {
         "slowest_worst": (
             _all(worse[low, tau] for tau in taus[1:]),
-            _some([worse[tau, low] for tau in taus[1:]]),
+            _some(worse[tau, low] for tau in taus[1:]),
         ),
         "moderate_best": (
-            _some([_all([worse[low, tau], worse[high, tau]]) for tau in inner]),
-            _some([_all(worse[tau, end] for tau in inner) for end in (low, high)]),
+            _some(_all([worse[low, tau], worse[high, tau]]) for tau in inner),
+            _some(_all(worse[tau, end] for tau in inner) for end in (low, high)),
         ),
         "more_not_better": (
-            _some([worse[high, tau] for tau in taus[:-1]]),
+            _some(worse[high, tau] for tau in taus[:-1]),
             _all(worse[tau, high] for tau in taus[:-1]),
         ),
     }
@@ -274,36 +368,14 @@ def judge(scores: Scores) -> dict[str, Finding]:
 
 
 def larger_is_worse(scores: Scores) -> Finding:
-    """Test whether the largest tau is worse than the smallest.
-
-    Parameters
-    ----------
-    scores : mapping of float to mapping of int to float
-        A distance by tau and seed.
-
-    Returns
-    -------
-    Finding
-        As in `judge`.
-    """
+    """Test whether the largest tau is worse than the smallest, as `judge` does."""
     low, high = min(scores), max(scores)
     seeds = min(len(scores[low]), len(scores[high]))
     return _finding(_worse(scores, high, low), _worse(scores, low, high), seeds)
 
 
 def interplay(weak: Scores, strong: Scores) -> Finding:
-    """Test whether a large tau costs more, against the smallest, where the penalty is stronger.
-
-    Parameters
-    ----------
-    weak, strong : mapping of float to mapping of int to float
-        A distance by tau and seed with a small and with a large mu.
-
-    Returns
-    -------
-    Finding
-        Of a paired t-test on the logarithm of d(largest tau) / d(smallest tau), as in `judge`.
-    """
+    """Test whether log d(largest tau) / d(smallest tau) is larger under the stronger penalty."""
     change = []
     for scores in (weak, strong):
         low, high = scores[min(scores)], scores[max(scores)]
@@ -314,72 +386,40 @@ def interplay(weak: Scores, strong: Scores) -> Finding:
 
 
 def summary(values: Mapping[int, float]) -> tuple[float, float, int]:
-    """Return mean, standard error and number over seeds.
-
-    Parameters
-    ----------
-    values : mapping of int to float
-        One value a seed.
-
-    Returns
-    -------
-    mean, error : float
-        The error is the population standard deviation over the root of the number of seeds, as
-        in the paper's tables.
-    seeds : int
-        How many there are.
-    """
+    """Return mean, standard error (of the population, as in the paper's tables), number of seeds."""
     each = np.array(list(values.values()), dtype=float)
     return float(each.mean()), float(each.std() / np.sqrt(len(each))), len(each)
 
 
-def paper_layout(
-    experiment: Experiment,
-    update: int,
-    score: str,
-    paper: Mapping[float, Sequence[tuple[float, float]]] | None = None,
-    taus: Sequence[float] = (),
-) -> list[dict[str, Any]]:
-    """Write the rows of a table in the paper's layout: a row an average, a column a tau.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The runs.
-    update : int
-        Updates done.
-    score : str
-        Name of the score.
-    paper : mapping of float to sequence of (mean, error), optional
-        The paper's values by beta, one a tau of ``taus``; they get a row of their own.
-    taus : sequence of float, optional
-        The columns of ``paper``.
-
-    Returns
-    -------
-    list of dict
-        Texts by column name.
-    """
-    rows = []
-    for beta in experiment.betas:
-        by_tau = experiment.at(update, score, beta)
-        row = {r"$\beta$": beta, "whose": "measured"}
-        for tau in experiment.taus:
-            row[_column(tau)] = ""
-            if tau in by_tau:
-                mean, error, seeds = summary(by_tau[tau])
-                spread = f" ± {error:.2f}" if seeds > 1 else ""
-                row[_column(tau)] = f"{mean:.2f}{spread} ({seeds})"
-        rows.append(row)
-        if paper and float(beta) in paper:
-            theirs = zip(taus, paper[float(beta)], strict=True)
-            texts = {_column(tau): f"{mean:.2f} ± {error:.3g}" for tau, (mean, error) in theirs}
-            rows.append({r"$\beta$": beta, "whose": "paper"} | texts)
-    return rows
-
-
 def _column(tau: float) -> str:
     return rf"$\tau = {tau:g}$"
+
+
+def _papers_row(beta: float, theirs: paper.Table) -> dict[str, str]:
+    pairs = zip(paper.TAUS, theirs[beta], strict=True)
+    texts = {_column(tau): f"{mean:.2f} ± {error:.3g}" for tau, (mean, error) in pairs}
+    return {r"$\beta$": f"{beta}", "whose": "paper"} | texts
+
+
+def _means(scores: Scores) -> dict[str, float | None]:
+    return {_column(tau): _short(summary(values)[0], 3) for tau, values in scores.items()}
+
+
+def _row(statement: str, mu: float | str, finding: Finding) -> dict[str, Any]:
+    said = {"the runs say": finding.word, "p": _short(finding.p), "seeds": finding.seeds}
+    return {"statement": statement, r"$\mu$": mu} | said
+
+
+def _measured(name: str, findings: Mapping[str, Finding]) -> dict[str, tuple[Any, None]]:
+    return {
+        f"{name}_{statement}": (findings[statement].holds if findings else NOT_RUN, None)
+        for statement in STATEMENTS
+    }
+
+
+def _short(x: float | None, digits: int = 2) -> float | None:
+    """Return a number with as many digits as three seeds can carry."""
+    return None if x is None else float(f"{x:.{digits}g}")
 
 
 def _worse(scores: Scores, a: float, b: float) -> float | None:
@@ -389,10 +429,8 @@ def _worse(scores: Scores, a: float, b: float) -> float | None:
 
 
 def _p_positive(gaps: NDArray[np.float64]) -> float | None:
-    if len(gaps) < 2:
-        return None
-    if np.ptp(gaps) == 0:
-        return None  # no spread between seeds: copies of one run, say
+    if len(gaps) < 2 or np.ptp(gaps) == 0:
+        return None  # one seed, or no spread between them: copies of one run, say
     return float(stats.ttest_1samp(gaps, 0.0, alternative="greater").pvalue)
 
 
@@ -401,10 +439,9 @@ def _all(values: Iterable[float | None]) -> float | None:
     return None if not found or None in found else max(found)
 
 
-def _some(values: Sequence[float | None]) -> float | None:
-    if not values or None in values:
-        return None
-    return min(1.0, min(values) * len(values))
+def _some(values: Iterable[float | None]) -> float | None:
+    found = list(values)
+    return None if not found or None in found else min(1.0, min(found) * len(found))
 
 
 def _finding(p: float | None, opposite: float | None, seeds: int) -> Finding:
