@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from taugda.gan import data, distances, store
+from taugda.gan import checkpoints, data, distances
 from taugda.gan.data import DataError, Images
 from taugda.gan.distances import (
     Statistics,
@@ -304,8 +304,8 @@ def test_features_and_fid_equal_those_over_picture_files(home, weights, tmp_path
         folder = tmp_path / f"{spread}"
         folder.mkdir()
         for k, each in enumerate(x):
-            store = {"normalize": True, "value_range": (-1, 1)}
-            torchvision.utils.save_image(each, folder / f"{k:02d}.png", **store)
+            options = {"normalize": True, "value_range": (-1, 1)}
+            torchvision.utils.save_image(each, folder / f"{k:02d}.png", **options)
         files = sorted(folder.iterdir())
         stored = np.stack([np.asarray(Image.open(file)) for file in files])
         assert np.array_equal(stored, quantize(x).permute(0, 2, 3, 1))
@@ -415,7 +415,7 @@ def test_the_reference_is_kept_with_its_provenance_and_checked(photographs, tmp_
     assert np.array_equal(first.mean, again.mean)
     assert np.array_equal(first.covariance, again.covariance)
     (path,) = tmp_path.iterdir()
-    assert json.loads(store.read(path)["about"]) == provenance
+    assert json.loads(checkpoints.read(path)["about"]) == provenance
     whole = path.read_bytes()
     for damaged in (whole[:-100], whole[:200] + b"damaged!" + whole[208:]):
         path.write_bytes(damaged)

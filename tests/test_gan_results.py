@@ -82,11 +82,12 @@ def test_device_does_not_separate_runs_but_any_setting_does():
     moved[0].parameters |= {"device": "cuda", "seed": 9}
     moved[0].collection = "long"
     (found,) = results.experiments([*one, *moved])
-    assert results.overview([found])[0] == {
+    assert results.Experiments([found]).overview()[0] == {
         "data": "digits", r"$\mu$": 1.0, r"$\gamma_1$": 1e-3, "updates": 20, r"$\tau$": "1",
         "seeds": "0, 9", "from": "long, this machine",
     }  # fmt: skip
-    assert len(results.experiments([*one, *runs({1.0: [1.0]}, nu=0.1)])) == 2
+    two = results.experiments([*one, *runs({1.0: [1.0]}, nu=0.1, dataset="folder")])
+    assert len(two) == 2 and two.others() == [two[1]]
 
 
 def test_only_seeds_that_every_tau_has_count():
@@ -98,9 +99,9 @@ def test_a_family_differs_in_mu_alone():
     found = results.experiments(
         [*runs({1.0: [1.0]}, mu=10.0), *runs({1.0: [1.0]}), *runs({1.0: [1.0]}, gamma1=2e-3)]
     )
-    assert list(results.family(found, SETTINGS | {"tau": 4.0, "seed": 0})) == [1.0, 10.0]
-    assert list(results.family(found, SETTINGS, gamma1=2e-3)) == [1.0]
-    assert results.family(found, SETTINGS, updates=99) == {}
+    assert list(found.family(SETTINGS | {"tau": 4.0, "seed": 0})) == [1.0, 10.0]
+    assert list(found.family(SETTINGS, gamma1=2e-3)) == [1.0]
+    assert found.family(SETTINGS, updates=99) == {}
 
 
 # Tests over seeds
@@ -175,7 +176,7 @@ def both():
     """The paper's pattern at mu = 10, and at mu = 1 one in which the largest tau is best."""
     weak = PAPERS_PATTERN | {8.0: [0.5, 0.6, 0.55]}
     found = results.experiments([*runs(weak), *runs(PAPERS_PATTERN, mu=10.0)])
-    return results.family(found, SETTINGS)
+    return found.family(SETTINGS)
 
 
 def test_statements_are_measured_and_told(both):
@@ -254,7 +255,7 @@ def test_runs_of_the_papers_experiments_stand_beside_its_table():
     made = runs(PAPERS_PATTERN, **changes)
     for run in made:
         run.metrics["history"]["scores"] = {"FID": run.metrics["history"]["scores"]["d"]}
-    judged = results.beside_paper(results.experiments(made), "celeba", 10.0)
+    judged = results.experiments(made).beside_paper("celeba", 10.0)
     assert judged.complete and [row["whose"] for row in judged.rows] == ["measured", "paper"] * 3
     assert judged.rows[0][r"$\tau = 4$"] == "1.05 ± 0.02 (3)"
     assert judged.rows[1] == {
@@ -265,8 +266,8 @@ def test_runs_of_the_papers_experiments_stand_beside_its_table():
     assert means == pytest.approx([np.mean(v) for v in PAPERS_PATTERN.values()] * 3)
     assert len(errors) == 12
     assert judged.measured["fid_celeba_mu10_moderate_best"] == (True, None)
-    fewer = results.experiments([run for run in made if run.parameters["tau"] < 8])
-    for found in ([], fewer, results.experiments(runs(PAPERS_PATTERN))):
-        judged = results.beside_paper(found, "celeba", 10.0)
+    fewer = [run for run in made if run.parameters["tau"] < 8]
+    for there in ([], fewer, runs(PAPERS_PATTERN)):
+        judged = results.experiments(there).beside_paper("celeba", 10.0)
         assert not judged.complete and set(judged.measured.values()) == {("not run", None)}
         assert [row["whose"] for row in judged.rows] == ["paper"] * 3 and len(judged.measured) == 4

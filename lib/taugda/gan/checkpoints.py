@@ -1,14 +1,25 @@
-"""The last checkpoints of a training run, checked before they are trusted."""
+"""Files of tensors and plain values that are whole or count as not there: checkpoints, caches.
 
+A file holds a mark, the SHA-256 of what follows, and what ``torch.save`` wrote.
+"""
+
+import hashlib
+import io
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from taugda.atomic import write_atomic
 from taugda.checks import count
-from taugda.gan import store
 
-__all__ = ["CheckpointError", "Checkpoints"]
+__all__ = ["CheckpointError", "Checkpoints", "kept", "packed", "read"]
+
+_MARK = b"taugda checkpoint 1\n"
+_HEAD = len(_MARK) + hashlib.sha256().digest_size
 
 
 class CheckpointError(RuntimeError):
@@ -24,40 +35,34 @@ class Checkpoints:
         Where they lie; made when the first is saved.
     keep : int
         How many of the newest stay.
-
-    Attributes
-    ----------
-    damaged : list of str
-        What `load` passed over, a phrase each.
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
         self.folder = Path(folder)
         self.keep = count("keep", keep)
-        self.damaged: list[str] = []
+        self.damaged: list[str] = []  # what `newest` passed over, a phrase each
 
     def save(self, update: int, state: dict[str, Any]) -> None:
         """Write a checkpoint, then drop the oldest; where it cannot be, the earlier ones stay."""
-        content = store.packed(state)
+        content = packed(state)
         try:
             write_atomic(self.folder / f"update-{update:09d}.pt", content)
         except OSError as error:
-            kept = self._paths()
-            rest = f"the run goes on from {kept[0].name} when it is started again" if kept else ""
+            there = self._paths()
+            rest = f"the run goes on from {there[0].name} when it is started again" if there else ""
             raise CheckpointError(
                 f"the checkpoint of update {update} ({len(content) / 2**20:.0f} MiB) cannot be "
-                f"written to {self.folder}: {error.strerror}; "
-                + (rest or "no earlier one is there")
+                f"written to {self.folder}: {error.strerror}; {rest or 'no earlier one is there'}"
             ) from error
         # A killed process may have left a part of a file; a run has one process at a time.
         for old in [*self._paths()[self.keep :], *self.folder.glob(".update-*.tmp")]:
             old.unlink(missing_ok=True)
 
-    def load(self) -> dict[str, Any] | None:
+    def newest(self) -> dict[str, Any] | None:
         """Read the newest checkpoint that is whole, its tensors on the CPU; None without one."""
         self.damaged = []
         for path in self._paths():
-            state = store.read(path)
+            state = read(path)
             if state is not None:
                 return state
             self.damaged.append(f"{path.name} is damaged")
@@ -66,3 +71,38 @@ class Checkpoints:
     def _paths(self) -> list[Path]:
         found = [p for p in self.folder.glob("update-*.pt") if re.fullmatch(r"update-\d+", p.stem)]
         return sorted(found, reverse=True)
+
+
+def packed(state: dict[str, Any]) -> bytes:
+    """Return the content of a state's file."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    return _MARK + hashlib.sha256(content).digest() + content
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a state, its tensors on the CPU; None where there is none or it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    content = data[_HEAD:]
+    if data[:_HEAD] != _MARK + hashlib.sha256(content).digest():
+        return None
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def kept(
+    folder: Path | None, prefix: str, about: dict[str, Any], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what is made once, from the folder if it lies there whole and is about the same."""
+    if folder is None:
+        return make()
+    text = json.dumps(about, sort_keys=True)
+    path = folder / f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.pt"
+    found = read(path)
+    if found is None or found["about"] != text:
+        found = make() | {"about": text}
+        write_atomic(path, packed(found))
+    return found

@@ -15,7 +15,7 @@ weights' part is done once, for real and generated pictures and the penalty toge
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,18 +23,7 @@ from torch.nn import functional as F
 
 from taugda.gan.models import SLOPE, Discriminator, Generator, Layer, Walk
 
-__all__ = [
-    "GENERATOR_LOSSES",
-    "PENALTIES",
-    "DiscriminatorGradient",
-    "Loss",
-    "Penalty",
-    "discriminator_gradient",
-    "discriminator_loss",
-    "generator_gradient",
-    "generator_loss",
-    "gradient_penalty",
-]
+__all__ = ["GENERATOR_LOSSES", "PENALTIES", "discriminator_gradient", "generator_gradient"]
 
 Loss = Literal["non-saturating", "saturating"]
 Penalty = Literal["R1", "R2"]
@@ -47,7 +36,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def generator_loss(fake: Tensor, loss: Loss = "non-saturating") -> Tensor:
+def generator_loss(fake: Tensor, loss: Loss) -> Tensor:
     """Return -mean log sigma(D(G(z))), or f's part where saturating, of the judgements (logits)."""
     if loss == "non-saturating":
         return F.softplus(-fake).mean()
@@ -59,14 +48,6 @@ def generator_loss(fake: Tensor, loss: Loss = "non-saturating") -> Tensor:
 def gradient_penalty(slope: Tensor, mu: float, factor: float) -> Tensor:
     """Return factor mu mean |grad_x D(x)|^2 (Mescheder et al., 2018), of the slopes at pictures."""
     return factor * mu * slope.square().sum(dim=tuple(range(1, slope.ndim))).mean()
-
-
-class DiscriminatorGradient(NamedTuple):
-    """The discriminator's losses, and their sum's gradient in the order of ``parameters()``."""
-
-    loss: Tensor  # without the penalty
-    penalty: Tensor
-    gradient: list[Tensor]
 
 
 class _Recorded(Walk):
@@ -87,12 +68,10 @@ class _Recorded(Walk):
 
 
 class _Linearized(Walk):
-    """A pass through the linear piece that a recorded pass lay in, which keeps the layers' inputs.
+    """A pass through the linear piece that a recorded pass lay in, which keeps layers' inputs."""
 
-    ``weight`` is the factor of the biases, one a picture: 1 for the affine map, 0 for its
-    derivative.
-    """
-
+    # The weight is the factor of the biases, one a picture: 1 for the affine map, 0 for its
+    # derivative.
     def __init__(self, record: _Recorded, weight: Tensor) -> None:
         self._bends = iter([before[: len(weight)] for before in record.bends])
         self._weight = weight.view(-1, 1, 1, 1)
@@ -112,20 +91,15 @@ class _Linearized(Walk):
 
 
 def discriminator_gradient(
-    discriminator: Discriminator,
-    real: Tensor,
-    fake: Tensor,
-    mu: float,
-    factor: float = 1.0,
-    penalty: Penalty = "R1",
-) -> DiscriminatorGradient:
-    """Return what automatic differentiation of loss and penalty gives, up to rounding."""
+    player: Discriminator, real: Tensor, fake: Tensor, mu: float, factor: float, penalty: Penalty
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Return loss, penalty, and their sum's gradient in the order of ``parameters()``."""
     n = len(real)
     # The pictures whose slope is penalized come first.
     parts = (real, fake) if penalty == "R1" else (fake, real)
     pictures = torch.cat(parts).requires_grad_()
     record = _Recorded()
-    judged = discriminator(pictures, record)
+    judged = player(pictures, record)
     free = judged.detach().requires_grad_()
     first, second = free[:n], free[n:]
     loss = discriminator_loss(*((first, second) if penalty == "R1" else (second, first)))
@@ -143,7 +117,7 @@ def discriminator_gradient(
     gradients: dict[nn.Parameter, Tensor] = {}
     with torch.no_grad():
         through = _Linearized(record, inside)
-        discriminator(inside.view(-1, 1, 1, 1) * pictures[:n] + direction, through)
+        player(inside.view(-1, 1, 1, 1) * pictures[:n] + direction, through)
         of_biases = torch.cat([inside, one])
         for (layer, given, _), cotangent, combined in zip(
             record.layers, cotangents, through.inputs, strict=True
@@ -154,8 +128,8 @@ def discriminator_gradient(
             if layer.bias is not None:
                 summed = cotangent.sum((2, 3)) if cotangent.ndim == 4 else cotangent
                 gradients[layer.bias] = of_biases @ summed
-    ordered = [gradients[parameter] for parameter in discriminator.parameters()]
-    return DiscriminatorGradient(loss.detach(), size.detach(), ordered)
+    ordered = [gradients[parameter] for parameter in player.parameters()]
+    return loss.detach(), size.detach(), ordered
 
 
 def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:
@@ -169,7 +143,7 @@ def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:
 
 
 def generator_gradient(
-    generator: Generator, discriminator: Discriminator, z: Tensor, loss: Loss = "non-saturating"
+    generator: Generator, discriminator: Discriminator, z: Tensor, loss: Loss
 ) -> tuple[Tensor, Sequence[Tensor]]:
     """Return the generator's loss and its gradient in the order of ``parameters()``."""
     value = generator_loss(discriminator(generator(z)), loss)

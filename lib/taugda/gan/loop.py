@@ -23,30 +23,16 @@ _GPU_CHECKS_EVERY = 100
 
 @dataclass
 class History:
-    """What a training run left along its way.
+    """What a training run left along its way."""
 
-    Attributes
-    ----------
-    update : list of int
-        Updates done at each evaluation.
-    scores : dict of str to dict of str to list of float
-        By the score's name and the average's beta, one value an evaluation.
-    losses : dict of str to list of float
-        Means since the evaluation before (NaN-free: a run that diverges stops).
-    pictures : dict of int to Tensor
-        Pictures from the same first latent vectors at some updates, uint8, by updates done.
-    seconds : float
-        Time spent on updates alone, over all sessions of the run.
-    resumed : list of int
-        Updates done when the run was taken up again.
-    """
-
-    update: list[int] = field(default_factory=list)
+    update: list[int] = field(default_factory=list)  # updates done at each evaluation
+    # By the score's name and the average's beta, one value an evaluation.
     scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)  # means between evaluations
+    # From the same first latent vectors, in eight bits, by updates done.
     pictures: dict[int, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-    resumed: list[int] = field(default_factory=list)
+    seconds: float = 0.0  # spent on updates alone, over all sessions of the run
+    resumed: list[int] = field(default_factory=list)  # updates done when it was taken up again
 
     def plain(self) -> dict[str, Any]:
         """Return ``update``, ``scores`` and ``losses``: all but the machine's speed."""
@@ -63,14 +49,11 @@ class Evaluation:
         The distance.
     latents : Tensor, shape (n, latent)
         The fixed latent vectors that every evaluation uses.
-    every : int
-        Updates between two evaluations; the last update is evaluated too.
-    also_at : sequence of int
-        Further updates to evaluate at.
-    pictures_at : sequence of int
-        Updates at which pictures from the first latent vectors are kept; the last always.
-    shown : int
-        How many of them.
+    every, also_at : int, sequence of int
+        Updates between two evaluations, and further updates to evaluate at; the last is one.
+    pictures_at, shown : sequence of int, int
+        Updates at which pictures from the first latent vectors are kept, and how many; the last is
+        one.
     """
 
     scorer: Scorer
@@ -108,16 +91,12 @@ def train(
 
     Parameters
     ----------
-    trainer : Trainer
-        The players, fresh.
-    batches : Batches
-        The real pictures, fresh.
+    trainer, batches : Trainer, Batches
+        The players and the real pictures, fresh.
     evaluation : Evaluation
         What is measured along the way.
-    checkpoints : Checkpoints
-        Where the run's state is kept.
-    checkpoint_every : int
-        Updates between two checkpoints.
+    checkpoints, checkpoint_every : Checkpoints, int
+        Where the run's state is kept, and updates between two.
     progress : bool
         Whether to show a bar with losses, rates, updates per second and time left.
 
@@ -139,7 +118,7 @@ def train(
     count("checkpoint_every", checkpoint_every)
     c = trainer.configuration
     history, sums = History(), _Sums()
-    state = checkpoints.load()
+    state = checkpoints.newest()
     for phrase in checkpoints.damaged:
         print(f"{phrase}: passed over")
     if state is not None:

@@ -2,7 +2,8 @@
 
 The architecture is that of Mescheder, Geiger and Nowozin (2018) without normalization layers, as
 the paper's released code configures it: a 4 x 4 start, one stage for each doubling of the
-resolution, residual branches scaled by 0.1, leaky ReLUs of slope 0.2 before each convolution.
+resolution, residual branches scaled by 0.1, leaky ReLUs of slope 0.2 before each convolution; the
+width, the number of feature maps, doubles with each stage up to a cap.
 The linear layers number the units of the 4 x 4 end with the channels last, as the convolutions hold
 them in memory, where the released code numbers them with the channels first.
 """
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from taugda.checks import count
 
-__all__ = ["SLOPE", "Discriminator", "Generator", "Layer", "Walk", "parameter_count", "stages"]
+__all__ = ["Discriminator", "Generator", "parameter_count", "stages"]
 
 SLOPE = 0.2  # of the leaky ReLU below zero
 _START = 4  # pixels across at the narrow end
@@ -88,13 +89,11 @@ def _widths(resolution: int, **sizes: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """Player 1: from latent vectors (n, latent) to pictures in [-1, 1].
+    """Player 1: from latent vectors (n, latent) to pictures in [-1, 1]."""
 
-    The width, the number of feature maps at the full resolution, doubles with each stage up to the
-    cap.  The released code joins the embedding of a class label, of size one and scaled to length
-    one, to the latent vector.  With the single class that the paper uses it is a constant sign; it
-    is kept so that the player has the paper's 4,684,484 parameters at the paper's settings.
-    """
+    # The released code joins the embedding of a class label, of size one and scaled to length one,
+    # to the latent vector.  With the single class that the paper uses it is a constant sign; it is
+    # kept so that the player has the paper's 4,684,484 parameters at the paper's settings.
 
     def __init__(
         self,

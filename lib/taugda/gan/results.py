@@ -1,9 +1,8 @@
 """Many training runs together: experiments, tables, and tests of the paper's claims over seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,36 +11,26 @@ from scipy import stats
 
 from taugda.gan import paper
 
-__all__ = [
-    "Experiment", "Family", "Finding", "Judged", "beside_paper", "experiments", "family",
-    "interplay", "judge", "larger_is_worse", "overview", "summary",
-]  # fmt: skip
+__all__ = ["Experiment", "Experiments", "Family", "Finding", "Judged", "experiments"]
 
 LEVEL = 0.05  # of the tests
+# The smallest tau is worse than every other; some tau between the extremes is better than both; the
+# largest is worse than some smaller one.
 STATEMENTS = {
     "slowest_worst": r"$\tau = 1$ is worst",
     "moderate_best": r"a moderate $\tau$ is best",
     "more_not_better": r"more is not always better",
 }
 INTERPLAY = r"a large $\tau$ costs more where $\mu$ is larger"
-NOT_RUN = "not run"
+NOT_RUN, HERE = "not run", "this machine"
 # What may differ between two runs of one experiment: the varied settings, and those that say
 # where and how a run is made and looked at rather than what it is.
 _FREE = {"tau", "seed", "checkpoint_every", "data_path", "device", "download", "pictures_at",
          "precision", "weights"}  # fmt: skip
 # What may differ between those of one family besides; how often a run is looked at changes nothing.
 _FREE_IN_FAMILY = {*_FREE, "mu", "evaluate_at", "evaluate_every"}
+Array = NDArray[np.float64]
 Scores = Mapping[float, Mapping[int, float]]  # a distance, smaller is better, by tau and seed
-
-
-class Finished(Protocol):
-    """What is asked of a finished run: `taugda.record.Finished`, say."""
-
-    name: str
-    folder: Path
-    collection: str
-    parameters: dict[str, Any]
-    metrics: dict[str, Any]
 
 
 class Finding(NamedTuple):
@@ -71,7 +60,7 @@ class Experiment:
     """Finished training runs that differ in tau and seed alone, by tau and seed."""
 
     settings: dict[str, Any]
-    runs: dict[tuple[float, int], Finished]
+    runs: dict[tuple[float, int], Any]
 
     @property
     def taus(self) -> list[float]:
@@ -92,7 +81,7 @@ class Experiment:
     @property
     def scores(self) -> list[str]:
         """Names of the distances that were taken."""
-        return sorted({score for _, _, h in self._histories() for score in h["scores"]})
+        return sorted({score for _, _, history in self._histories() for score in history["scores"]})
 
     def _histories(self) -> list[tuple[float, int, dict[str, Any]]]:
         return [(*key, run.metrics["history"]) for key, run in sorted(self.runs.items())]
@@ -110,28 +99,25 @@ class Experiment:
         """Return a score of the longest average after the last update, by tau and seed."""
         return self.at(self.settings["updates"], score, self.betas[-1])
 
-    def curves(
-        self, score: str, beta: str, since: int = 0
-    ) -> dict[float, tuple[list[int], NDArray[np.float64]]]:
+    def curves(self, score: str, beta: str, since: int = 0) -> dict[float, tuple[list[int], Array]]:
         """Return by tau the updates that all seeds were scored at, and the scores, a row a seed."""
         found = {}
         for tau in self.taus:
-            mine = [h for t, _, h in self._histories() if t == tau]
-            shared = set.intersection(*(set(history["update"]) for history in mine))
-            updates = sorted(update for update in shared if update >= since)
-            places = [[h["update"].index(update) for update in updates] for h in mine]
-            rows = [[h["scores"][score][beta][k] for k in p] for h, p in zip(mine, places, strict=True)]
-            found[tau] = (updates, np.array(rows))
+            mine = [(h["update"], h["scores"][score]) for t, _, h in self._histories() if t == tau]
+            by_update = [dict(zip(k, scores[beta], strict=True)) for k, scores in mine]
+            updates = sorted(k for k in set.intersection(*map(set, by_update)) if k >= since)
+            found[tau] = updates, np.array([[each[k] for k in updates] for each in by_update])
         return found
+
+    def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
+        """Return curves along training for `plots.score_curves`, a panel for each average."""
+        title = rf"$\mu = {self.settings['mu']:g}$, $\beta = "
+        return [(f"{title}{beta}$", self.curves(score, beta, since)) for beta in self.betas]
 
     def layout(
         self, score: str, update: int | None = None, theirs: paper.Table | None = None
     ) -> list[dict[str, str]]:
-        """Write the rows of a table in the paper's layout, with the paper's own under each.
-
-        A row an average, a column a tau: mean ± standard error (number of seeds) after an update,
-        the last if none is given.
-        """
+        """Write rows in the paper's layout: mean ± standard error (seeds); the paper's below."""
         rows = []
         for beta in self.betas:
             row = {r"$\beta$": beta, "whose": "measured"} | {_column(tau): "" for tau in self.taus}
@@ -148,11 +134,8 @@ class Experiment:
     def sheets(self, figure: str = "samples") -> tuple[int | None, dict[float, NDArray[np.uint8]]]:
         """Return a seed that all have and, by tau, the picture of that name that its run left."""
         seed = self.seeds[0] if self.seeds else None
-        paths = {
-            tau: self.runs[tau, seed].folder / "figures" / f"{figure}.png"
-            for tau in self.taus
-            if (tau, seed) in self.runs
-        }
+        folders = {tau: run.folder for (tau, s), run in sorted(self.runs.items()) if s == seed}
+        paths = {tau: folder / "figures" / f"{figure}.png" for tau, folder in folders.items()}
         return seed, {t: np.asarray(Image.open(p)) for t, p in paths.items() if p.is_file()}
 
 
@@ -167,28 +150,18 @@ class Family(dict[float, Experiment]):
         return next((value for value in known if value is not None), None)
 
     def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
-        """Return curves along training for `plots.score_curves`, a panel for each mu and average."""
-        return [
-            (rf"$\mu = {mu:g}$, $\beta = {beta}$", e.curves(score, beta, since))
-            for mu, e in self.items()
-            for beta in e.betas
-        ]
+        """Return curves for `plots.score_curves`, a panel for each mu and average."""
+        return [panel for e in self.values() for panel in e.panels(score, since)]
 
     def ends(self, score: str) -> dict[str, dict[float, list[float]]]:
         """Return scores at the end by mu and tau for `plots.score_against_tau`, one a seed."""
-        found = {mu: experiment.at_end(score) for mu, experiment in self.items()}
-        return {
-            rf"$\mu = {mu:g}$": {tau: list(values.values()) for tau, values in scores.items()}
-            for mu, scores in found.items()
-        }
+        found = {rf"$\mu = {mu:g}$": e.at_end(score) for mu, e in self.items()}
+        return {m: {t: list(v.values()) for t, v in each.items()} for m, each in found.items()}
 
     def means(self, *scores: str) -> list[dict[str, Any]]:
         """Return rows with the mean of each score after the last update."""
-        return [
-            {r"$\mu$": mu, "distance": score} | _means(e.at_end(score))
-            for mu, e in self.items()
-            for score in scores
-        ]
+        pairs = [(mu, e, score) for mu, e in self.items() for score in scores]
+        return [{r"$\mu$": mu, "distance": s} | _means(e.at_end(s)) for mu, e, s in pairs]
 
     def early(self, score: str, update: int) -> list[dict[str, Any]]:
         """Return rows that say whether the largest tau is worst so early."""
@@ -208,143 +181,92 @@ class Family(dict[float, Experiment]):
         for mu in sorted({*ends, *paper.MUS}):
             scores = ends.get(mu, {})
             findings = judge(scores) if len(scores) > 2 else {}
-            for statement, finding in findings.items():
-                judged.rows.append(_row(STATEMENTS[statement], mu, finding))
+            judged.rows += [_row(STATEMENTS[k], mu, finding) for k, finding in findings.items()]
             judged.measured |= _measured(f"{name}_mu{mu:g}", findings)
         low, high = sorted(paper.MUS)
-        mixed = interplay(ends[low], ends[high]) if {low, high} <= set(ends) else None
-        if mixed:
+        judged.measured[f"{name}_interplay"] = (NOT_RUN, None)
+        if ends.get(low) and ends.get(high):
+            mixed = interplay(ends[low], ends[high])
             judged.rows.append(_row(INTERPLAY, f"{low:g} and {high:g}", mixed))
-        judged.measured[f"{name}_interplay"] = (mixed.holds if mixed else NOT_RUN, None)
+            judged.measured[f"{name}_interplay"] = (mixed.holds, None)
         return judged
 
 
-def experiments(runs: Iterable[Finished]) -> list[Experiment]:
+class Experiments(list[Experiment]):
+    """All experiments."""
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return a row each, with where the runs come from."""
+        shown = {"data": "dataset", r"$\mu$": "mu", r"$\gamma_1$": "gamma1", "updates": "updates"}
+        return [
+            {column: e.settings[name] for column, name in shown.items()}
+            | {
+                r"$\tau$": ", ".join(f"{tau:g}" for tau in e.taus),
+                "seeds": ", ".join(map(str, e.seeds)),
+                "from": ", ".join(sorted({r.collection or HERE for r in e.runs.values()})),
+            }
+            for e in self
+        ]
+
+    def family(self, settings: Mapping[str, Any], **changes: Any) -> Family:
+        """Select those that differ in mu alone from a run's settings with some of them changed."""
+        wanted = _without(_FREE_IN_FAMILY, {**settings, **changes})
+        chosen = [e for e in self if _without(_FREE_IN_FAMILY, e.settings) == wanted]
+        return Family(sorted((float(e.settings["mu"]), e) for e in chosen))
+
+    def others(self) -> list[Experiment]:
+        """Return those on neither the digits nor the paper's data sets."""
+        known = {"digits", *(dataset for dataset, _ in paper.FID)}
+        return [e for e in self if e.settings["dataset"] not in known]
+
+    def beside_paper(self, dataset: str, mu: float) -> Judged:
+        """Set runs of the paper's experiment beside its table, as ``fid_{dataset}_mu{mu}``."""
+        name, theirs = f"fid_{dataset}_mu{mu:g}", paper.FID[dataset, mu]
+        wanted = {"dataset": dataset, "mu": mu, "distance": "fid", "averages": list(paper.BETAS)}
+        for e in self:
+            mine = {key: e.settings[key] for key in wanted} == wanted
+            scores = [e.at(paper.UPDATES, "FID", beta) for beta in e.betas] if mine else []
+            if mine and all(set(by_tau) == set(paper.TAUS) for by_tau in scores):
+                values = [summary(by_tau[tau])[:2] for by_tau in scores for tau in paper.TAUS]
+                measured = {name: tuple(map(list, zip(*values, strict=True)))}
+                rows = e.layout("FID", paper.UPDATES, theirs)
+                return Judged(rows, measured | _measured(name, judge(scores[-1])))
+        rows = [_papers_row(beta, theirs) for beta in paper.BETAS]
+        return Judged(rows, {name: (NOT_RUN, None)} | _measured(name, {}), complete=False)
+
+
+def experiments(runs: Iterable[Any]) -> Experiments:
     """Sort finished training runs into experiments.
 
     Parameters
     ----------
     runs : iterable of Finished
-        With ``name``, ``folder``, ``collection``, ``parameters`` and ``metrics``, of which
-        ``history`` is read, and ``score_provenance``.
+        With ``folder``, ``collection``, ``parameters`` and ``metrics`` (see `taugda.record`), of
+        which ``history`` is read, and ``score_provenance``.
 
     Returns
     -------
-    list of Experiment
-        Runs that differ in tau and seed alone (or in where they were made) are one; ordered by data
-        set, then by the number of updates, gamma1 and mu.
+    Experiments
+        A list.  Runs that differ in tau and seed alone (or in where they were made) are one
+        experiment; ordered by data set, then by the number of updates, gamma1 and mu.
     """
     groups: dict[str, Experiment] = {}
     for run in runs:
-        shared = {key: value for key, value in run.parameters.items() if key not in _FREE}
+        shared = _without(_FREE, run.parameters)
         group = groups.setdefault(repr(sorted(shared.items())), Experiment(shared, {}))
         group.runs[float(run.parameters["tau"]), int(run.parameters["seed"])] = run
     order = ("dataset", "updates", "gamma1", "mu")
-    return sorted(groups.values(), key=lambda e: [e.settings[name] for name in order])
+    return Experiments(sorted(groups.values(), key=lambda e: [e.settings[name] for name in order]))
 
 
-def family(found: Sequence[Experiment], settings: Mapping[str, Any], **changes: Any) -> Family:
-    """Select the experiments that differ from given settings in mu alone.
-
-    Parameters
-    ----------
-    found : sequence of Experiment
-        All experiments.
-    settings : mapping
-        Parameters of a run; its tau, mu and seed do not count.
-    **changes
-        Settings to replace.
-
-    Returns
-    -------
-    Family
-        By mu, increasing.
-    """
-
-    def wanted(settings: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in settings.items() if key not in _FREE_IN_FAMILY}
-
-    chosen = [e for e in found if wanted(e.settings) == wanted({**settings, **changes})]
-    return Family(sorted((float(e.settings["mu"]), e) for e in chosen))
-
-
-def overview(found: Sequence[Experiment]) -> list[dict[str, Any]]:
-    """List experiments, with where their runs come from.
-
-    Parameters
-    ----------
-    found : sequence of Experiment
-        All experiments.
-
-    Returns
-    -------
-    list of dict
-        Rows of a table.
-    """
-    return [
-        {
-            "data": e.settings["dataset"],
-            r"$\mu$": e.settings["mu"],
-            r"$\gamma_1$": e.settings["gamma1"],
-            "updates": e.settings["updates"],
-            r"$\tau$": ", ".join(f"{tau:g}" for tau in e.taus),
-            "seeds": ", ".join(map(str, e.seeds)),
-            "from": ", ".join(sorted({r.collection or "this machine" for r in e.runs.values()})),
-        }
-        for e in found
-    ]
-
-
-def beside_paper(found: Sequence[Experiment], dataset: str, mu: float) -> Judged:
-    """Set runs of one of the paper's experiments beside its table of FID.
-
-    Parameters
-    ----------
-    found : sequence of Experiment
-        All experiments.
-    dataset : str
-        "cifar10" or "celeba".
-    mu : float
-        1 or 10.
-
-    Returns
-    -------
-    Judged
-        Rows in the paper's layout; ``fid_{dataset}_mu{mu}`` (means with standard errors, row by
-        row) and what the runs say of each statement, "not run" where runs are missing.
-    """
-    name, theirs = f"fid_{dataset}_mu{mu:g}", paper.FID[dataset, mu]
-    wanted = (dataset, mu, "fid")
-    mine = next(
-        (
-            e
-            for e in found
-            if tuple(e.settings[k] for k in ("dataset", "mu", "distance")) == wanted
-            and e.settings["updates"] >= paper.UPDATES
-            and e.betas == [f"{beta}" for beta in paper.BETAS]
-        ),
-        None,
-    )
-    scores = [mine.at(paper.UPDATES, "FID", beta) for beta in mine.betas] if mine else []
-    if mine is None or any(set(by_tau) != set(paper.TAUS) for by_tau in scores):
-        rows = [_papers_row(beta, theirs) for beta in paper.BETAS]
-        return Judged(rows, {name: (NOT_RUN, None)} | _measured(name, {}), complete=False)
-    values = [summary(by_tau[tau])[:2] for by_tau in scores for tau in paper.TAUS]
-    means, errors = map(list, zip(*values, strict=True))
-    rows = mine.layout("FID", paper.UPDATES, theirs)
-    return Judged(rows, {name: (means, errors)} | _measured(name, judge(scores[-1])))
+# Tests over seeds.  Runs of equal seed share their initial players, latent vectors and data, so
+# differences are taken seed by seed, of logarithms, and tested with one-sided paired t-tests.  A
+# statement about all of several comparisons takes the largest p-value (an intersection-union test);
+# one about some of them the smallest, times their number (Bonferroni).
 
 
 def judge(scores: Scores) -> dict[str, Finding]:
-    """Test the paper's three statements about tau on one experiment.
-
-    ``slowest_worst``: the smallest tau is worse than every other; ``moderate_best``: some tau
-    between the extremes is better than both; ``more_not_better``: the largest tau is worse than
-    some smaller one.  Runs of equal seed share their initial players, latent vectors and data, so
-    differences are taken seed by seed, of logarithms, and tested with one-sided paired t-tests.  A
-    statement about all of several comparisons takes the largest p-value (an intersection-union
-    test); one about some of them the smallest, times their number (Bonferroni).
-    """
+    """Test the paper's three statements about tau on one experiment."""
     taus = sorted(scores)
     low, inner, high = taus[0], taus[1:-1], taus[-1]
     worse = {(a, b): _worse(scores, a, b) for a in taus for b in taus if a != b}
@@ -386,9 +308,13 @@ def interplay(weak: Scores, strong: Scores) -> Finding:
 
 
 def summary(values: Mapping[int, float]) -> tuple[float, float, int]:
-    """Return mean, standard error (of the population, as in the paper's tables), number of seeds."""
+    """Return mean, standard error (of the population, as the paper's) and number of seeds."""
     each = np.array(list(values.values()), dtype=float)
     return float(each.mean()), float(each.std() / np.sqrt(len(each))), len(each)
+
+
+def _without(names: set[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in names}
 
 
 def _column(tau: float) -> str:
@@ -428,7 +354,7 @@ def _worse(scores: Scores, a: float, b: float) -> float | None:
     return _p_positive(np.array([np.log(scores[a][s] / scores[b][s]) for s in seeds]))
 
 
-def _p_positive(gaps: NDArray[np.float64]) -> float | None:
+def _p_positive(gaps: Array) -> float | None:
     if len(gaps) < 2 or np.ptp(gaps) == 0:
         return None  # one seed, or no spread between them: copies of one run, say
     return float(stats.ttest_1samp(gaps, 0.0, alternative="greater").pvalue)

@@ -32,11 +32,7 @@ class Losses(NamedTuple):
 
 
 class _Steps:
-    """A player's RMSprop.
-
-    It is the function behind `torch.optim.RMSprop`: making one of the class imports PyTorch's
-    compiler, which takes 1.0 second, a twentieth of a run on the digits.
-    """
+    """A player's RMSprop."""
 
     def __init__(self, player: nn.Module, alpha: float, eps: float) -> None:
         self.parameters = [parameter.detach() for parameter in player.parameters()]
@@ -46,6 +42,8 @@ class _Steps:
         self._options = {"alpha": alpha, "eps": eps, "weight_decay": 0, "momentum": 0}
 
     def step(self, gradient: Sequence[Tensor], rate: float) -> None:
+        # The function behind torch.optim.RMSprop: making one of the class imports PyTorch's
+        # compiler, 1.0 second or a twentieth of a run on the digits.
         rmsprop(
             self.parameters, list(gradient), self.squares, [], [], self._counts,
             foreach=True, lr=rate, centered=False, **self._options,
@@ -54,6 +52,9 @@ class _Steps:
 
 class Trainer:
     """Both players with the state of their steps and the generator's averages.
+
+    The initial players depend on the seed alone.  The latent vectors of `draw` come from a
+    generator of their own on the training device, seeded with it too.
 
     Parameters
     ----------
@@ -68,11 +69,6 @@ class Trainer:
         An exponential average of the generator for each beta, from the initial players on.
     updates : int
         Updates done.
-
-    Notes
-    -----
-    The initial players depend on the seed alone.  The latent vectors of `draw` come from a
-    generator of their own on the training device, seeded with it too.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -125,34 +121,28 @@ class Trainer:
         Returns
         -------
         Losses
-            Of the ``generator``, of the ``discriminator`` and the ``penalty``, as they were before
-            the steps; without waiting for the device, see `check`.
-
-        Notes
-        -----
-        Alternating, the discriminator steps first and the generator's gradient is taken at the
-        new discriminator, as in the released code.  Simultaneous, both gradients are taken
-        first.
+            As they were before the steps; without waiting for the device, see `check`.
         """
         c = self.configuration
         real = real.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             fake = self.generator(z2)
-        second = discriminator_gradient(
+        loss2, penalty, gradient2 = discriminator_gradient(
             self.discriminator, real, fake, c.mu, c.penalty_factor, c.penalty
         )
         gamma1, gamma2 = c.rates(self.updates)
         step1, step2 = (player.step for player in self._steps)
+        # The generator answers the new discriminator, or both gradients are taken first.
         if c.alternating:
-            step2(second.gradient, gamma2)
-        first, gradient = generator_gradient(self.generator, self.discriminator, z1, c.loss)
+            step2(gradient2, gamma2)
+        loss1, gradient1 = generator_gradient(self.generator, self.discriminator, z1, c.loss)
         if not c.alternating:
-            step2(second.gradient, gamma2)
-        step1(gradient, gamma1)
+            step2(gradient2, gamma2)
+        step1(gradient1, gamma1)
         for average in self.averages.values():
             average.update_parameters(self.generator)
         self.updates += 1
-        return Losses(first, second.loss, second.penalty)
+        return Losses(loss1, loss2, penalty)
 
     def check(self, losses: Losses) -> None:
         """Stop where a loss or a parameter is not finite; waits for the device.
@@ -216,7 +206,7 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next updates depend on, as plain values and tensors."""
         return {
-            "configuration": self.configuration.plain(),
+            "configuration": self.configuration.settings(),
             "updates": self.updates,
             "players": [player.state_dict() for player in self._players],
             "averages": {f"{b}": a.module.state_dict() for b, a in self.averages.items()},
@@ -226,7 +216,7 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; one of another configuration is refused with a ValueError."""
-        mine = self.configuration.plain()
+        mine = self.configuration.settings()
         other = [k for k, value in mine.items() if state["configuration"].get(k) != value]
         if other:
             raise ValueError(

@@ -1,9 +1,8 @@
 """The one place that imports torchvision, so that it loads beside any build of torch.
 
-A torchvision wheel made for CUDA cannot load its C++ operators beside a CPU-only torch, and then
-fails on import: it attaches shape functions to the operators ``nms`` and ``qnms`` whether or not
-they exist.  Nothing here computes with operators (transforms, archives and network definitions are
-plain Python), so their names are declared where they are missing, and only there.
+A torchvision wheel made for CUDA cannot load its C++ operators beside a CPU-only torch, and fails
+on import: it attaches shape functions to the operators ``nms`` and ``qnms`` whether or not they
+exist.  Nothing here computes with operators, so their names are declared where they are missing.
 """
 
 import importlib

@@ -18,12 +18,10 @@ class DataError(RuntimeError):
 def fetch_into(
     folder: Path, name: str, get: Callable[[Path], object], failed: str, advice: str
 ) -> Path:
-    """Fetch a file into a folder with ``get(folder)``, or wait while another process does.
-
-    A process that fetches holds a lock file; the others wait, and find the file.  If it fails or
-    dies, the next one tries.  The lock file and what is half fetched have hidden names, which count
-    nowhere as data.
-    """
+    """Fetch a file into a folder with ``get(folder)``, or wait while another process does."""
+    # A process that fetches holds a lock file; the others wait, and find the file.  If it fails or
+    # dies, the next one tries.  The lock file and what is half fetched have hidden names, which
+    # count nowhere as data.
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / f".{name}.lock")

@@ -53,6 +53,9 @@ def prepare(
 class Batches(Iterator[Tensor]):
     """Endless shuffled batches, prepared on the training device.
 
+    All pictures are seen once an epoch, in a new order each; the rest that fills no batch is left
+    out.
+
     Parameters
     ----------
     images : Images
@@ -61,24 +64,15 @@ class Batches(Iterator[Tensor]):
         Pictures a batch, at most as many as there are.
     seed : int
         Of the order and the augmentation.
-    device : str
-        Where the batches are wanted.
-    flip : bool
-        Whether pictures are mirrored at random.
-    noise : float
-        Height of the uniform noise, at least 0.
-    dtype : torch.dtype
-        Of the batches.
+    device, dtype : str, torch.dtype
+        Where the batches are wanted, and of which type.
+    flip, noise : bool, float
+        Whether pictures are mirrored at random; height of the uniform noise, at least 0.
 
     Raises
     ------
     ValueError
         If an argument is out of its range.
-
-    Notes
-    -----
-    All pictures are seen once an epoch, in a new order each; the rest that fills no batch is
-    left out.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
-from taugda.gan import store
+from taugda.gan.checkpoints import kept
 from taugda.gan.data.fetch import DataError
 
 __all__ = ["Pictures", "decode", "find_pictures", "fit", "keep"]
@@ -152,5 +152,5 @@ def keep(
     if cache is None or len(pictures.names) < least:
         return decode(pictures, resolution)
     about = {"pictures": pictures.identity, "resolution": resolution}
-    made = store.kept(cache, "pictures", about, lambda: {"pixels": decode(pictures, resolution)})
+    made = kept(cache, "pictures", about, lambda: {"pixels": decode(pictures, resolution)})
     return made["pixels"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from taugda.gan import store
+from taugda.gan.checkpoints import kept
 from taugda.gan.configuration import arithmetic
 from taugda.gan.data import Images
 
@@ -67,16 +67,13 @@ class Classifier(nn.Module):
 def train_classifier(
     images: Images, seed: int = 0, cache: Path | None = None, device: str = "cpu"
 ) -> Classifier:
-    """Train a classifier on labelled pictures, or take it from a cache.
-
-    It is the same for the same pictures and seed, on one machine.
-    """
+    """Train a classifier on labelled pictures, or take it from a cache; the seed decides it."""
     if images.labels is None:
         raise ValueError(f"images: expected pictures with labels, got {images.name} without")
     classes = int(images.labels.max()) + 1
     network = Classifier(images.pixels.shape[1], images.pixels.shape[2], classes)
     about = {"data": images.digest, "seed": seed}
-    made = store.kept(
+    made = kept(
         cache, f"classifier-{images.name}", about, lambda: _train(network, images, seed, device)
     )
     network.load_state_dict(made["network"])

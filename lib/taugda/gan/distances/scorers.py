@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taugda.checks import count as _size
-from taugda.gan import store
+from taugda.gan.checkpoints import kept
 from taugda.gan.data import Images, prepare
 from taugda.gan.distances import classifier
 from taugda.gan.distances.frechet import Statistics, frechet_distance, relative, statistics
@@ -82,23 +82,7 @@ class Scorer:
     least: int = 2  # pictures
 
     def score(self, pictures: Tensor) -> dict[str, float]:
-        """Return the distances of generated pictures.
-
-        Parameters
-        ----------
-        pictures : Tensor, shape (n, channels, h, w)
-            Numbers in [-1, 1], on any device; rounded to eight bits first.
-
-        Returns
-        -------
-        dict of str to float
-            By name.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer pictures than features, for FID.
-        """
+        """Return the distances of generated pictures in [-1, 1] by name."""
         rounded = quantize(pictures)
         return {
             name: self.distance(statistics(extract(rounded), self.least), self.real[name])
@@ -215,7 +199,7 @@ def reference(
         mean, covariance = torch.from_numpy(found.mean), torch.from_numpy(found.covariance)
         return {"mean": mean, "covariance": covariance}
 
-    made = store.kept(cache, f"fid-{images.name}", about, make)
+    made = kept(cache, f"fid-{images.name}", about, make)
     return Statistics(made["mean"].numpy(), made["covariance"].numpy(), count), about
 
 
