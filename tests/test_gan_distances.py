@@ -14,9 +14,8 @@ from taugda.gan import checkpoints, data, distances
 from taugda.gan.data import DataError, Images
 from taugda.gan.distances import (
     Statistics,
-    classifier,
+    features,
     frechet_distance,
-    inception,
     quantize,
     scorers,
     statistics,
@@ -78,7 +77,7 @@ def test_closed_forms():
     assert frechet_distance(normal([0, 0], p), normal([0, 0], q)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("d", [2, 5, 64, 200])
+@pytest.mark.parametrize("d", [2, 64])
 def test_equal_to_pytorch_fids_on_well_conditioned_input(d):
     from pytorch_fid.fid_score import calculate_frechet_distance
 
@@ -86,14 +85,9 @@ def test_equal_to_pytorch_fids_on_well_conditioned_input(d):
     expected = calculate_frechet_distance(a.mean, a.covariance, b.mean, b.covariance)
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-6)
-
-
-def test_zero_to_itself_and_unchanged_by_a_rotation():
-    a, b = statistics(sample(3, 400, 20)), statistics(sample(4, 400, 20))
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
-    turn, _ = np.linalg.qr(np.random.default_rng(5).standard_normal((20, 20)))
-    turned = [Statistics(turn @ s.mean, turn @ s.covariance @ turn.T, s.count) for s in (a, b)]
-    assert frechet_distance(*turned) == pytest.approx(frechet_distance(a, b), rel=1e-10)
+    with pytest.raises(ValueError, match=f"b: expected features of dimension {d}, got 3"):
+        frechet_distance(a, normal([0, 0, 0], np.eye(3)))
 
 
 def test_singular_covariances_need_no_correction():
@@ -108,11 +102,6 @@ def test_singular_covariances_need_no_correction():
     zero = normal([0, 0], np.zeros((2, 2)))
     assert frechet_distance(zero, normal([3, 4], np.zeros((2, 2)))) == 25
     assert frechet_distance(zero, normal([0, 0], np.eye(2))) == pytest.approx(2)
-
-
-def test_dimensions_must_agree():
-    with pytest.raises(ValueError, match="b: expected features of dimension 2, got 3"):
-        frechet_distance(normal([0, 0], np.eye(2)), normal([0, 0, 0], np.eye(3)))
 
 
 # Latent vectors and eight bits
@@ -156,12 +145,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(digits, cache):
-    return classifier.train_classifier(digits, 0, cache)
-
-
-def test_the_classifier_names_digits_it_has_not_seen(trained):
-    assert trained.accuracy > 0.96 and trained.held_out == 359
-    assert not trained.training
+    return features.train_classifier(digits, 0, cache)
 
 
 def test_the_classifier_is_taken_from_the_cache_and_trained_again_if_damaged(
@@ -169,28 +153,28 @@ def test_the_classifier_is_taken_from_the_cache_and_trained_again_if_damaged(
 ):
     (path,) = cache.glob("classifier-*")
     before, began = path.read_bytes(), []
-    train = classifier._train
-    monkeypatch.setattr(classifier, "_train", lambda *a: began.append(1) or train(*a))
-    monkeypatch.setattr(classifier, "_EPOCHS", 1)  # so that a new one differs
-    assert classifier.train_classifier(digits, 0, cache).digest == trained.digest and not began
+    train = features._train
+    monkeypatch.setattr(features, "_train", lambda *a: began.append(1) or train(*a))
+    monkeypatch.setattr(features, "_EPOCHS", 1)  # so that a new one differs
+    assert features.train_classifier(digits, 0, cache).digest == trained.digest and not began
     middle = len(before) // 2
     for damaged in (before[:-300], before[:middle] + b"damaged!" + before[middle + 8 :], b""):
         path.write_bytes(damaged)
-        assert classifier.train_classifier(digits, 0, cache).digest != trained.digest
+        assert features.train_classifier(digits, 0, cache).digest != trained.digest
     assert len(began) == 3
     path.write_bytes(before)
 
 
 def test_the_classifier_is_the_same_for_the_same_seed(digits, monkeypatch):
-    monkeypatch.setattr(classifier, "_EPOCHS", 1)
-    first, again, other = (classifier.train_classifier(digits, seed).digest for seed in (0, 0, 1))
+    monkeypatch.setattr(features, "_EPOCHS", 1)
+    first, again, other = (features.train_classifier(digits, seed).digest for seed in (0, 0, 1))
     assert first == again != other
 
 
 def test_pictures_without_labels_have_no_classifier(digits):
     bare = Images(digits.pixels, 16, "bare", "here")
     with pytest.raises(ValueError, match="images: expected pictures with labels, got bare without"):
-        classifier.train_classifier(bare)
+        features.train_classifier(bare)
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +185,7 @@ def digits_scorer(digits, trained, cache):
 def test_the_digits_distance_goes_by_its_own_name(digits, digits_scorer, trained):
     assert digits_scorer.name == "digits distance" and "FID" not in digits_scorer.label
     found = digits_scorer.provenance
+    assert trained.accuracy > 0.96 and trained.held_out == 359 and not trained.training
     assert found["data"] == digits.digest and found["classifier"] == trained.digest
     assert 0.3 < found["two_halves"] < 1 < found["one_class_left_out"] < 4
     json.dumps(found)
@@ -235,18 +220,8 @@ def test_the_digits_distance_is_a_hundred_times_the_share_of_the_spread(
 @pytest.mark.parametrize(
     ("distance", "channels", "options", "message"),
     [
-        (
-            "cosine",
-            3,
-            {},
-            "distance: expected one of digits, .* fid, got 'cosine'",
-        ),
-        (
-            "pixels",
-            3,
-            {"count": 3001},
-            "count: expected from 2 to the 3000 real pictures, got",
-        ),
+        ("cosine", 3, {}, "distance: expected one of digits, .* fid, got 'cosine'"),
+        ("pixels", 3, {"count": 3001}, "count: expected from 2 to the 3000 real pictures, got"),
         ("pixels", 3, {"samples": 1}, "samples: expected at least 2 generated pictures, got 1"),
         ("pixels", 3, {"samples": 0}, "samples: expected a whole number, at least 1, got 0"),
         ("digits", 3, {}, "distance: digits is for the data set digits, got 'toy'"),
@@ -284,7 +259,7 @@ def weights(tmp_path_factory):
 def home(weights, tmp_path, monkeypatch):
     """Where torch keeps what it downloads, empty; these weights count as the published ones."""
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    monkeypatch.setattr(inception, "_HASH", digest[:8])
+    monkeypatch.setattr(features, "_HASH", digest[:8])
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     return tmp_path / "home" / "hub" / "checkpoints"
 
@@ -293,7 +268,7 @@ def test_features_and_fid_equal_those_over_picture_files(home, weights, tmp_path
     from pytorch_fid.fid_score import calculate_frechet_distance, get_activations
     from pytorch_fid.inception import InceptionV3
 
-    network = inception.Inception(weights)
+    network = features.Inception(weights)
     theirs = InceptionV3([3])  # from where the weights were put
     random = torch.Generator().manual_seed(2)
     found, expected = [], []
@@ -322,9 +297,9 @@ def test_features_and_fid_equal_those_over_picture_files(home, weights, tmp_path
 
 def test_other_weights_are_refused(weights, tmp_path):
     with pytest.raises(DataError, match=r"expected pytorch-fid's file with a SHA-256 .* 6726825d"):
-        inception.Inception(weights)
+        features.Inception(weights)
     with pytest.raises(DataError, match=r"weights: cannot read .*none\.pth"):
-        inception.Inception(tmp_path / "none.pth")
+        features.Inception(tmp_path / "none.pth")
 
 
 def test_weights_are_fetched_once_or_put_where_torch_looks_for_them(home, weights, monkeypatch):
@@ -335,14 +310,14 @@ def test_weights_are_fetched_once_or_put_where_torch_looks_for_them(home, weight
         shutil.copy(weights, path)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
-    digests = {inception.Inception().digest for _ in range(2)}
+    digests = {features.Inception().digest for _ in range(2)}
     assert digests == {hashlib.sha256(weights.read_bytes()).hexdigest()} and len(asked) == 1
     assert asked[0].startswith("https://") and "pytorch-fid" in asked[0]
     (file,) = home.iterdir()
     file.write_bytes(b"damaged")
     with pytest.raises(DataError, match=r"expected pytorch-fid's file .* got"):
-        inception.Inception()
-    assert inception.Inception(weights).digest in digests
+        features.Inception()
+    assert features.Inception(weights).digest in digests
     assert file.read_bytes() == weights.read_bytes() and len(asked) == 1
 
 
@@ -357,7 +332,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(tmp_path, monkeypatch):
         r".*checkpoints, or set the parameter weights"
     )
     with pytest.raises(DataError, match=message):
-        inception.Inception()
+        features.Inception()
 
 
 class Stand:
@@ -433,7 +408,7 @@ def test_another_reference_is_not_mixed_up(change, photographs, tmp_path):
 
 
 def test_the_fid_scorer(photographs, tmp_path, monkeypatch):
-    monkeypatch.setattr(scorers, "Inception", Stand)
+    monkeypatch.setattr(features, "Inception", Stand)
     scorer = distances.scorer("fid", photographs, count=3000, samples=2048, cache=tmp_path)
     assert scorer.name == scorer.label == "FID" and "2,048" in scorer.unit
     assert scorer.provenance["weights"] == "stand-in"

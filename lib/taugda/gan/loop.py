@@ -130,10 +130,8 @@ def train(
     look_every = _GPU_CHECKS_EVERY if trainer.device.type == "cuda" else 1
     with (
         arithmetic(c.precision),
-        tqdm(
-            total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
-            leave=False, mininterval=1.0,
-        ) as bar,
+        tqdm(total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
+             leave=False, mininterval=1.0) as bar,
     ):  # fmt: skip
         if trainer.updates == 0:
             _evaluate(trainer, evaluation, history, sums)

@@ -273,19 +273,13 @@ def judge(scores: Scores) -> dict[str, Finding]:
     seeds = min(len(scores[tau]) for tau in taus)
     # In each pair: p-value for the statement, p-value for its opposite.
     pairs = {
-        "slowest_worst": (
-            _all(worse[low, tau] for tau in taus[1:]),
-            _some(worse[tau, low] for tau in taus[1:]),
-        ),
-        "moderate_best": (
-            _some(_all([worse[low, tau], worse[high, tau]]) for tau in inner),
-            _some(_all(worse[tau, end] for tau in inner) for end in (low, high)),
-        ),
-        "more_not_better": (
-            _some(worse[high, tau] for tau in taus[:-1]),
-            _all(worse[tau, high] for tau in taus[:-1]),
-        ),
-    }
+        "slowest_worst": (_all(worse[low, t] for t in taus[1:]),
+                          _some(worse[t, low] for t in taus[1:])),
+        "moderate_best": (_some(_all([worse[low, t], worse[high, t]]) for t in inner),
+                          _some(_all(worse[t, end] for t in inner) for end in (low, high))),
+        "more_not_better": (_some(worse[high, t] for t in taus[:-1]),
+                            _all(worse[t, high] for t in taus[:-1])),
+    }  # fmt: skip
     return {name: _finding(*pair, seeds) for name, pair in pairs.items()}
 
 
@@ -337,10 +331,8 @@ def _row(statement: str, mu: float | str, finding: Finding) -> dict[str, Any]:
 
 
 def _measured(name: str, findings: Mapping[str, Finding]) -> dict[str, tuple[Any, None]]:
-    return {
-        f"{name}_{statement}": (findings[statement].holds if findings else NOT_RUN, None)
-        for statement in STATEMENTS
-    }
+    found = {s: findings[s].holds if findings else NOT_RUN for s in STATEMENTS}
+    return {f"{name}_{statement}": (holds, None) for statement, holds in found.items()}
 
 
 def _short(x: float | None, digits: int = 2) -> float | None:

@@ -110,12 +110,8 @@ class Batches(Iterator[Tensor]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as plain values and tensors."""
-        return {
-            "data": self._digest,
-            "order": self._order.cpu(),
-            "position": self._position,
-            "random": self._random.get_state(),
-        }
+        place = {"order": self._order.cpu(), "position": self._position}
+        return place | {"data": self._digest, "random": self._random.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; one of other pictures is refused with a ValueError."""

@@ -53,10 +53,9 @@ def load(
     -------
     Images
         Digits: one channel, 1,797 pictures of 8 x 8 with values 0 to 16.  The others: three
-        channels of 8 bits, after the paper's preprocessing, the shorter side scaled to
-        ``resolution`` and the centre cropped; in the order of the archive or of the sorted names.
-        Labels where there are classes: of cifar10, and of a folder in which every picture lies
-        in one of several class folders.
+        channels of 8 bits, the shorter side scaled to ``resolution`` and the centre cropped as in
+        the paper, in the order of the archive or of the sorted names.  Labels where there are
+        classes: of cifar10, and of a folder in which every picture lies in a class folder.
 
     Raises
     ------

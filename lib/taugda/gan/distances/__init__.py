@@ -4,11 +4,5 @@ from taugda.gan.distances.frechet import Statistics, frechet_distance, statistic
 from taugda.gan.distances.scorers import Scorer, fixed_latents, quantize, scorer
 
 __all__ = [
-    "Scorer",
-    "Statistics",
-    "fixed_latents",
-    "frechet_distance",
-    "quantize",
-    "scorer",
-    "statistics",
-]
+    "Scorer", "Statistics", "fixed_latents", "frechet_distance", "quantize", "scorer", "statistics",
+]  # fmt: skip

@@ -13,13 +13,13 @@ from torch import Tensor
 from taugda.checks import count as _size
 from taugda.gan.checkpoints import kept
 from taugda.gan.data import Images, prepare
-from taugda.gan.distances import classifier
+from taugda.gan.distances import features
 from taugda.gan.distances.frechet import Statistics, frechet_distance, relative, statistics
-from taugda.gan.distances.inception import FEATURES, Inception
 
 __all__ = ["DISTANCES", "Scorer", "fixed_latents", "quantize", "reference", "scorer"]
 
 DISTANCES = ("digits", "classifier", "pixels", "fid")
+_LEAST = features.INCEPTION_FEATURES  # pictures that FID needs, as many as it has features
 _SPLITS = 20  # random halves of the real pictures whose distance is averaged
 Extract = Callable[[Tensor], NDArray[np.float64]]
 
@@ -29,10 +29,8 @@ def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
 
     Parameters
     ----------
-    samples : int
-        How many.
-    dimension : int
-        Of each.
+    samples, dimension : int
+        How many, and of which dimension.
     seed : int
         Of the draw.
 
@@ -112,21 +110,17 @@ def scorer(
         where these are the digits), on the pixels alone, or on Inception's features (FID).
     images : Images
         The real pictures.
-    count : int
-        How many of them are compared with.
-    samples : int
-        How many generated pictures will be compared; too few are refused before any training.
+    count, samples : int
+        How many of them are compared with how many generated pictures; too few are refused.
     seed : int
         Of their draw, their preprocessing and the classifier.
     flip, noise : bool, float
         Preprocessing of the real pictures for FID, as in training.
     weights : str, optional
-        File of the Inception weights, for FID; fetched once, to where torch keeps what it
-        downloads (``$TORCH_HOME/hub/checkpoints``), if none is given.
-    device : str
-        Where features are computed.
-    cache : Path, optional
-        Folder for what is made once.
+        File of the Inception weights, for FID; without it they are fetched once, to where torch
+        keeps what it downloads (``$TORCH_HOME/hub/checkpoints``).
+    device, cache : str, Path
+        Where features are computed; folder for what is made once, if any.
 
     Returns
     -------
@@ -136,8 +130,7 @@ def scorer(
     Raises
     ------
     ValueError
-        If the distance is unknown, means nothing on these pictures, or there are too few
-        pictures, real or generated.
+        If the distance is unknown, means nothing on these pictures, or there are too few.
     DataError
         If the Inception weights cannot be had.
     """
@@ -155,18 +148,18 @@ def scorer(
                 f"{images.name}, take another such as digits or pixels"
             )
         for name, given in (("count", count), ("samples", samples)):
-            if given < FEATURES:
+            if given < _LEAST:
                 raise ValueError(
-                    f"{name}: expected at least {FEATURES} pictures, as many as FID has features, "
+                    f"{name}: expected at least {_LEAST} pictures, as many as FID has features, "
                     f"got {given}"
                 )
-        network = Inception(weights, device)
+        network = features.Inception(weights, device)
         options = {"count": count, "seed": seed, "flip": flip, "noise": noise, "cache": cache}
         real, provenance = reference(images, network, **options)
         unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
         return Scorer(
-            "FID", "FID", unit, provenance | {"features": FEATURES}, {"FID": real},
-            {"FID": network}, frechet_distance, FEATURES,
+            "FID", "FID", unit, provenance | {"features": _LEAST}, {"FID": real},
+            {"FID": network}, frechet_distance, _LEAST,
         )  # fmt: skip
     if samples < 2:
         raise ValueError(f"samples: expected at least 2 generated pictures, got {samples}")
@@ -177,7 +170,7 @@ def scorer(
 
 def reference(
     images: Images,
-    inception: Inception,
+    inception: features.Inception,
     *,
     count: int,
     seed: int,
@@ -195,7 +188,7 @@ def reference(
         random = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(images.pixels), generator=random)[:count]
         prepared = prepare(images.pixels[chosen], images.levels, random, flip, noise)
-        found = statistics(inception(quantize(prepared), progress=True), least=FEATURES)
+        found = statistics(inception(quantize(prepared), progress=True), least=_LEAST)
         mean, covariance = torch.from_numpy(found.mean), torch.from_numpy(found.covariance)
         return {"mean": mean, "covariance": covariance}
 
@@ -215,12 +208,12 @@ def _by_features(
     extract: dict[str, Extract] = {}
     name = "pixel distance"
     if distance != "pixels":
-        trained = classifier.train_classifier(images, seed, cache, device)
+        trained = features.train_classifier(images, seed, cache, device)
         name = f"{distance} distance"
         extract[name] = trained.to(device).extract
         provenance |= {
             "classifier": trained.digest, "accuracy": trained.accuracy,
-            "held_out": trained.held_out, "features": classifier.FEATURES,
+            "held_out": trained.held_out, "features": features.CLASSIFIER_FEATURES,
         }  # fmt: skip
     extract["pixel distance"] = _pixels
     stats = {key: statistics(take(real)) for key, take in extract.items()}
@@ -235,23 +228,19 @@ def _pixels(pictures: Tensor) -> NDArray[np.float64]:
 
 
 def _yardsticks(
-    features: NDArray[np.float64],
-    labels: Tensor | None,
-    whole: Statistics,
-    random: torch.Generator,
+    x: NDArray[np.float64], labels: Tensor | None, whole: Statistics, random: torch.Generator
 ) -> dict[str, float]:
     """Return distances that tell what a number means: two halves, and one class left out."""
     # One split alone would be a matter of luck; in thousands of dimensions more take minutes.
-    few = features.shape[1] <= classifier.FEATURES
+    few = x.shape[1] <= features.CLASSIFIER_FEATURES
     splits = []
     for _ in range(_SPLITS if few else 1):
-        order = torch.randperm(len(features), generator=random).numpy()
-        halves = np.array_split(features[order], 2)
+        order = torch.randperm(len(x), generator=random).numpy()
+        halves = np.array_split(x[order], 2)
         splits.append(relative(*(statistics(half) for half in halves)))
     found = {"two_halves": float(np.mean(splits))}
     if few and labels is not None:
-        left = [
-            relative(statistics(features[(labels != k).numpy()]), whole) for k in labels.unique()
-        ]
+        rest = [x[(labels != k).numpy()] for k in labels.unique()]
+        left = [relative(statistics(each), whole) for each in rest]
         found["one_class_left_out"] = float(np.median(left))
     return found
