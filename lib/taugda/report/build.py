@@ -117,7 +117,7 @@ def _write_page(
         "siblings": "" if entry.is_chapter else f"../index.html#runs-{quote(entry.stem)}",
         "notices": _notices(entry),
         "stem": entry.stem,
-        "run": entry.run,
+        "run": entry.name,
         "command": entry.command,
         "source": root and f"{root}/{quote(entry.source.relative_to(project.root).as_posix())}",
         "facts": pages.facts(entry),
@@ -156,10 +156,10 @@ def _link(entry: Entry) -> dict[str, str]:
 
 def _notices(entry: Entry) -> list[str]:
     notices = []
-    if entry.record.collection:
+    if entry.collection:
         whole = (entry.folder / "notebook.ipynb").is_file()
         notices.append(
-            f"This is a published run (collection {entry.record.collection}"
+            f"This is a published run (collection {entry.collection}"
             f"{'' if whole else ', which keeps its results only'}); it was not made here. "
             f"To make it: {entry.command}"
         )
@@ -171,14 +171,12 @@ def _notices(entry: Entry) -> list[str]:
     return notices
 
 
-def _own_verdicts(
-    project: Project, entry: Entry, verdicts: Sequence[Verdict]
-) -> list[Verdict]:
+def _own_verdicts(project: Project, entry: Entry, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Verdicts on this run's own numbers, whether or not it is the one that counts."""
     mine = [one for one in verdicts if one.claim.notebook == entry.stem]
-    if not mine or mine[0].run == entry.run:
+    if not mine or mine[0].run == entry.name:
         return mine
     metrics = read_json(entry.folder / "metrics.json") or {}
-    evidence = counts(project, entry.stem, entry.record.parameters)
+    evidence = counts(project, entry.stem, entry.parameters)
     note = "" if evidence else "other parameters than the paper's: decides nothing"
-    return [verdict(one.claim, metrics, entry.run, note) for one in mine]
+    return [verdict(one.claim, metrics, entry.name, note) for one in mine]

@@ -39,7 +39,7 @@ def claims(
     project: Project, entries: Sequence[Entry], verdicts: Sequence[Verdict]
 ) -> dict[str, Any]:
     """Gather the page of all claims: the paper's, then the project's own, each by notebook."""
-    pages_of = {(entry.stem, entry.run): entry for entry in entries}
+    pages_of = {(entry.stem, entry.name): entry for entry in entries}
 
     def row(one: Verdict) -> dict[str, Any]:
         entry = pages_of.get((one.claim.notebook, one.run))
@@ -82,7 +82,7 @@ def _card(
         "runs": f"#runs-{quote(stem)}",
     }
     if main:
-        origin = f" (published: {main.record.collection})" if main.record.collection else ""
+        origin = f" (published: {main.collection})" if main.collection else ""
         seconds, day = main.done.get("duration", 0), str(main.done.get("finished", ""))[:10]
         card["status"] = f"Run in {seconds:.0f} s on {day}{origin}"
         card["thumbnail"] = next(iter(thumbnails(project, main, single_file, limit=1)), None)
@@ -106,7 +106,7 @@ def _paper_figures(project: Project, entries: Sequence[Entry]) -> list[dict[str,
 
 
 def _facts(project: Project, entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    made = [entry.record.provenance for entry in entries]
+    made = [entry.provenance for entry in entries]
     rows = [
         ("Pages made at", [pages.commit_text(commit(project.root))]),
         ("Runs made at", [pages.commit_text(one.get("commit")) for one in made]),
@@ -121,11 +121,11 @@ def _runs(stem: str, entries: Sequence[Entry]) -> dict[str, Any]:
     """Gather the rows of the table of a notebook's runs; many are folded."""
     rows = []
     for entry in (one for one in entries if one.stem == stem):
-        seed, collection = entry.record.provenance.get("seed"), entry.record.collection
+        seed, collection = entry.provenance.get("seed"), entry.collection
         made = "here, interactively" if entry.interactive else "here"
         rows.append(
             {
-                "run": entry.run,
+                "run": entry.name,
                 "address": f"pages/{quote(entry.page)}",
                 "finished": _minute(entry.done.get("finished")),
                 "seconds": float(entry.done.get("duration", 0)),

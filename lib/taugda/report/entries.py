@@ -17,23 +17,12 @@ _LENGTH = 240  # characters of a reason that the page shows; the log has all of 
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One finished run on its way to a page; `address` is its folder's, seen from the outputs."""
+class Entry(Finished):
+    """A finished run on its way to a page; `address` is its folder's, seen from the outputs."""
 
     stem: str
     source: Path
-    record: Finished
     address: str
-
-    @property
-    def run(self) -> str:
-        """The run's name."""
-        return self.record.name
-
-    @property
-    def folder(self) -> Path:
-        """Where its files are."""
-        return self.record.folder
 
     @cached_property
     def done(self) -> dict[str, Any]:
@@ -57,12 +46,12 @@ class Entry:
     def plain_title(self) -> str:
         """The title without TeX's marks, with the run's name where it is not the default."""
         plain = re.sub(r"[$\\{}]", "", self.title)
-        return plain if self.is_chapter else f"{plain} ({self.run})"
+        return plain if self.is_chapter else f"{plain} ({self.name})"
 
     @property
     def is_chapter(self) -> bool:
         """Whether it is the run that readers are led through: the notebook's default."""
-        return self.run == "default"
+        return self.name == "default"
 
     @property
     def interactive(self) -> bool:
@@ -72,7 +61,7 @@ class Entry:
     @property
     def page(self) -> str:
         """File name of the page."""
-        return f"{self.stem}.html" if self.is_chapter else f"{self.stem}--{self.run}.html"
+        return f"{self.stem}.html" if self.is_chapter else f"{self.stem}--{self.name}.html"
 
     @cached_property
     def compares(self) -> bool:
@@ -84,7 +73,9 @@ class Entry:
     def command(self) -> str:
         """The command that makes the run again."""
         command = f"python -m taugda run {bare_name(self.stem)}"
-        return command if self.is_chapter else f"{command} -f outputs/{self.address}/parameters.yaml"
+        return (
+            command if self.is_chapter else f"{command} -f outputs/{self.address}/parameters.yaml"
+        )
 
     @property
     def files(self) -> list[Path]:
@@ -94,7 +85,7 @@ class Entry:
     @property
     def figures(self) -> dict[str, dict[str, str]]:
         """Caption and text alternative of each stored figure, in the notebook's order."""
-        named = (self.record.provenance.get("figures") or {}).items()
+        named = (self.provenance.get("figures") or {}).items()
         stored = self.folder / "figures"
         return {name: texts for name, texts in named if (stored / f"{name}.png").is_file()}
 
@@ -111,14 +102,17 @@ def title(notebook: dict[str, Any], otherwise: str) -> str:
 def find_entries(project: Project) -> list[Entry]:
     """Find the runs that get a page in reading order, each notebook's default first."""
     found = [
-        Entry(stem, project.notebook(stem), run, _seen(project, run.folder))
+        Entry(
+            **vars(run), stem=stem, source=project.notebook(stem), address=seen(project, run.folder)
+        )
         for stem in project.stems()
         for run in finished(project, stem)
     ]
-    return sorted(found, key=lambda entry: (entry.stem, not entry.is_chapter, entry.run))
+    return sorted(found, key=lambda entry: (entry.stem, not entry.is_chapter, entry.name))
 
 
-def _seen(project: Project, path: Path) -> str:
+def seen(project: Project, path: Path) -> str:
+    """Address of a file or folder, seen from the outputs."""
     return path.relative_to(project.outputs).as_posix()
 
 
@@ -148,7 +142,7 @@ def find_failures(project: Project) -> list[Failure]:
             found.append(
                 Failure(
                     stem, run, _readable(project, str(said.get("reason") or "")),
-                    str(said.get("finished") or ""), _seen(project, log) if log.is_file() else "",
+                    str(said.get("finished") or ""), seen(project, log) if log.is_file() else "",
                     (project.run(stem, run) / "done.json").is_file(),
                 )
             )  # fmt: skip

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
 TEMPLATE = Path(__file__).parent / "template"
-
-
-class Heading(NamedTuple):
-    """A heading that the table of contents names: its anchor and its text, TeX included."""
-
-    id: str
-    text: str
 
 
 @lru_cache(maxsize=1)
@@ -65,8 +58,8 @@ def _exporter() -> "HTMLExporter":
 
 def body(
     notebook: dict[str, Any], figures: Mapping[str, str], comparison: str
-) -> tuple[Markup, list[Heading]]:
-    """Turn the cells of a notebook into HTML, and list its second-level headings.
+) -> tuple[Markup, list[tuple[str, str]]]:
+    """Turn the cells of a notebook into HTML, and list its second-level headings: anchor and text.
 
     `figures` are addresses of those that are linked to rather than put into the page;
     `comparison` takes the place of what the notebook showed when it ran: claims may be edited.
@@ -88,8 +81,8 @@ def body(
     return Markup(text), headings
 
 
-def _number_headings(text: str) -> tuple[str, list[Heading]]:
-    headings: list[Heading] = []
+def _number_headings(text: str) -> tuple[str, list[tuple[str, str]]]:
+    headings: list[tuple[str, str]] = []
     taken = {"content", "provenance"}
 
     def mark(match: re.Match[str]) -> str:
@@ -101,7 +94,7 @@ def _number_headings(text: str) -> tuple[str, list[Heading]]:
             name, number = f"{base}-{number}", number + 1
         taken.add(name)
         if level == "2":
-            headings.append(Heading(name, words))
+            headings.append((name, words))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
     return re.sub(r"<h([23])(?:\s[^>]*)?>(.*?)</h\1>", mark, text, flags=re.DOTALL), headings
@@ -144,7 +137,7 @@ def claim_row(project: Project, one: Verdict, address: str = "") -> dict[str, An
 
 def facts(entry: Entry) -> list[tuple[str, str]]:
     """List what a reader may want to know about how a run was made; unknown things are left out."""
-    found, done = entry.record.provenance, entry.done
+    found, done = entry.provenance, entry.done
     rows = [
         ("Finished", str(done.get("finished", "")).replace("T", " ").replace("+00:00", " UTC")),
         ("Duration", f"{done['duration']:.1f} s" if "duration" in done else ""),

@@ -6,17 +6,24 @@ replaced as a whole.  Other collections (``long``, ``gpu``) gather training runs
 are added to, and are never invalidated: their provenance says what made them.
 """
 
-import json
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taugda.atomic import write_atomic
+from taugda.claims import Verdict
+from taugda.record.claims import claim_rows
+from taugda.record.tables import markdown_table
+from taugda.record.values import plain
+from taugda.report.claims import definition_address, grouped, tally_text, verdicts
+from taugda.report.entries import title
 from taugda.runs.errors import ProjectError
-from taugda.runs.files import read_json, staging_folder, swap_in, write_atomic, write_json
+from taugda.runs.files import read_json, read_yaml, staging_folder, swap_in, write_json
 from taugda.runs.fingerprint import kind
+from taugda.runs.parameters import read_notebook, resolve
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
 from taugda.runs.project import Project
 
@@ -24,9 +31,9 @@ DEFAULT = "default"
 NOTEBOOK_LIMIT = 1_500_000  # bytes of one executed notebook
 TOTAL_LIMIT = 20_000_000  # bytes of everything that is published
 _RECORD = ("parameters.yaml", "metrics.json", "provenance.json", "done.json")
-# The one picture that is kept of a training run.
-_SAMPLES = "samples"
+_SAMPLES = "samples"  # the one picture that is kept of a training run
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_ROOT = "../../.."  # the project's root, seen from a collection
 
 
 class PublishError(ProjectError):
@@ -35,17 +42,7 @@ class PublishError(ProjectError):
 
 @dataclass(frozen=True)
 class Published:
-    """What was done.
-
-    Parameters
-    ----------
-    folder : Path
-        The collection.
-    added : list of Item
-        The runs that were copied.
-    left_out : list of Item
-        Those that are not finished.
-    """
+    """The collection's folder, the runs that were copied, and those that are not finished."""
 
     folder: Path
     added: list[Item]
@@ -53,30 +50,11 @@ class Published:
 
 
 def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) -> Published:
-    """Copy finished runs into a published collection.
+    """Copy finished runs into a collection: they replace ``default``, or are added to another.
 
-    Parameters
-    ----------
-    project : Project
-        Where runs and outputs are.
-    items : sequence of Item
-        The runs, compared with what is in the outputs.
-    collection : str
-        ``default``, which the runs replace and which must be complete; or another name, to which
-        those of the runs that are finished are added.
-
-    Returns
-    -------
-    Published
-        The collection's folder, and which runs were left out.
-
-    Raises
-    ------
-    PublishError
-        If a run of ``default`` is missing or stale, no run of another collection is finished, an
-        analysis is meant for another collection, an executed notebook or the whole is too heavy,
-        a file names a path of this machine, or the collection's name is unusable.  Nothing is
-        changed then.
+    A PublishError leaves everything as it was: a run of ``default`` is missing or stale, nothing
+    is finished, an analysis is meant for another collection, something is too heavy, a file names
+    a path of this machine, or the collection's name is unusable.
     """
     if not _NAME.fullmatch(collection):
         raise PublishError(
@@ -93,10 +71,16 @@ def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) 
         staging.mkdir(exist_ok=True)
         for item in ready:
             _copy(project, item, staging / item.stem / item.run)
+        found = verdicts(project) if collection == DEFAULT else []
         if collection == DEFAULT:
-            _write_claims(project, staging)
-        write_atomic(staging / "README.md", _readme(project, staging, collection))
-        _check_size(project, staging, collection)
+            write_json(staging / "claims.json", [_claim(one) for one in found])
+            write_atomic(staging / "claims.md", _claims_text(project, found))
+        write_atomic(staging / "README.md", _readme(project, staging, collection, found))
+        total = sum(map(size, [staging, *(p for p in collections(project) if p != final)]))
+        if total > TOTAL_LIMIT:
+            raise PublishError(
+                f"what is published must weigh at most {TOTAL_LIMIT} bytes together, found {total}"
+            )
         swap_in(staging, final)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -128,8 +112,7 @@ def _copy(project: Project, item: Item, target: Path) -> None:
     training = kind(project.notebook(item.stem)) == "training"
     shutil.rmtree(target, ignore_errors=True)
     (target / "figures").mkdir(parents=True)
-    names = _RECORD if training else (*_RECORD, "notebook.ipynb")
-    for name in names:
+    for name in _RECORD if training else (*_RECORD, "notebook.ipynb"):
         data = (source / name).read_bytes()
         if str(project.root).encode() in data or str(Path.home()).encode() + b"/" in data:
             raise PublishError(f"{item.label}: {name} names a path of this machine")
@@ -144,139 +127,98 @@ def _copy(project: Project, item: Item, target: Path) -> None:
             shutil.copyfile(picture, target / "figures" / picture.name)
 
 
-def _check_size(project: Project, staging: Path, collection: str) -> None:
-    others = [
-        path
-        for path in project.published.iterdir()
-        if path.name != collection and not path.name.startswith(".")
-    ]
-    total = sum(size(path) for path in [staging, *others])
-    if total > TOTAL_LIMIT:
-        raise PublishError(
-            f"what is published must weigh at most {TOTAL_LIMIT} bytes together, found {total}"
-        )
+def size(folder: Path) -> int:
+    """Add up the bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def size(path: Path) -> int:
-    """Add up the sizes of files.
-
-    Parameters
-    ----------
-    path : Path
-        A file, or a folder with all that lies below it.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
+def collections(project: Project) -> list[Path]:
+    """Find the folders of the published collections, ``default`` first."""
+    found = [path for path in project.published.glob("*/") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (path.name != DEFAULT, path.name))
 
 
 # The reading matter of a collection
 
 
-def _write_claims(project: Project, folder: Path) -> None:
-    from taugda.claims import verdicts
-    from taugda.runs.format import plain
-
-    found = verdicts(project)
-    rows = [
-        {
-            "id": entry.claim.id,
-            "statement": entry.claim.statement,
-            "where": entry.claim.where,
-            "paper": plain(entry.claim.paper),
-            "tolerance": entry.claim.tolerance,
-            "relative": entry.claim.relative,
-            "measured": entry.measured,
-            "uncertainty": entry.uncertainty,
-            "verdict": entry.verdict,
-            "note": entry.note,
-            "notebook": entry.claim.notebook,
-            "run": entry.run,
-            "command": entry.claim.command,
-        }
-        for entry in found
-    ]
-    write_json(folder / "claims.json", rows)
-    from taugda.runs.tables import claim_rows, markdown_table
-
-    parts = ["# The paper's claims", "", _tally(rows), ""]
-    for stem in project.stems():
-        mine = [entry for entry in found if entry.claim.notebook == stem]
-        if mine:
-            table = claim_rows(mine)
-            parts += [f"## [{stem}]({_notebook_link(stem, mine[0].run)})", ""]
-            parts += [markdown_table(list(table[0]), [list(row.values()) for row in table]), ""]
-    write_atomic(folder / "claims.md", "\n".join(parts))
+def _claim(one: Verdict) -> dict[str, Any]:
+    names = ("id", "group", "statement", "where", "function", "tolerance", "relative", "notebook",
+             "command")  # fmt: skip
+    return {
+        **{name: getattr(one.claim, name) for name in names},
+        "paper": plain(one.claim.paper),
+        "measured": one.measured,
+        "uncertainty": one.uncertainty,
+        "verdict": one.verdict,
+        "note": one.note,
+        "run": one.run,
+    }
 
 
-def _notebook_link(stem: str, run: str | None) -> str:
-    return f"{stem}/{run}/notebook.ipynb" if run else f"../../../notebooks/{stem}.ipynb"
+def _claims_text(project: Project, found: Sequence[Verdict]) -> str:
+    parts = ["# Claims and checks", ""]
+    parts += [f"- {heading}: {tally_text(mine)}" for _, heading, mine in grouped(found)]
+    for _, heading, part in grouped(found):
+        parts += ["", f"## {heading}"]
+        for stem in project.stems():
+            mine = [one for one in part if one.claim.notebook == stem]
+            if mine:
+                rows = [
+                    {**row, "Where": _where(project, one)}
+                    for one, row in zip(mine, claim_rows(mine), strict=True)
+                ]
+                table = markdown_table(list(rows[0]), [list(row.values()) for row in rows])
+                parts += ["", f"### [{stem}]({_notebook(mine[0])})", "", table]
+    return "\n".join(parts) + "\n"
 
 
-def _tally(rows: Iterable[dict[str, Any]]) -> str:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
+def _where(project: Project, one: Verdict) -> str:
+    """Name the theorem or experiment, with links to the function and to the notebook."""
+    source = definition_address(project, one.claim.function, _ROOT)
+    function = f"`{one.claim.function}`" if one.claim.function else ""
+    links = [f"[{function}]({source})" if source else function]
+    links.append(f"[{one.claim.notebook}]({_notebook(one)})")
+    return f"{one.claim.where}: {', '.join(filter(None, links))}"
 
 
-def _readme(project: Project, folder: Path, collection: str) -> str:
-    parts = [
-        f"# Published runs: {collection}",
-        "",
-        "Made by `python -m taugda publish`; not edited by hand.",
-        "",
-    ]
-    if (folder / "claims.md").is_file():
-        rows = read_json(folder / "claims.json")
-        parts += [f"[The paper's claims](claims.md): {_tally(rows)}.", ""]
+def _notebook(one: Verdict) -> str:
+    stem = one.claim.notebook
+    return f"{stem}/{one.run}/notebook.ipynb" if one.run else f"{_ROOT}/notebooks/{stem}.ipynb"
+
+
+def _readme(project: Project, folder: Path, collection: str, found: Sequence[Verdict]) -> str:
+    parts = [f"# Published runs: {collection}", ""]
+    parts += ["Made by `python -m taugda publish`; not edited by hand.", ""]
+    for _, heading, mine in grouped(found):
+        parts += [f"[{heading}](claims.md): {tally_text(mine)}.", ""]
     for stem in project.stems():
         runs = sorted(path.parent for path in (folder / stem).glob("*/done.json"))
         if not runs:
             continue
-        parts += [f"## {_title(project, stem)}", ""]
+        parts += [f"## {title(read_notebook(project.notebook(stem)), stem)}", ""]
         lead = next((run for run in runs if run.name == "default"), runs[0])
-        notebook = lead / "notebook.ipynb"
-        if notebook.is_file():
-            place = notebook.relative_to(folder).as_posix()
-            parts += [f"[Read the executed notebook]({place})", ""]
-            parts += _gallery(lead, folder)
+        place = lead.relative_to(folder).as_posix()
+        if (lead / "notebook.ipynb").is_file():
+            parts += [f"[Read the executed notebook]({place}/notebook.ipynb)", ""]
+            parts += _gallery(lead, place)
         else:
-            parts += _table(runs, folder)
+            parts += [_table(runs, folder), ""]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _title(project: Project, stem: str) -> str:
-    from taugda.runs.parameters import read_cells
-
-    for cell in read_cells(project.notebook(stem)):
-        match = re.search(r"^# +(.+)$", cell["source"], re.MULTILINE)
-        if cell["cell_type"] == "markdown" and match:
-            return match[1]
-    return stem
-
-
-def _gallery(run: Path, folder: Path) -> list[str]:
+def _gallery(run: Path, place: str) -> list[str]:
     """Show the first figure, and link to all, each with what it says."""
     named = (read_json(run / "provenance.json") or {}).get("figures") or {}
-    lines: list[str] = []
-    for name, texts in named.items():
-        path = run / "figures" / f"{name}.png"
-        if path.is_file():
-            place = path.relative_to(folder).as_posix()
-            if not lines:
-                lines += [f"![{texts['alt']}]({place})", ""]
-            lines.append(f"- [{name.replace('_', ' ')}]({place}): {texts['caption']}")
-    return [*lines, ""] if lines else []
+    there = {n: texts for n, texts in named.items() if (run / "figures" / f"{n}.png").is_file()}
+    first = [f"![{texts['alt']}]({place}/figures/{name}.png)" for name, texts in there.items()][:1]
+    links = [
+        f"- [{name.replace('_', ' ')}]({place}/figures/{name}.png): {texts['caption']}"
+        for name, texts in there.items()
+    ]
+    return [*first, "", *links, ""] if links else []
 
 
-def _table(runs: Sequence[Path], folder: Path) -> list[str]:
-    from taugda.runs.tables import markdown_table
-
+def _table(runs: Sequence[Path], folder: Path) -> str:
     rows = []
     for run in runs:
         details = read_json(run / "provenance.json") or {}
@@ -292,62 +234,27 @@ def _table(runs: Sequence[Path], folder: Path) -> list[str]:
                 f"[samples]({place}/figures/{_SAMPLES}.png)" if samples.is_file() else "",
             ]
         )
-    return [markdown_table(["run", "date", "seconds", "machine", "pictures"], rows), ""]
-
-
-def collections(project: Project) -> list[Path]:
-    """Find the published collections.
-
-    Parameters
-    ----------
-    project : Project
-        Where the outputs are.
-
-    Returns
-    -------
-    list of Path
-        Their folders, ``default`` first.
-    """
-    found = [path for path in project.published.glob("*/") if not path.name.startswith(".")]
-    return sorted(found, key=lambda path: (path.name != DEFAULT, path.name))
+    return markdown_table(["run", "date", "seconds", "machine", "pictures"], rows)
 
 
 def sources_match(project: Project, stem: str, folder: Path) -> list[str]:
-    """Compare a published analysis with the committed notebook and its parameters.
-
-    Parameters
-    ----------
-    project : Project
-        Where the notebooks are.
-    stem : str
-        The notebook's full name.
-    folder : Path
-        The published run.
-
-    Returns
-    -------
-    list of str
-        One phrase a difference; the library's own changes do not count.
-    """
-    from taugda.runs.files import read_yaml
-    from taugda.runs.fingerprint import fingerprint
-    from taugda.runs.parameters import read_cells, resolve
-
+    """Say where a published run differs from the committed notebook and its parameters."""
     faults = []
     parameters = read_yaml(folder / "parameters.yaml") or {}
     if folder.name == "default" and parameters != resolve(project, stem, {}):
         faults.append("its parameters are no longer the notebook's defaults")
-    made = (read_json(folder / "done.json") or {}).get("fingerprint") or {}
-    now = fingerprint(project.notebook(stem), parameters)
-    if made.get("notebook") != now["notebook"]:
-        faults.append("the notebook has changed since")
     executed = folder / "notebook.ipynb"
-    if executed.is_file():
-        run_cells = [
-            "".join(cell["source"])
-            for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]
-            if "injected-parameters" not in cell["metadata"].get("tags", [])
-        ]
-        if run_cells != [cell["source"] for cell in read_cells(project.notebook(stem))]:
-            faults.append("the executed cells are not the notebook's")
+    if executed.is_file() and _cells(executed) != _cells(project.notebook(stem)):
+        faults.append("the notebook has changed since")
     return faults
+
+
+def _cells(notebook: Path) -> list[Any]:
+    """Read the cells that an author wrote, without outputs and without what a run put in."""
+    found = []
+    for cell in read_notebook(notebook)["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" not in tags:
+            marks = cell["metadata"].get("taugda")
+            found.append([cell["cell_type"], "".join(cell["source"]), tags, marks])
+    return found
