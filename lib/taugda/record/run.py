@@ -95,6 +95,7 @@ class Run:
         self._finished = False
         self.metrics: dict[str, dict[str, Any]] = {}
         self.figures: dict[str, dict[str, str]] = {}
+        self._places: dict[tuple[str, str], tuple[str | None, int]] = {}
         try:
             self.project = Project.find()
             self.notebook = self.project.find_notebook(notebook)
@@ -175,12 +176,12 @@ class Run:
         self._check_open()
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"name must be a text, found {name!r}")
-        if name in self.metrics:
-            raise ValueError(f"metric {name!r} was measured before")
+        here = self._check_new("metric", name)
         entry = {"value": plain(value, name)}
         if uncertainty is not None:
             entry["uncertainty"] = _check_uncertainty(name, plain(uncertainty, name))
         self.metrics[name] = entry
+        self._places["metric", name] = here
         return value
 
     def show(
@@ -240,8 +241,8 @@ class Run:
             number, or the whole is heavier than a page can bear.
         """
         caption, alt = self._describe(name, caption, alt)
-        picture = moving(frames, name, alt, labels, still)
-        self._display_figure(picture.still, name, caption, alt, picture.html)
+        figure, html = moving(frames, name, alt, labels, still)
+        self._display_figure(figure, name, caption, alt, html)
 
     def table(
         self,
@@ -337,12 +338,9 @@ class Run:
     def _describe(self, name: str, caption: str | None, alt: str | None) -> tuple[str, str]:
         """Check the name of a new figure, and find its texts."""
         self._check_open()
-        if name in self.figures:
-            raise ValueError(f"name must be new in the notebook, found {name!r} again")
-        return (
-            self._text("figure", name, "caption", caption),
-            self._text("figure", name, "alt", alt),
-        )
+        self._check_new("figure", name)
+        caption = self._text("figure", name, "caption", caption)
+        return caption, self._text("figure", name, "alt", alt)
 
     def _text(self, thing: str, name: str, what: str, text: str | None) -> str:
         """Caption or alternative text, given or from a cell's metadata, on one line."""
@@ -377,6 +375,7 @@ class Run:
         write_atomic(self.folder / "figures" / f"{name}.pdf", pdf.getvalue())
         plt.close(figure)
         self.figures[name] = {"caption": caption, "alt": alt}
+        self._places["figure", name] = _place()
         picture = {"image/png": png, "text/plain": alt}
         marks: dict[str, Any] = {"figure": name, "caption": caption}
         if html is not None:
@@ -408,32 +407,45 @@ class Run:
 
     def _inject(self) -> str:
         """Source of the notebook with this run's parameters and without outputs."""
+        from nbformat.v4 import new_code_cell
+
         content = read_notebook(self._source)
-        empty = {"outputs": [], "execution_count": None}
+        cells = []
         different = changed(self.project, self.notebook, self.parameters)
         lines = ["# Parameters", *(f"{name} = {value!r}" for name, value in different.items())]
         mark = "injected-parameters"
-        injected = {
-            "cell_type": "code",
-            "id": mark,
-            "metadata": {"tags": [mark]},
-            "source": "\n".join(lines),
-            **empty,
-        }
-        cells = []
         for cell in content["cells"]:
-            cells.append({**cell, **empty} if cell["cell_type"] == "code" else cell)
+            code = cell["cell_type"] == "code"
+            cells.append({**cell, "outputs": [], "execution_count": None} if code else cell)
             if different and "parameters" in cell.get("metadata", {}).get("tags", []):
-                cells.append(injected)
+                cells.append(new_code_cell("\n".join(lines), id=mark, metadata={"tags": [mark]}))
         return json.dumps({**content, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
 
     def _duration(self) -> float:
         """Seconds since the record was made."""
         return round(time.monotonic() - self._clock, 3)
 
+    def _check_new(self, thing: str, name: str) -> tuple[str | None, int]:
+        """Refuse a name that was used, unless the cell that used it is run again; say where."""
+        former, here = self._places.get((thing, name)), _place()
+        if former and (here == former or here[0] is None or here[0] != former[0]):
+            raise ValueError(f"{thing} {name!r} was recorded before; each needs a name of its own")
+        return here
+
     def _check_open(self) -> None:
         if self._finished:
             raise RuntimeError("this run is finished; run the cell that makes Run(...) again")
+
+
+def _place() -> tuple[str | None, int]:
+    """Which cell is run, where the front end says so (JupyterLab does), and for which time."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    if not parent:
+        return None, 0
+    return parent.get("metadata", {}).get("cellId"), shell.execution_count
 
 
 def _display(
