@@ -1,6 +1,7 @@
 """The whole report: a page for every run, the figures, the claims, and the index."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,6 +23,7 @@ from taugda.runs.files import read_json
 from taugda.runs.project import Project
 
 _MATHJAX = "tex-svg-full.js"
+_SHOWN = ("stem", "name", "command", "collection", "interactive")
 _OTHERS = ("figures.html", "claims.html")  # pages that are no run's
 
 
@@ -40,18 +42,19 @@ def build(project: Project, single_file: bool = False) -> Path:
         "mathjax_inline": _asset(mathjax, "</script", r"<\/script") if single_file else None,
         "stamp": "",
     }
-    target = project.pages / "mathjax" / _MATHJAX
-    if not single_file and not (
-        target.is_file() and target.stat().st_size == mathjax.stat().st_size
-    ):
-        write_atomic(target, mathjax.read_bytes())
+    copy, size = project.pages / "mathjax" / _MATHJAX, mathjax.stat().st_size
+    if not single_file and not (copy.is_file() and copy.stat().st_size == size):
+        write_atomic(copy, mathjax.read_bytes())
+    # Pages do not lead to the sources where they are to be mailed, or outputs lie elsewhere.
+    inside = project.outputs.is_relative_to(project.root) and not single_file
+    root = Path(os.path.relpath(project.root, project.pages)).as_posix() if inside else ""
     entries, verdicts = find_entries(project), claims.verdicts(project)
     chapters = [entry for entry in entries if entry.is_chapter]
     for entry in entries:
-        _write_page(project, entry, chapters, verdicts, single_file, shared)
+        _write_page(project, entry, chapters, verdicts, root, single_file, shared)
     gallery = contents.gallery(project, chapters, single_file)
     _write(project.pages / "figures.html", pages.render("gallery.html.j2", **gallery, **shared))
-    listed = contents.claims(project, entries, verdicts)
+    listed = contents.claims(project, entries, verdicts, root)
     _write(project.pages / "claims.html", pages.render("allclaims.html.j2", **listed, **shared))
     _remove_others(project.pages, {entry.page for entry in entries})
     shared["mathjax"] = f"pages/{shared['mathjax']}"
@@ -98,27 +101,25 @@ def _remove_others(pages: Path, wanted: set[str]) -> None:
 
 def _write_page(
     project: Project, entry: Entry, chapters: Sequence[Entry], verdicts: Sequence[Verdict],
-    single_file: bool, shared: dict[str, Any],
+    root: str, single_file: bool, shared: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a run's page, unless the one that is there was made of the very same."""
     relative = f"../{quote(entry.address)}"
-    root = "" if single_file else pages.root_address(project)
     figures = {} if single_file else {
         path.stem: f"{relative}/figures/{quote(path.name)}"
         for path in sorted((entry.folder / "figures").glob("*.png"))
     }  # fmt: skip
-    comparison = pages.claims_tables(project, _own_verdicts(project, entry, verdicts))
-    place = chapters.index(entry) if entry.is_chapter else len(chapters)
+    comparison = pages.claims_tables(project, _own_verdicts(project, entry, verdicts), root)
+    place = chapters.index(entry) if entry.is_chapter else -1
+    around = [None, *({"title": e.title, "address": quote(e.page)} for e in chapters), None, None]
     values = {
         "title": entry.plain_title,
         "home": "../index.html",
-        "preceding": _link(chapters[place - 1]) if 0 < place < len(chapters) else None,
-        "following": _link(chapters[place + 1]) if place + 1 < len(chapters) else None,
+        "preceding": around[place],
+        "following": around[place + 2] if entry.is_chapter else None,
         "siblings": "" if entry.is_chapter else f"../index.html#runs-{quote(entry.stem)}",
-        "notices": _notices(entry),
-        "stem": entry.stem,
-        "run": entry.name,
-        "command": entry.command,
+        **{name: getattr(entry, name) for name in _SHOWN},
+        "lean": not (entry.folder / "notebook.ipynb").is_file(),
         "source": root and f"{root}/{quote(entry.source.relative_to(project.root).as_posix())}",
         "facts": pages.facts(entry),
         "files": [] if single_file else [(p.name, f"{relative}/{p.name}") for p in entry.files],
@@ -128,7 +129,7 @@ def _write_page(
     made_of = [values, figures, comparison, files, _makers()]
     values["stamp"] = hashlib.sha256(repr(made_of).encode()).hexdigest()
     target = project.pages / entry.page
-    if _stamped(target, values["stamp"]):
+    if target.is_file() and values["stamp"] in target.read_text(encoding="utf-8")[:500]:
         return
     text, headings = pages.body(entry.notebook, figures, comparison)
     _write(target, pages.render("page.html.j2", **values, body=text, headings=headings))
@@ -141,34 +142,6 @@ def _makers() -> list[str]:
     files = [*sorted(pages.TEMPLATE.parent.rglob("*.*")), *sorted(home.glob("*.py"))]
     texts = [path.read_bytes() for path in files if "__pycache__" not in path.parts]
     return [metadata.version("nbconvert"), *(hashlib.sha256(text).hexdigest() for text in texts)]
-
-
-def _stamped(page: Path, stamp: str) -> bool:
-    if not page.is_file():
-        return False
-    with page.open(encoding="utf-8") as file:
-        return f'content="{stamp}"' in file.read(500)
-
-
-def _link(entry: Entry) -> dict[str, str]:
-    return {"title": entry.title, "address": quote(entry.page)}
-
-
-def _notices(entry: Entry) -> list[str]:
-    notices = []
-    if entry.collection:
-        whole = (entry.folder / "notebook.ipynb").is_file()
-        notices.append(
-            f"This is a published run (collection {entry.collection}"
-            f"{'' if whole else ', which keeps its results only'}); it was not made here. "
-            f"To make it: {entry.command}"
-        )
-    if entry.interactive:
-        notices.append(
-            "This run was made interactively, so its page has no outputs; "
-            f"a complete one is made by: {entry.command}"
-        )
-    return notices
 
 
 def _own_verdicts(project: Project, entry: Entry, verdicts: Sequence[Verdict]) -> list[Verdict]:

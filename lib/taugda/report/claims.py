@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,10 +9,9 @@ from taugda.claims import VERDICTS, Verdict, verdict
 from taugda.record.claims import claim_rows, counting_parameters, read_claims
 from taugda.record.tables import plain_table
 from taugda.report.check import ReportError
-from taugda.runs.errors import ParameterError
 from taugda.runs.files import read_json
-from taugda.runs.parameters import canonical, read_file, run_name
-from taugda.runs.project import Project
+from taugda.runs.parameters import read_file, run_name
+from taugda.runs.project import ParameterError, Project
 
 GROUPS = {"paper": "The paper’s claims", "project": "The project’s own checks"}
 
@@ -37,11 +35,11 @@ def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, st
             done, metrics = read_json(folder / "done.json"), read_json(folder / "metrics.json")
             if not (isinstance(done, dict) and isinstance(metrics, dict)):
                 continue
-            try:  # the defaults may have been changed since
-                same = canonical(read_file(folder / "parameters.yaml")) == canonical(parameters)
+            try:
+                made_with = read_file(folder / "parameters.yaml")
             except ParameterError:
-                same = False
-            if same:
+                continue
+            if made_with == parameters:  # the defaults may have been changed since
                 published = "published, not run here" if home != project.runs else ""
                 by_hand = "made interactively" if done.get("mode") == "interactive" else ""
                 return metrics, run, "; ".join(filter(None, (published, by_hand)))
@@ -76,23 +74,17 @@ def claims_text(project: Project) -> str:
     return "\n\n".join(parts) or "No claims are listed."
 
 
-def definition(project: Project, function: str) -> Path | None:
-    """Library file that defines ``room.function``; None where the project holds no library."""
+def definition(project: Project, function: str, root: str) -> str:
+    """Address of the file that defines a ``room.function``, seen from where the root is `root`.
+
+    Empty where no function is named or the project holds no library.
+    """
     package = project.root / "lib" / "taugda"
-    if not package.is_dir():
-        return None
+    if not function or not package.is_dir():
+        return ""
     room, name = function.partition(".")[0], function.rpartition(".")[2]
     line = re.compile(rf"^(?:def|class) {re.escape(name)}\b", re.MULTILINE)
     for path in (package / f"{room}.py", *sorted((package / room).rglob("*.py"))):
         if path.is_file() and line.search(path.read_text(encoding="utf-8")):
-            return path
+            return f"{root}/{quote(path.relative_to(project.root).as_posix())}"
     raise ReportError(f"claims.yaml: function {function!r} is not defined in the library's {room}")
-
-
-def definition_address(project: Project, function: str, base: str) -> str:
-    """Address of a definition, given that of the root: its file, opened at its first line."""
-    path = definition(project, function) if function else None
-    if path is None:
-        return ""
-    words = quote(f"{function.rpartition('.')[2]}(")
-    return f"{base}/{quote(path.relative_to(project.root).as_posix())}#:~:text={words}"

@@ -24,19 +24,17 @@ def index(
     return {
         "title": "Timescale separation in gradient descent-ascent",
         "notebooks": [_card(project, stem, entries, single_file) for stem in project.stems()],
-        "failures": [
-            {**vars(one), "log": quote(one.log), "finished": _minute(one.finished)}
-            for one in find_failures(project)
-        ],
+        "failures": find_failures(project),
         "figures": _paper_figures(project, entries),
         "counts": [{"key": k, "title": t, "counts": tally(v)} for k, t, v in grouped(verdicts)],
         "facts": _facts(project, entries),
-        "runs": [group for stem in project.stems() if (group := _runs(stem, entries))["rows"]],
+        "runs": [[one for one in entries if one.stem == stem] for stem in project.stems()],
+        "few": _FEW,
     }
 
 
 def claims(
-    project: Project, entries: Sequence[Entry], verdicts: Sequence[Verdict]
+    project: Project, entries: Sequence[Entry], verdicts: Sequence[Verdict], root: str
 ) -> dict[str, Any]:
     """Gather the page of all claims: the paper's, then the project's own, each by notebook."""
     pages_of = {(entry.stem, entry.name): entry for entry in entries}
@@ -44,7 +42,8 @@ def claims(
     def row(one: Verdict) -> dict[str, Any]:
         entry = pages_of.get((one.claim.notebook, one.run))
         anchor = f"#claim-{quote(one.claim.id)}" if entry and entry.compares else ""
-        return pages.claim_row(project, one, f"{quote(entry.page)}{anchor}" if entry else "")
+        address = f"{quote(entry.page)}{anchor}" if entry else ""
+        return pages.claim_row(project, one, root, address)
 
     def group(stem: str, mine: list[Verdict]) -> dict[str, Any]:
         entry = pages_of.get((stem, "default"))
@@ -83,8 +82,7 @@ def _card(
     }
     if main:
         origin = f" (published: {main.collection})" if main.collection else ""
-        seconds, day = main.done.get("duration", 0), str(main.done.get("finished", ""))[:10]
-        card["status"] = f"Run in {seconds:.0f} s on {day}{origin}"
+        card["status"] = f"Run in {main.seconds:.0f} s on {main.ended[:10]}{origin}"
         card["thumbnail"] = next(iter(thumbnails(project, main, single_file, limit=1)), None)
     return card
 
@@ -93,15 +91,11 @@ def _paper_figures(project: Project, entries: Sequence[Entry]) -> list[dict[str,
     main = {entry.stem: entry for entry in entries if entry.is_chapter}
     rows = []
     for one in read_figures(project):
-        entry = main.get(one.notebook)
-        there = entry is not None and one.figure in entry.figures
-        rows.append(
-            {
-                "paper": one.paper,
-                "address": f"pages/{quote(entry.page)}#figure-{quote(one.figure)}" if there else "",
-                "note": "" if there else f"python -m taugda run {bare_name(one.notebook)}",
-            }
-        )
+        entry, address = main.get(one.notebook), ""
+        if entry and one.figure in entry.figures:
+            address = f"pages/{quote(entry.page)}#figure-{quote(one.figure)}"
+        note = f"python -m taugda run {bare_name(one.notebook)}"
+        rows.append({"paper": one.paper, "address": address, "note": note})
     return rows
 
 
@@ -115,27 +109,3 @@ def _facts(project: Project, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     ]
     joined = [(name, "; ".join(filter(None, dict.fromkeys(texts)))) for name, texts in rows]
     return [(name, text) for name, text in joined if text]
-
-
-def _runs(stem: str, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Gather the rows of the table of a notebook's runs; many are folded."""
-    rows = []
-    for entry in (one for one in entries if one.stem == stem):
-        seed, collection = entry.provenance.get("seed"), entry.collection
-        made = "here, interactively" if entry.interactive else "here"
-        rows.append(
-            {
-                "run": entry.name,
-                "address": f"pages/{quote(entry.page)}",
-                "finished": _minute(entry.done.get("finished")),
-                "seconds": float(entry.done.get("duration", 0)),
-                "seed": "–" if seed is None else str(seed),
-                "made": f"published ({collection})" if collection else made,
-            }
-        )
-    seconds = sum(row["seconds"] for row in rows)
-    return {"stem": stem, "rows": rows, "seconds": seconds, "folded": len(rows) > _FEW}
-
-
-def _minute(moment: Any) -> str:
-    return str(moment or "")[:16].replace("T", " ")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from taugda.record import Finished, finished
 from taugda.report.lean import lean_notebook
@@ -28,6 +29,16 @@ class Entry(Finished):
     def done(self) -> dict[str, Any]:
         """When and how it was made."""
         return read_json(self.folder / "done.json") or {}
+
+    @property
+    def ended(self) -> str:
+        """Day and minute in which it was finished."""
+        return _minute(self.done.get("finished"))
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return float(self.done.get("duration", 0))
 
     @cached_property
     def notebook(self) -> dict[str, Any]:
@@ -118,12 +129,12 @@ def seen(project: Project, path: Path) -> str:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run whose last attempt failed: why, when, its log's address, and what it left before."""
+    """A run that failed: why, when, its log's address, and whether an earlier success is kept."""
 
     stem: str
-    run: str
+    name: str
     reason: str
-    finished: str
+    ended: str
     log: str
     kept: bool
 
@@ -132,20 +143,15 @@ def find_failures(project: Project) -> list[Failure]:
     """Find the runs that failed at their last attempt, in reading order."""
     found = []
     for stem in project.stems():
-        for folder in sorted((project.runs / stem).glob("*.failed")):
-            if folder.name.startswith("."):
-                continue
-            run = folder.name.removesuffix(".failed")
+        for folder in sorted((project.runs / stem).glob("[!.]*.failed")):
+            run, log = folder.name.removesuffix(".failed"), folder / "log.txt"
             said = read_json(folder / "failed.json")
             said = said if isinstance(said, dict) else {}
-            log = folder / "log.txt"
-            found.append(
-                Failure(
-                    stem, run, _readable(project, str(said.get("reason") or "")),
-                    str(said.get("finished") or ""), seen(project, log) if log.is_file() else "",
-                    (project.run(stem, run) / "done.json").is_file(),
-                )
-            )  # fmt: skip
+            reason = _readable(project, str(said.get("reason") or ""))
+            ended = _minute(said.get("finished"))
+            address = quote(seen(project, log)) if log.is_file() else ""
+            kept = (project.run(stem, run) / "done.json").is_file()
+            found.append(Failure(stem, run, reason, ended, address, kept))
     return found
 
 
@@ -154,3 +160,7 @@ def _readable(project: Project, reason: str) -> str:
     for folder in (project.root, project.outputs):
         reason = reason.replace(f"{folder}/", "")
     return reason if len(reason) <= _LENGTH else f"{reason[: _LENGTH - 1].rstrip()}…"
+
+
+def _minute(moment: Any) -> str:
+    return str(moment or "")[:16].replace("T", " ")

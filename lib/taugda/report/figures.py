@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from taugda.report.check import ReportError
-from taugda.runs.errors import ParameterError, ProjectError
 from taugda.runs.files import read_yaml
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project, ProjectError
 
 _Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 
@@ -41,10 +40,9 @@ def _parse(project: Project, number: int, entry: Any) -> PaperFigure:
     except ProjectError as error:
         raise ReportError(f"figures.yaml: entry {number}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = f"{first['loc'][0]!r}: " if first["loc"] else ""
+        keys, first = ", ".join(PaperFigure.model_fields), error.errors()[0]
+        place = f"{first['loc'][0]!r}: " if first["loc"] else ""
         raise ReportError(
-            f"figures.yaml: entry {number} must have a text for each of the keys "
-            f"{', '.join(PaperFigure.model_fields)}; {key}{first['msg']}, "
-            f"found {first['input']!r}"
+            f"figures.yaml: entry {number} must have a text for each of the keys {keys}; "
+            f"{place}{first['msg']}, found {first['input']!r}"
         ) from error

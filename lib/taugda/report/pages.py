@@ -2,7 +2,6 @@
 
 import html
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,7 +13,7 @@ from markupsafe import Markup
 
 from taugda.claims import Verdict
 from taugda.record.values import show_value
-from taugda.report.claims import definition_address, grouped
+from taugda.report.claims import definition, grouped
 from taugda.report.entries import Entry
 from taugda.runs.project import Project, bare_name
 
@@ -100,26 +99,17 @@ def _number_headings(text: str) -> tuple[str, list[tuple[str, str]]]:
     return re.sub(r"<h([23])(?:\s[^>]*)?>(.*?)</h\1>", mark, text, flags=re.DOTALL), headings
 
 
-def root_address(project: Project) -> str:
-    """Address of the project's root, seen from a page; empty where outputs lie elsewhere."""
-    inside = project.outputs.is_relative_to(project.root)
-    return Path(os.path.relpath(project.root, project.pages)).as_posix() if inside else ""
-
-
-def claims_tables(project: Project, verdicts: Sequence[Verdict]) -> str:
+def claims_tables(project: Project, verdicts: Sequence[Verdict], root: str) -> str:
     """Write a notebook's claims as HTML: the paper's, then the project's own."""
-    parts = [
-        render("claims.html.j2", claims=[claim_row(project, one) for one in mine], group=group,
-               caption=f"{title}: measured here.")
+    return "\n".join(
+        render("claims.html.j2", claims=[claim_row(project, one, root) for one in mine],
+               group=group, caption=f"{title}, measured.")
         for group, title, mine in grouped(verdicts)
-    ]  # fmt: skip
-    return "\n".join(parts)
+    )  # fmt: skip
 
 
-def claim_row(project: Project, one: Verdict, address: str = "") -> dict[str, Any]:
-    """Texts of one row of a table of claims, with links to the function and the notebook."""
-    root, function = root_address(project), one.claim.function
-    source = definition_address(project, function, root) if root else ""
+def claim_row(project: Project, one: Verdict, root: str, address: str = "") -> dict[str, Any]:
+    """Texts of a claim's row, with its function, seen from the root, and its notebook's address."""
     return {
         "id": one.claim.id,
         "statement": one.claim.statement,
@@ -128,8 +118,8 @@ def claim_row(project: Project, one: Verdict, address: str = "") -> dict[str, An
         "measured": show_value(one.measured, one.uncertainty),
         "verdict": one.verdict,
         "note": one.note,
-        "function": function,
-        "source": source,
+        "function": one.claim.function,
+        "source": root and definition(project, one.claim.function, root),
         "notebook": bare_name(one.claim.notebook).replace("_", " "),
         "address": address,
     }
@@ -142,7 +132,7 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         ("Finished", str(done.get("finished", "")).replace("T", " ").replace("+00:00", " UTC")),
         ("Duration", f"{done['duration']:.1f} s" if "duration" in done else ""),
         ("Commit", commit_text(found.get("commit"))),
-        ("Seed", str(found.get("seed", ""))),
+        ("Seed", "" if found.get("seed") is None else str(found["seed"])),
         ("Versions", versions_text(found)),
         ("Machine", machine_text(found)),
         ("Parameters", "; ".join(f"{k}: {v}" for k, v in found.get("parameters", {}).items())),

@@ -18,14 +18,13 @@ from taugda.claims import Verdict
 from taugda.record.claims import claim_rows
 from taugda.record.tables import markdown_table
 from taugda.record.values import plain
-from taugda.report.claims import definition_address, grouped, tally_text, verdicts
+from taugda.report.claims import definition, grouped, tally_text, verdicts
 from taugda.report.entries import title
-from taugda.runs.errors import ProjectError
 from taugda.runs.files import read_json, read_yaml, staging_folder, swap_in, write_json
-from taugda.runs.fingerprint import kind
 from taugda.runs.parameters import read_notebook, resolve
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
-from taugda.runs.project import Project
+from taugda.runs.project import Project, ProjectError
+from taugda.runs.state import kind
 
 DEFAULT = "default"
 NOTEBOOK_LIMIT = 1_500_000  # bytes of one executed notebook
@@ -174,7 +173,7 @@ def _claims_text(project: Project, found: Sequence[Verdict]) -> str:
 
 def _where(project: Project, one: Verdict) -> str:
     """Name the theorem or experiment, with links to the function and to the notebook."""
-    source = definition_address(project, one.claim.function, _ROOT)
+    source = definition(project, one.claim.function, _ROOT)
     function = f"`{one.claim.function}`" if one.claim.function else ""
     links = [f"[{function}]({source})" if source else function]
     links.append(f"[{one.claim.notebook}]({_notebook(one)})")
