@@ -73,7 +73,7 @@ def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) 
         found = verdicts(project) if collection == DEFAULT else []
         if collection == DEFAULT:
             write_json(staging / "claims.json", [_claim(one) for one in found])
-            write_atomic(staging / "claims.md", _claims_text(project, found))
+            write_atomic(staging / "claims.md", _claims_text(project, staging, found))
         write_atomic(staging / "README.md", _readme(project, staging, collection, found))
         total = sum(map(size, [staging, *(p for p in collections(project) if p != final)]))
         if total > TOTAL_LIMIT:
@@ -154,7 +154,7 @@ def _claim(one: Verdict) -> dict[str, Any]:
     }
 
 
-def _claims_text(project: Project, found: Sequence[Verdict]) -> str:
+def _claims_text(project: Project, folder: Path, found: Sequence[Verdict]) -> str:
     parts = ["# Claims and checks", ""]
     parts += [f"- {heading}: {tally_text(mine)}" for _, heading, mine in grouped(found)]
     for _, heading, part in grouped(found):
@@ -163,26 +163,28 @@ def _claims_text(project: Project, found: Sequence[Verdict]) -> str:
             mine = [one for one in part if one.claim.notebook == stem]
             if mine:
                 rows = [
-                    {**row, "Where": _where(project, one)}
+                    {**row, "Where": _where(project, folder, one)}
                     for one, row in zip(mine, claim_rows(mine), strict=True)
                 ]
                 table = markdown_table(list(rows[0]), [list(row.values()) for row in rows])
-                parts += ["", f"### [{stem}]({_notebook(mine[0])})", "", table]
+                parts += ["", f"### [{stem}]({_notebook(folder, mine[0])})", "", table]
     return "\n".join(parts) + "\n"
 
 
-def _where(project: Project, one: Verdict) -> str:
+def _where(project: Project, folder: Path, one: Verdict) -> str:
     """Name the theorem or experiment, with links to the function and to the notebook."""
     source = definition(project, one.claim.function, _ROOT)
     function = f"`{one.claim.function}`" if one.claim.function else ""
     links = [f"[{function}]({source})" if source else function]
-    links.append(f"[{one.claim.notebook}]({_notebook(one)})")
+    links.append(f"[{one.claim.notebook}]({_notebook(folder, one)})")
     return f"{one.claim.where}: {', '.join(filter(None, links))}"
 
 
-def _notebook(one: Verdict) -> str:
-    stem = one.claim.notebook
-    return f"{stem}/{one.run}/notebook.ipynb" if one.run else f"{_ROOT}/notebooks/{stem}.ipynb"
+def _notebook(folder: Path, one: Verdict) -> str:
+    """Address of the executed notebook that decides a claim; of its source, if not published."""
+    place = f"{one.claim.notebook}/{one.run}/notebook.ipynb"
+    there = (folder / place).is_file()
+    return place if there else f"{_ROOT}/notebooks/{one.claim.notebook}.ipynb"
 
 
 def _readme(project: Project, folder: Path, collection: str, found: Sequence[Verdict]) -> str:
