@@ -1,7 +1,8 @@
-"""The pages that are made from runs, and the verdicts that they show."""
+"""The pages that are made from runs, the verdicts that they show, and what is published."""
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -13,6 +14,8 @@ from taugda.record import Run
 from taugda.report import ReportError, build
 from taugda.report.check import faults
 from taugda.report.claims import claims_text, verdicts
+from taugda.report.entries import find_entries
+from taugda.report.publish import sources_match
 from taugda.runs.project import Project
 
 FIGURE = """import matplotlib.pyplot as plt
@@ -23,44 +26,30 @@ run.measure("tau", 2.0, uncertainty=1e-12)
 run.measure("gap", 0.5)
 run.table([{"a": 1, "what": "<b>"}, {"a": 2.5, "what": "$|x|$"}], "numbers", caption="Of $x$.")"""
 MOVE = """from matplotlib.figure import Figure
-def frames():
-    for k in range(3):
-        figure = Figure(figsize=(3, 2))
-        figure.subplots().plot([0, k])
-        yield figure
-run.animate(frames(), "move", caption="It rises.", alt="A line that rises </script> & turns.",
+figures = [Figure(figsize=(3, 2)) for k in range(3)]
+for k, figure in enumerate(figures):
+    figure.subplots().plot([0, k])
+run.show(Figure(figsize=(2, 2)), "samples", caption="Some.", alt="A sample.")
+run.animate(figures, "move", caption="It rises.", alt="A line that rises </script> & turns.",
             labels=["a = 0", "a = 1", "a = 2"], still=1)"""
 PROSE = "# The toy game\n\nText with $a < b$.\n\n## A heading\n\n## A heading\n\n## With $\\tau$"
-CLAIMS = """- id: threshold
-  statement: The threshold is $\\tau^* < 3$, they say.
-  where: Theorem 1
-  paper: 2
-  tolerance: 1.0e-9
-  notebook: toy
-  metric: tau
-  function: stability.tau_star
+CLAIMS = """- {id: threshold, statement: 'It is $\\tau^* < 3$, they say.', where: Theorem 1,
+   paper: 2, tolerance: 1.0e-9, notebook: toy, metric: tau, function: stability.tau_star}
 - {id: count, statement: There are 11., where: Figure 3, paper: 11, notebook: other, metric: n}
-- id: gap
-  statement: The gap is small.
-  where: Theorem 2
-  paper: 0
-  notebook: toy
-  metric: gap
-  group: project
+- {id: gap, statement: The gap is small., where: Theorem 2, paper: 0, notebook: toy, metric: gap,
+   group: project}
 """
 CLAIM = CLAIMS.partition("- {id: count")[0]
 FIGURES = """- {paper: A line, notebook: toy, figure: line}
-- {paper: A curve, notebook: unrun, figure: curve}
-"""
+- {paper: A curve, notebook: unrun, figure: curve}"""
 
 
 class Elements(HTMLParser):
-    """All elements of a page, with the details that they stand in."""
+    """All elements of a page, its text, and that of its details."""
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.folded, self.depth = [], "", 0
-        self.text = ""
+        self.found, self.text, self.folded, self.depth = [], "", "", 0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -103,6 +92,12 @@ def dead_links(project):
     return dead
 
 
+def dead_addresses(path):
+    found = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
+    assert found
+    return [address for address in found if not (path.parent / address).exists()]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A project whose notebooks were run and reported once, for all tests that only read."""
@@ -110,12 +105,12 @@ def site(tmp_path_factory):
     (root / "notebooks").mkdir()
     toy = Toy(Project(root, root / "outputs"))
     toy.notebook("01_toy", FIGURE, "run.finish()", prose=PROSE)
-    toy.notebook("02_other", MOVE, "run.finish()", prose="# Other $\\tau^*$")
+    toy.notebook("02_other", MOVE, "run.finish()", prose="# Other $\\tau^*$", kind="training")
     toy.notebook("03_unrun", "1 / 0", prose="# Never run")
     toy.write("claims.yaml", CLAIMS)
     toy.write("figures.yaml", FIGURES)
     toy.write("lib/taugda/stability/thresholds.py", "def tau_star(blocks):\n    return 2\n")
-    toy.write("sweeps/default.yaml", "notebook: toy\ngrid: {n: [7]}\n")
+    toy.write("sweeps/default.yaml", "notebook: other\ngrid: {n: [3, 7]}\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAUGDA_ROOT", str(root))
         patch.delenv("TAUGDA_OUTPUTS", raising=False)
@@ -129,7 +124,7 @@ def page(site, name):
 
 def test_every_page_is_there_and_every_link_leads_somewhere(site):
     names = [re.sub("--.*[.]", "--.", path.name) for path in all_pages(site.project)]
-    runs = ["01_toy--.html", "01_toy.html", "02_other.html"]
+    runs = ["01_toy.html", "02_other--.html", "02_other.html"]
     assert names == ["index.html", *runs, "claims.html", "figures.html"]
     assert dead_links(site.project) == []
     broken = site.project.pages / "broken.html"
@@ -142,11 +137,10 @@ def test_nothing_is_loaded_from_the_network(site):
     for path in all_pages(site.project):
         text = path.read_text(encoding="utf-8")
         assert faults(text) == []
-        assert not re.search("https?://", text)
+        assert not re.search(f"https?://|{site.project.root}", text)
         (script,) = [a["src"] for a in Elements(text).all("script") if "src" in a]
         assert (path.parent / script).stat().st_size > 1_000_000
         assert path.stat().st_size < 100_000
-        assert str(site.project.root) not in text
 
 
 def test_figures_have_their_texts_and_lead_to_their_place(site):
@@ -155,24 +149,22 @@ def test_figures_have_their_texts_and_lead_to_their_place(site):
     (image,) = toy.all("img")
     assert (site.project.pages / image["src"]).is_file()
     assert toy.text.count("It rises for") - toy.folded.count("It rises for") == 1
-    for first in (image, gallery.all("img")[0], index.all("img")[0]):
-        assert first["alt"] == "A rising line & more."
+    for elements in (toy, gallery, index):
+        assert elements.all("img")[0]["alt"] == "A rising line & more."
     assert (site.project.pages / gallery.all("img")[0]["src"]).stat().st_size < 30_000
     assert "01_toy.html#figure-line" in gallery.links()
     # The paper's figures lead to ours, or say how to make them.
     assert "pages/01_toy.html#figure-line" in index.links()
     assert "not run here; to make it: python -m taugda run unrun" in index.text
-
-
-def test_a_moving_picture_is_whole_without_other_files(site):
-    elements = page(site, "02_other.html")
-    (image,) = elements.all("img")
+    # A moving picture is whole without other files.
+    moving = page(site, "02_other.html")
+    _, image = moving.all("img")
     assert image["alt"] == "A line that rises </script> & turns."
     assert image["src"].startswith("data:image/webp;base64,")
     text = (site.project.pages / "02_other.html").read_text(encoding="utf-8")
     assert text.count("data:image/webp;base64,") == 3 + 1
-    assert elements.text.count("It rises.") - elements.folded.count("It rises.") == 1
-    assert [a["id"] for a in elements.all("figure")] == ["figure-move"]
+    assert moving.text.count("It rises.") - moving.folded.count("It rises.") == 1
+    assert [a["id"] for a in moving.all("figure")] == ["figure-samples", "figure-move"]
 
 
 def test_a_page_of_a_run(site):
@@ -196,7 +188,7 @@ def test_a_page_of_a_run(site):
     assert "decides nothing" in other.text
 
 
-def test_the_index_tells_what_was_found(site):
+def test_the_index_tells_what_was_found_and_what_failed(site):
     index = read(site.project.index)
     assert re.search(r"The paper’s claims\s*1 reproduced\s+1 not reproduced", index.text)
     assert re.search(r"The project’s own checks\s*1 not reproduced", index.text)
@@ -209,7 +201,7 @@ def test_the_index_tells_what_was_found(site):
 def test_a_claim_leads_to_its_function_and_its_notebook(site):
     toy, elements = page(site, "01_toy.html"), page(site, "claims.html")
     assert [a["id"] for a in elements.all("h2")] == ["paper", "project"]
-    for words in ("is $\\tau^* < 3$, they say.", "2 ± 10⁻¹²", "metric n not recorded"):
+    for words in ("It is $\\tau^* < 3$, they say.", "2 ± 10⁻¹²", "metric n not recorded"):
         assert words in elements.text
     ids = [a["id"] for a in elements.all("tr") if "id" in a]
     assert ids == ["claim-threshold", "claim-count", "claim-gap"]
@@ -227,23 +219,21 @@ def test_a_claim_leads_to_its_function_and_its_notebook(site):
 def test_pages_made_of_the_same_are_left_and_claims_edited_since_show(site):
     def state():
         build(site.project)
-        names = ("01_toy.html", "02_other.html", "thumbnails/01_toy/line.webp")
+        names = ("02_other.html", "thumbnails/01_toy/line.webp", "01_toy.html")
         return [(site.project.pages / name).stat().st_mtime_ns for name in names]
 
-    before, index = state(), site.project.index.read_bytes()
-    assert state() == before
+    *others, toy = state()
+    index = site.project.index.read_bytes()
+    assert state() == [*others, toy]
     assert site.project.index.read_bytes() == index
     site.write("claims.yaml", CLAIMS.replace("they say", "they wrote"))
-    after = state()
-    assert after[0] != before[0]
-    assert after[1:] == before[1:]
+    *still, changed = state()
+    assert still == others
+    assert changed != toy
     assert "they wrote" in page(site, "01_toy.html").text
     assert "they say" not in page(site, "01_toy.html").text
     site.write("claims.yaml", CLAIMS)
     build(site.project)
-
-
-# Refusals
 
 
 def finish(tau=2.0, **parameters):
@@ -265,10 +255,7 @@ def executed(toy, data, **metadata):
     path.write_text(json.dumps(content))
 
 
-DOT = {"image/png": {"alt": "A dot"}}
-
-
-def test_a_fault_fails_the_report(toy, capsys):
+def test_a_fault_fails_the_report(toy, capsys, monkeypatch):
     executed(toy, {"image/png": "AAAA"})
     assert main(["report"]) == 1
     assert "01_toy.html: a picture has no text alternative" in capsys.readouterr().err
@@ -278,26 +265,25 @@ def test_a_fault_fails_the_report(toy, capsys):
         build(toy.project)
     executed(toy, {"text/html": "<a href='https://example.org'>an ordinary link</a>"})
     build(toy.project)
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
+    assert main(["report"]) == 1
+    assert "pip install sphinx-mathjax-offline" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "html",
-    [
+def test_what_loads_from_the_network_is_a_fault():
+    for html in (
         "<script src='https://example.org/x.js'></script>",
         "<img alt='x' src='//example.org/x.png'>",
         "<link rel='stylesheet' href='http://example.org/x.css'>",
         "<div style='background: url(https://example.org/x.png)'></div>",
         "<style>@import 'https://example.org/x.css';</style>",
         "<video poster='http://example.org/x'></video>",
-    ],
-)
-def test_what_loads_from_the_network_is_a_fault(html):
-    (fault,) = faults(f"<p>{html}</p>")
-    assert "load" in fault
+    ):
+        assert re.search("would load", "".join(faults(f"<p>{html}</p>"))), html
 
 
 def test_a_single_file_needs_no_other(toy):
-    executed(toy, {"image/png": "AAAA"}, **DOT)
+    executed(toy, {"image/png": "AAAA"}, **{"image/png": {"alt": "A dot"}})
     toy.write("lib/taugda/stability.py", "def tau_star(blocks):\n    return 2\n")
     toy.write("claims.yaml", CLAIM)
     build(toy.project, single_file=True)
@@ -306,34 +292,22 @@ def test_a_single_file_needs_no_other(toy):
         assert path.stat().st_size > 1_000_000
         assert not any("src" in attrs for attrs in elements.all("script"))
         assert all(attrs["src"].startswith("data:") for attrs in elements.all("img"))
-        assert not any(link.endswith((".py", ".ipynb", ".json")) for link in elements.links())
+        assert {re.sub("#.*|.*[.]", "", link) for link in elements.links()} <= {"html", ""}
     assert not (toy.project.pages / "mathjax").exists()
 
 
-def test_a_missing_mathjax_is_said(toy, monkeypatch, capsys):
-    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
-    assert main(["report"]) == 1
-    assert "pip install sphinx-mathjax-offline" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
+def test_a_wrong_list_of_figures_is_refused(toy):
+    toy.notebook("01_toy", "run.finish()")
+    for text, message in (
         ("a: 1", "expected a list, found dict"),
         ("- {paper: A, notebook: toy}", "each of the keys paper, notebook, figure; 'figure'"),
         ("- {paper: A, notebook: toy, figure: b, page: 3}", "'page': Extra inputs"),
         ("- {paper: A, notebook: toy, figure: 3}", "'figure': Input should be a valid string"),
         ("- {paper: A, notebook: nowhere, figure: b}", "entry 1: unknown notebook 'nowhere'"),
-    ],
-)
-def test_a_wrong_list_of_figures_is_refused(toy, text, message):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("figures.yaml", text)
-    with pytest.raises(ReportError, match=f"figures.yaml.*{message}"):
-        build(toy.project)
-
-
-# Many runs, and failures
+    ):
+        toy.write("figures.yaml", text)
+        with pytest.raises(ReportError, match=f"figures.yaml.*{message}"):
+            build(toy.project)
 
 
 def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
@@ -343,8 +317,6 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
     assert "5 runs" in index.text
     (group,) = [attrs for attrs in index.all("details") if attrs.get("class") == "group"]
     assert "open" not in group
-    assert names[3] == "default"
-    assert not (toy.project.pages / "01_toy--default.html").exists()
     path = toy.project.pages / f"01_toy--{names[4]}.html"
     other = read(path)
     assert any(link.endswith("index.html#runs-01_toy") for link in other.links())
@@ -352,8 +324,8 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
     assert "made interactively" in other.text
     toy.run("01_toy", names[4]).rename(toy.project.root / "gone")
     build(toy.project)
+    assert len(list(toy.project.pages.glob("01_toy*.html"))) == 4
     assert not path.exists()
-    assert (toy.project.pages / "01_toy.html").exists()
 
 
 def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(toy):
@@ -380,9 +352,6 @@ def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(toy):
     ]
     (log,) = Elements("".join(items)).links()
     assert (toy.project.outputs / unquote(log)).read_text() == "log"
-
-
-# Verdicts
 
 
 def test_which_run_counts(toy):
@@ -423,5 +392,128 @@ def test_the_command_prints_two_counts(toy, capsys):
     printed = capsys.readouterr().out
     assert "The paper’s claims: 1 reproduced, 1 not run\n" in printed
     assert "The project’s own checks: 1 not reproduced\n" in printed
-    (row,) = [line for line in printed.splitlines() if line.startswith("threshold ")]
-    assert re.split(r"\s{2,}", row)[1:4] == ["Theorem 1", "2", "2"]
+    assert re.search(r"^threshold +Theorem 1 +2 +2 +reproduced", printed, re.MULTILINE)
+
+
+# Publishing
+
+
+@pytest.fixture
+def ready(toy, site):
+    """A copy of the site without the notebook that fails."""
+    shutil.rmtree(toy.project.root)
+    shutil.copytree(site.project.root, toy.project.root)
+    toy.project.notebook("03_unrun").unlink()
+    (toy.project.root / "figures.yaml").unlink()
+    return toy
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_publishing_and_reading_what_is_published(ready, capsys):
+    stray = ready.project.published / "default" / "08_gone" / "default" / "done.json"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("{}")
+    assert main(["publish"]) == 0
+    assert not stray.exists()
+    assert "3 runs in outputs/published/default" in capsys.readouterr().out
+    folder = ready.project.published / "default"
+    record = ["done.json", "metrics.json", "parameters.yaml", "provenance.json"]
+    kept = [record[0], "figures/line.png", record[1], "notebook.ipynb", *record[2:]]
+    assert names(folder / "01_toy" / "default") == kept
+    # Of a training run: its record and its samples.
+    assert names(folder / "02_other" / "default") == sorted([*record, "figures/samples.png"])
+    rows = json.loads((folder / "claims.json").read_text())
+    assert [(row["group"], row["verdict"], row["measured"]) for row in rows] == [
+        ("paper", "reproduced", 2.0), ("paper", "not reproduced", None),
+        ("project", "not reproduced", 0.5),
+    ]  # fmt: skip
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "[Read the executed notebook](01_toy/default/notebook.ipynb)" in text
+    assert "[The paper’s claims](claims.md): 1 reproduced, 1 not reproduced." in text
+    assert "[The project’s own checks](claims.md): 1 not reproduced." in text
+
+    # Every claim names its theorem, and leads to the function and to the notebook.
+    text = (folder / "claims.md").read_text(encoding="utf-8")
+    assert "- The paper’s claims: 1 reproduced, 1 not reproduced\n- The project’s own" in text
+    assert (
+        "| Theorem 1: [`stability.tau_star`](../../../lib/taugda/stability/thresholds.py), "
+        "[01_toy](01_toy/default/notebook.ipynb) |"
+    ) in text
+    assert dead_addresses(folder / "claims.md") == dead_addresses(folder / "README.md") == []
+
+    # A reader who has run nothing sees the published runs as pages, and says so.
+    own = ready.project.runs.rename(ready.project.outputs / "elsewhere")
+    verdict = verdicts(ready.project)[0]
+    assert (verdict.verdict, verdict.note) == ("reproduced", "published, not run here")
+    build(ready.project)
+    text = (ready.project.pages / "01_toy.html").read_text(encoding="utf-8")
+    assert "published run (collection default)" in text
+    assert "../published/default/01_toy/default/figures/line.png" in text
+    lean = read(ready.project.pages / "02_other.html")
+    assert [image["alt"] for image in lean.all("img")] == ["A sample."]
+    assert "which keeps its results only" in lean.text
+    assert dead_links(ready.project) == []
+
+    # What was run here goes before what is published.
+    own.rename(ready.project.runs)
+    assert {entry.collection for entry in find_entries(ready.project)} == {""}
+
+
+def test_a_collection_is_added_to_and_takes_what_is_finished(ready, capsys):
+    ready.write("sweeps/one.yaml", "notebook: other\ngrid: {n: [3]}\n")
+    ready.write("sweeps/more.yaml", "notebook: other\ngrid: {n: [7, 5]}\n")
+    assert main(["publish", "long", "one.yaml"]) == 0
+    assert main(["publish", "long", "more.yaml"]) == 0
+    assert "n=5" in capsys.readouterr().out
+    folder = ready.project.published / "long"
+    runs = sorted(path.parent.name.partition("-")[0] for path in folder.glob("*/*/done.json"))
+    assert runs == ["default", "n=7"]
+    assert "](02_other/default/metrics.json)" in (folder / "README.md").read_text()
+
+
+def test_a_stale_training_run_stays_published_and_a_stale_analysis_is_refused(ready, capsys):
+    ready.notebook("02_other", MOVE, "2 + 2", "run.finish()", kind="training")
+    assert main(["publish"]) == 0
+    folder = ready.project.published / "default" / "01_toy" / "default"
+    assert sources_match(ready.project, "01_toy", folder) == []
+    ready.notebook("01_toy", "2 + 2", "run.finish()", parameters="n: int = 4  # many")
+    before = names(ready.project.published)
+    assert main(["publish"]) == 2
+    assert "01_toy/default is stale" in capsys.readouterr().err
+    assert names(ready.project.published) == before
+    assert sources_match(ready.project, "01_toy", folder) == [
+        "its parameters are no longer the notebook's defaults",
+        "the notebook has changed since",
+    ]
+
+
+def test_wrong_requests_change_nothing(ready, capsys):
+    ready.write("sweeps/none.yaml", "notebook: other\nruns: [{n: 77}]\n")
+    for arguments, message in (
+        ("long", "a collection and its sweep files"),
+        ("default default.yaml", "a collection and its sweep files"),
+        ("Long default.yaml", "collection must be lower-case letters"),
+        ("long toy", "collection 'long' is for training runs"),
+        ("long none.yaml", "no run for collection 'long' is finished"),
+    ):
+        assert main(["publish", *arguments.split()]) == 2
+        assert message in capsys.readouterr().err
+        assert not ready.project.published.exists() or names(ready.project.published) == []
+
+
+def test_what_is_too_heavy_or_names_a_path_of_this_machine_is_refused(ready, capsys, monkeypatch):
+    def refused():
+        assert main(["publish"]) == 2
+        assert names(ready.project.published) == []
+        return capsys.readouterr().err
+
+    for limit, words in (("NOTEBOOK", "executed notebook must weigh"), ("TOTAL", "published must")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"taugda.report.publish.{limit}_LIMIT", 1000)
+            assert words in refused()
+    path = ready.run("01_toy") / "provenance.json"
+    path.write_text(path.read_text().replace("{", f'{{"where": "{ready.project.root}",', 1))
+    assert "provenance.json names a path of this machine" in refused()
