@@ -6,7 +6,7 @@ import pytest
 
 from taugda.__main__ import main
 from taugda.claims import Claim, ClaimError, read_claims, verdict, verdicts
-from taugda.runs import Run
+from taugda.record import Run
 
 ENTRY = """- id: {id}
   statement: The threshold is $\\tau^* = 2$.
@@ -19,7 +19,10 @@ ENTRY = """- id: {id}
 
 
 def claim(paper, tolerance=0.0, relative=False):
-    return Claim("a", "s", "w", paper, "01_toy", "tau", tolerance, relative)
+    return Claim(
+        id="a", statement="s", where="w", paper=paper, notebook="01_toy", metric="tau",
+        tolerance=tolerance, relative=relative,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

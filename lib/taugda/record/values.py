@@ -1,0 +1,72 @@
+"""Values as files and as readers want them."""
+
+import math
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+_RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def plain(value: Any, name: str = "value") -> Any:
+    """Turn a value into what JSON can hold; `name` is what an error calls it.
+
+    NaN and infinities become ``nan``, ``inf``, ``-inf``, fractions become text such as ``17/23``.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Rational):
+        return f"{int(value.numerator)}/{int(value.denominator)}"
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry, name) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry, name) for entry in value]
+    if hasattr(value, "tolist"):  # NumPy arrays and scalars, torch tensors
+        return plain(value.tolist(), name)
+    if isinstance(value, complex):
+        raise TypeError(f"{name} must be real, found {value!r}; record its parts apart")
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must be a number, bool, text, None or a list of these, "
+            f"found {type(value).__name__}"
+        ) from error
+    return number if math.isfinite(number) else str(number)
+
+
+def show_value(value: Any, uncertainty: Any = None) -> str:
+    """Write a value with seven significant digits, its uncertainty behind a plus-minus sign."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        text = ", ".join(show_value(entry) for entry in value)
+        spread = max(uncertainty, default=None) if isinstance(uncertainty, list) else uncertainty
+        return text if spread is None else f"{text} (each ± {_number(spread, 1)})"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "–"
+    if isinstance(value, complex):
+        sign = "−" if value.imag < 0 else "+"
+        return f"{_number(value.real, 5)} {sign} {_number(abs(value.imag), 5)}i"
+    if not isinstance(value, str):
+        value = plain(value)
+    if isinstance(value, float):
+        text = _number(value, 7)
+    else:
+        text = str(value).replace("-", "−") if isinstance(value, int) else str(value)
+    text = {"inf": "∞", "-inf": "−∞"}.get(text, text)
+    return text if uncertainty is None else f"{text} ± {_number(uncertainty, 1)}"
+
+
+def _number(value: float, digits: int) -> str:
+    """Write a number with a true minus sign and its power of ten as one, which never breaks."""
+    text = format(value, f".{digits}g").replace("-", "−")
+    factor, mark, exponent = text.partition("e")
+    if not mark:
+        return text
+    power = "10" + str(int(exponent.replace("−", "-"))).replace("-", "−").translate(_RAISED)
+    return power if factor == "1" else f"{factor}\u00a0×\u00a0{power}"
