@@ -19,8 +19,9 @@ from taugda.record.claims import counts
 from taugda.record.provenance import provenance
 from taugda.record.tables import bundle, rows_of
 from taugda.record.values import plain, show_value
-from taugda.runs.errors import BusyError, ParameterError, ProjectError
 from taugda.runs.files import read_json
+from taugda.runs.lock import BusyError
+from taugda.runs.project import ParameterError, ProjectError
 
 mpl.use("Agg")
 
@@ -213,7 +214,7 @@ def test_the_record_refuses_what_it_cannot_keep(one):
 
 def test_a_cell_that_is_run_again_records_again(one, monkeypatch):
     run, here = record(one), ["cell", 1]
-    monkeypatch.setattr("taugda.record.run._place", lambda: tuple(here))
+    monkeypatch.setattr("taugda.record.run._cell", lambda: tuple(here))
     run.measure("a", 1)
     with pytest.raises(ValueError, match="recorded before"):
         run.measure("a", 2)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taugda.runs.errors import ParameterError
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_file
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project
 
 
 @dataclass(frozen=True)
