@@ -1,4 +1,4 @@
-"""Where a run outside of a batch puts its results: a folder of its own, under the run's lock."""
+"""Where a run puts its results: the folder that a batch prepared, or one of its own."""
 
 import atexit
 import json
@@ -15,7 +15,7 @@ from taugda.runs import checkpoints
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_json
 from taugda.runs.lock import Lock, hold
 from taugda.runs.parameters import changed, parameters_text, read_notebook
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project
 from taugda.runs.state import fingerprint, kind
 
 # What this process holds; two records of one run for a moment, when the cell is run again.
@@ -23,10 +23,17 @@ _locks: WeakValueDictionary[tuple[int, Path], Lock] = WeakValueDictionary()
 
 
 class Place:
-    """A hidden folder beside the run's, until the record is finished."""
+    """The folder of a record; outside of a batch, hidden beside the run's, and under its lock."""
 
     def __init__(self, project: Project, stem: str, run: str, values: Mapping[str, Any]) -> None:
         self._project, self._stem, self._run, self._values = project, stem, run, values
+        prepared, expected = (os.environ.get(f"TAUGDA_RUN_{x}") for x in ("DIR", "NOTEBOOK"))
+        self.mode = "batch" if prepared else "interactive"
+        if prepared:
+            if expected != stem:
+                raise ParameterError(f"{expected}: the notebook calls Run({stem!r}, ...)")
+            self.folder = Path(prepared)
+            return
         self._final = project.run(stem, run)
         self._checkpoints = project.checkpoints / stem / run
         self.folder = staging_folder(self._final)
@@ -45,6 +52,8 @@ class Place:
 
     def hold(self) -> None:
         """Take the run's lock, or make sure of it: its file may have been removed."""
+        if self.mode == "batch":
+            return
         key = os.getpid(), self._final  # a forked child holds nothing
         lock = _locks.get(key)
         if lock is None or not lock.held():
@@ -54,6 +63,8 @@ class Place:
 
     def publish(self, duration: float) -> bool:
         """Take the place of the former results; False where an equal batch run is kept."""
+        if self.mode == "batch":
+            return True
         done = read_json(self._final / "done.json")
         made = {"fingerprint": self._fingerprint, "mode": "batch"}
         kept = isinstance(done, dict) and all(done.get(key) == made[key] for key in made)

@@ -1,10 +1,8 @@
 """The record of a run: what the notebook measured and showed."""
 
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from taugda.claims import GROUPS, ClaimError, verdict
@@ -35,10 +33,8 @@ class Run:
 
     Attributes
     ----------
-    project : Project
-        The paths of the project.
-    parameters, metrics : dict
-        All parameters by name; what was measured so far, ``value`` and ``uncertainty`` by name.
+    project, parameters, metrics
+        The project's paths; all parameters by name; what was measured so far.
     folder : Path
         Where the results are collected.
     checkpoints : Path
@@ -48,10 +44,8 @@ class Run:
 
     Raises
     ------
-    ParameterError
-        If a parameter is missing from the namespace or does not fit its type.
-    ProjectError
-        If the notebook is unknown.
+    ParameterError, ProjectError
+        If a parameter is missing or does not fit its type; if the notebook is unknown.
     BusyError
         If another process is at work on the same run; the message says who.
 
@@ -79,7 +73,8 @@ class Run:
             self.name = run_name(self.project, self.notebook, self.parameters)
             self.checkpoints = self.project.checkpoints / self.notebook / self.name
             self._texts = self._read_texts()
-            self._place, self.folder = self._take_place()
+            self._place = Place(self.project, self.notebook, self.name, self.parameters)
+            self.folder = self._place.folder
         except (BusyError, ParameterError, ProjectError) as error:
             # The message says all: JupyterLab shows it without a screen of our calls.
             line = f"{type(error).__name__}: {error}"
@@ -95,16 +90,6 @@ class Run:
                 "cell first and pass globals()"
             )
         return resolve(self.project, self.notebook, {name: namespace[name] for name in declared})
-
-    def _take_place(self) -> tuple[Place | None, Path]:
-        """Take a place of our own, unless a batch prepared a folder."""
-        prepared, expected = (os.environ.get(f"TAUGDA_RUN_{x}") for x in ("DIR", "NOTEBOOK"))
-        if not prepared:
-            place = Place(self.project, self.notebook, self.name, self.parameters)
-            return place, place.folder
-        if expected != self.notebook:
-            raise ParameterError(f"{expected}: the notebook calls Run({self.notebook!r}, ...)")
-        return None, Path(prepared)
 
     def measure(self, name: str, value: Any, uncertainty: Any = None) -> Any:
         """Record one measured value.
@@ -168,8 +153,7 @@ class Run:
         ValueError
             If the name is unusable or repeated, or caption or alt is missing.
         """
-        caption, alt = self._describe(name, caption, alt)
-        self._display_figure(figure, name, caption, alt)
+        self._display_figure(name, caption, alt, lambda _: (figure, None))
 
     def animate(
         self,
@@ -201,9 +185,9 @@ class Run:
             As for `show`, and if there are fewer than two frames or not one label a frame, frames
             differ in size, ``still`` is no frame's number, or a page could not bear the weight.
         """
-        caption, alt = self._describe(name, caption, alt)
-        figure, html = moving(frames, name, alt, labels, still)
-        self._display_figure(figure, name, caption, alt, html)
+        self._display_figure(
+            name, caption, alt, lambda alt: moving(frames, name, alt, labels, still)
+        )
 
     def table(
         self,
@@ -249,14 +233,13 @@ class Run:
             If the run was finished before.
         """
         self._check_open()
-        if self._place:
-            self._place.hold()
+        self._place.hold()
         duration = round((datetime.now(UTC) - self._started).total_seconds(), 3)
         details = {
             **provenance(self.project, self.parameters),
             "notebook": self.notebook,
             "run": self.name,
-            "mode": "interactive" if self._place else "batch",
+            "mode": self._place.mode,
             "started": self._started.isoformat(timespec="seconds"),
             "duration": duration,
             "figures": self.figures,
@@ -264,12 +247,11 @@ class Run:
         write_json(self.folder / "metrics.json", self.metrics)
         write_json(self.folder / "provenance.json", details)
         folder = self.project.display(self.project.run(self.notebook, self.name))
-        message = f"Results: {folder}"
-        if self._place and not self._place.publish(duration):
-            message = f"Kept {folder}: a batch made it from the same notebook, parameters, library."
+        kept = f"Kept {folder}: a batch made it from the same notebook, parameters and library."
+        placed = self._place.publish(duration)
         self._finished = True
         self._compare()
-        print(message)
+        print(f"Results: {folder}" if placed else kept)
 
     def _compare(self) -> None:
         """Display what is claimed beside what was measured, the paper's and our own apart."""
@@ -289,18 +271,12 @@ class Run:
             both = {kind: "\n\n".join(b[kind] for b in bundles) for kind in bundles[0]}
             _display(both, compare=True)
 
-    def _describe(self, name: str, caption: str | None, alt: str | None) -> tuple[str, str]:
-        """Check the name of a new figure, and find its texts."""
-        self._check_new("figure", name)
-        caption = self._text("figure", name, "caption", caption)
-        return caption, self._text("figure", name, "alt", alt)
-
     def _text(self, thing: str, name: str, what: str, text: str | None) -> str:
         """Caption or alternative text, given or from a cell's metadata, on one line."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"name must be letters, digits, '_' and '-', found {name!r}")
         if text is None:
-            if self._place:
+            if self._place.mode == "interactive":
                 self._texts = self._read_texts()  # it may be being written
             texts = self._texts.get(name)
             text = texts.get(what) if isinstance(texts, dict) else None
@@ -322,11 +298,15 @@ class Run:
         return found
 
     def _display_figure(
-        self, figure: Any, name: str, caption: str, alt: str, html: str | None = None
+        self, name: str, caption: str | None, alt: str | None, draw: Callable[[str], Any]
     ) -> None:
-        """Store a figure, and display it, or the HTML that moves in its place."""
+        """Draw a figure, store it, and display it, or the HTML that moves in its place."""
+        cell = self._check_new("figure", name)
+        caption = self._text("figure", name, "caption", caption)
+        alt = self._text("figure", name, "alt", alt)
+        figure, html = draw(alt)
         png, width = figures.store(figure, self.folder / "figures", name)
-        self.figures[name], self._cells["figure", name] = {"caption": caption, "alt": alt}, _cell()
+        self.figures[name], self._cells["figure", name] = {"caption": caption, "alt": alt}, cell
         picture = {"image/png": png, "text/plain": alt}
         marks: dict[str, Any] = {"figure": name, "caption": caption}
         if html is not None:
