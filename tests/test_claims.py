@@ -1,12 +1,10 @@
 """Claims and verdicts."""
 
-import json
-
 import pytest
+import yaml
 
-from taugda.__main__ import main
-from taugda.claims import Claim, ClaimError, read_claims, verdict, verdicts
-from taugda.record import Run
+from taugda.claims import Claim, ClaimError, parse_claims, verdict
+from taugda.record.claims import counts, read_claims
 
 ENTRY = """- id: {id}
   statement: The threshold is $\\tau^* = 2$.
@@ -87,45 +85,6 @@ def test_without_a_run_and_without_the_metric():
     assert (found.verdict, found.note) == ("not reproduced", "metric tau not recorded")
 
 
-def finish(toy, value=2.0, **parameters):
-    run = Run("01_toy", {"n": 3, **parameters})
-    run.measure("tau", value)
-    run.finish()
-    return run.name
-
-
-def test_only_default_and_paper_runs_count(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", ENTRY.format(id="t", paper=2))
-    assert verdicts(toy.project)[0].verdict == "not run"
-    finish(toy, n=9)
-    assert verdicts(toy.project)[0].verdict == "not run"
-    toy.write("parameters/01_toy/small.yaml", "n: 9\n")
-    assert verdicts(toy.project)[0].verdict == "not run"
-    finish(toy, value=3.0)
-    assert (verdicts(toy.project)[0].verdict, verdicts(toy.project)[0].run) == (
-        "not reproduced", "default",
-    )  # fmt: skip
-    toy.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
-    found = verdicts(toy.project)[0]
-    assert found.verdict == "reproduced"
-    assert found.run.startswith("n=9-")
-    assert found.note == "made interactively"
-    toy.notebook("01_toy", "run.finish()", prose="# Changed")
-    assert verdicts(toy.project)[0].note == "made by older code; made interactively"
-    assert main(["claims"]) == 0
-    assert "1 claims: 1 reproduced" in capsys.readouterr().out
-
-
-def test_a_run_whose_default_parameters_were_changed_since_does_not_count(toy):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", ENTRY.format(id="t", paper=2))
-    finish(toy)
-    assert verdicts(toy.project)[0].verdict == "reproduced"
-    toy.notebook("01_toy", "run.finish()", parameters="n: int = 4")
-    assert verdicts(toy.project)[0].verdict == "not run"
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -139,25 +98,41 @@ def test_a_run_whose_default_parameters_were_changed_since_does_not_count(toy):
         (ENTRY.format(id="t", paper=2).replace("1.0e-9", "-1"), "'t': 'tolerance' must be"),
         (ENTRY.format(id="t", paper=2).replace("1.0e-9", ".nan"), "'t': 'tolerance' must be"),
         (ENTRY.format(id="t", paper=2) + "  relative: 1\n", "'t': 'relative' must be"),
+        (ENTRY.format(id="t", paper=2) + "  sweep: none.yaml\n", "'t': 'sweep' must name a file"),
+        (ENTRY.format(id="t", paper=2) + "  sweep: 3\n", "'t': 'sweep' must be the name"),
+        (ENTRY.format(id="t", paper=2) + "  group: ours\n", "'t': 'group' must be 'paper' or"),
+        (ENTRY.format(id="t", paper=2).replace("metric", "metrik"), "'t' has unknown key 'metrik'"),
         ("- {id: t, statement: s}", "'t' lacks 'where'"),
         ("- {statement: s}", "'number 1' lacks 'id'"),
         ("- {id: 3, statement: s}", "'id' must be a text"),
         ("- [", "not valid YAML"),
     ],
 )
-def test_bad_claims_are_named(toy, text, message, capsys):
+def test_bad_claims_are_named(toy, text, message):
     toy.notebook("01_toy", "run.finish()")
     toy.write("claims.yaml", text)
-    with pytest.raises(ClaimError, match=message):
+    with pytest.raises(ClaimError, match=rf"^(.*/)?claims\.yaml: .*{message}"):
         read_claims(toy.project)
-    # The batch finds the mistake before it starts anything.
-    assert main(["run"]) == 2
-    assert not toy.project.outputs.exists()
-    assert "claims.yaml" in capsys.readouterr().err
 
 
-def test_a_tolerance_that_yaml_reads_as_text_is_a_number(toy):
+def test_claims_are_read_as_they_are_meant(toy):
     toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", ENTRY.format(id="t", paper="17/23").replace("1.0e-9", "1e-9"))
-    assert read_claims(toy.project)[0].tolerance == 1e-9
-    json.dumps(read_claims(toy.project)[0].paper)
+    text = ENTRY.format(id="t", paper="17/23").replace("1.0e-9", "1e-9")  # a text, to YAML
+    toy.write("claims.yaml", text + text.replace("id: t", "id: own") + "  group: project\n")
+    first, own = read_claims(toy.project)
+    assert (first.tolerance, first.paper, first.notebook) == (1e-9, "17/23", "01_toy")
+    assert (first.group, own.group) == ("paper", "project")
+    (pure,) = parse_claims(yaml.safe_load(text), "claims.yaml")
+    assert pure.notebook == "toy"
+    toy.write("claims.yaml", "")
+    assert read_claims(toy.project) == []
+
+
+def test_only_the_defaults_and_the_papers_parameters_count(toy):
+    toy.notebook("01_toy", "run.finish()")
+    toy.write("parameters/01_toy/small.yaml", "n: 9\n")
+    assert counts(toy.project, "01_toy", {"n": 3})
+    assert not counts(toy.project, "01_toy", {"n": 9})
+    toy.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
+    assert counts(toy.project, "01_toy", {"n": 9})
+    assert not counts(toy.project, "01_toy", {"n": 10})

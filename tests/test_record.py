@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -15,12 +17,11 @@ import sympy
 from matplotlib.figure import Figure
 
 from taugda.record import Run, finished, moving
-from taugda.record.claims import counts
-from taugda.record.provenance import provenance
+from taugda.record.provenance import commit, provenance
 from taugda.record.tables import bundle, rows_of
 from taugda.record.values import plain, show_value
 from taugda.runs.files import read_json
-from taugda.runs.lock import BusyError
+from taugda.runs.lock import BusyError, hold
 from taugda.runs.project import ParameterError, ProjectError
 
 mpl.use("Agg")
@@ -100,7 +101,7 @@ def test_a_table_of_rows_is_a_table_of_columns():
     ):
         with pytest.raises(ValueError, match=message):
             rows_of(bad)
-    with pytest.raises(ValueError, match="must list all columns of the rows, found 'class'"):
+    with pytest.raises(ValueError, match="must list all columns of the rows, found also 'class'"):
         bundle(rows, "Points.", ["tau"])
 
 
@@ -262,6 +263,56 @@ def test_frames_that_make_no_moving_picture_are_refused(sizes, labels, still, me
         moving.moving((Figure(figsize=s) for s in sizes), "x", "A picture", labels, still)
 
 
+# Other runs
+
+
+def test_finished_runs_are_collected(one):
+    for values in ({}, {"n": 4}, {"n": 5}):
+        record(one, **values).finish()
+    runs, published = one.project.runs / "01_toy", one.project.published / "long" / "01_toy"
+    four, five = sorted(path for path in runs.iterdir() if path.name != "default")
+    shutil.copytree(runs, published)
+    shutil.rmtree(five)
+    (four / "metrics.json").write_text("[]")
+    shutil.copytree(runs / "default", runs / ".hidden")
+    shutil.copytree(runs / "default", runs / "other.failed")
+    found = finished(one.project, "01_toy.ipynb")
+    assert [(run.name, run.collection) for run in found] == [
+        ("default", ""), (four.name, "long"), (five.name, "long"),
+    ]  # fmt: skip
+    assert [run.parameters["n"] for run in found] == [3, 4, 5]
+    assert found[1].folder == published / four.name
+    with pytest.raises(ProjectError, match="unknown notebook"):
+        finished(one.project, "none")
+
+
+# Where numbers come from
+
+
+def git(folder, *arguments):
+    name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
+
+
+def test_the_commit_is_the_projects(one):
+    assert commit(one.project.root) is None
+    git(one.project.root, "init", "-q")
+    git(one.project.root, "add", "-A")
+    git(one.project.root, "commit", "-qm", "All")
+    made = provenance(one.project, {"seed": 7, "n": 3})
+    assert made["seed"] == 7
+    assert made["parameters"] == {"seed": 7, "n": 3}
+    assert made["versions"]["numpy"] == np.__version__
+    assert made["machine"]["cores"] >= 1
+    assert re.fullmatch("[0-9a-f]{40}", made["commit"]["id"])
+    assert made["commit"]["dirty"] is False
+    one.write("outputs/runs/x", "not part of it")
+    assert commit(one.project.root)["dirty"] is False
+    one.write("notebooks/02_new.ipynb", "{}")
+    assert commit(one.project.root)["dirty"] is True
+    assert str(one.project.root) not in json.dumps(made)
+
+
 # The lock
 
 
@@ -274,9 +325,8 @@ ELSEWHERE = "from taugda.record import Run; Run('01_toy', {'n': 3})"
 
 def test_a_record_holds_its_run_until_it_ends(one):
     first = record(one)
-    refused = child(ELSEWHERE)
-    assert f"process {os.getpid()}" in refused.stderr.splitlines()[-1]
-    assert "BusyError" in refused.stderr.splitlines()[-1]
+    refused = child(ELSEWHERE).stderr.splitlines()[-1]
+    assert f"BusyError: 01_toy/default: an open notebook (process {os.getpid()} on" in refused
     # As in a notebook, where the name is bound anew.
     first = record(one)
     assert child(ELSEWHERE).returncode == 1
@@ -284,3 +334,40 @@ def test_a_record_holds_its_run_until_it_ends(one):
     assert child(ELSEWHERE).returncode == 0
     first.finish()
     assert child(ELSEWHERE.replace("3", "4")).returncode == 0
+
+
+def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(one):
+    first = record(one)
+    shutil.rmtree(one.project.locks)
+    first.finish()
+    run = record(one)
+    run.measure("attempt", 2)
+    shutil.rmtree(one.project.locks)
+    with hold(one.project, "01_toy", "default"), pytest.raises(BusyError, match="at work"):
+        run.finish()
+    assert finished(one.project, "toy")[0].metrics == {}
+    # It is not finished: when the other one has ended, it can be.
+    run.finish()
+    assert finished(one.project, "toy")[0].metrics == {"attempt": 2}
+
+
+def test_a_record_that_cannot_be_made_holds_nothing(one, monkeypatch):
+    monkeypatch.setattr("taugda.record.place.recover", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as kept:
+        record(one)
+    assert child(ELSEWHERE).returncode == 0, kept
+
+
+def test_a_forked_child_does_not_hold_what_its_parent_does(one):
+    code = (
+        f"import os; {ELSEWHERE.replace('Run(', 'run = Run(', 1)}; child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n        Run('01_toy', {'n': 3})\n"
+        "    except RuntimeError:\n        del run; os._exit(7)\n"
+        "    os._exit(0)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "assert run._place._lock.held(); run.finish()\n"
+    )
+    done = child(code)
+    assert done.returncode == 0, done.stderr
+    assert (one.run("01_toy") / "done.json").exists()
