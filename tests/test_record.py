@@ -81,7 +81,7 @@ def test_a_table_of_rows_is_a_table_of_columns():
     assert r"| a\|b $\vert x\vert $ <i> | 20 |" in made["text/markdown"]
     assert '<td style="text-align: left">a|b $|x|$ &lt;i&gt;</td>' in made["text/html"]
     assert '<td style="text-align: right">20</td>' in made["text/html"]
-    with pytest.raises(ValueError, match="must be equally long, found {'a': 1, 'b': 2}"):
+    with pytest.raises(ValueError, match=r"must be equally long, found {'a': 1, 'b': 2}"):
         rows_of({"a": [1], "b": [1, 2]})
     for bad in ("word", 3):
         with pytest.raises(ValueError, match=f"column 'a' must be a sequence.* found {bad!r}"):
