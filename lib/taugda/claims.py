@@ -11,7 +11,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     StrictBool,
     StringConstraints,
     ValidationError,
@@ -70,10 +69,8 @@ _EXPECTED = {
 }
 
 
-class Claim(BaseModel):
+class Claim(BaseModel, extra="forbid", frozen=True):
     """One checkable statement, the paper's or (`group`) one of the project's own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: _Text  # unique
     statement: _Text  # in words; may hold TeX between dollar signs
@@ -201,91 +198,3 @@ def _judge_one(claim: Claim, paper: Any, measured: Any, uncertainty: Any) -> tup
     if deviation - spread > allowed:
         return NOT_REPRODUCED, ""
     return UNDECIDED, "its uncertainty reaches over the tolerance"
-
-
-from taugda.runs.files import read_json
-from taugda.runs.fingerprint import differences
-from taugda.runs.inputs import run_fingerprint
-from taugda.runs.parameters import run_name as name_of_run
-
-
-def read_claims(project):
-    from taugda.record.claims import read_claims as read
-
-    return read(project)
-
-
-def counting_parameters(project, stem):
-    from taugda.record.claims import counting_parameters as found
-
-    return found(project, stem)
-
-
-def verdicts(project: Any) -> list[Verdict]:
-    """Judge every claim by the finished runs.
-
-    Parameters
-    ----------
-    project : Project
-        Where claims and runs are.
-
-    Returns
-    -------
-    list of Verdict
-        One a claim, in the order of ``claims.yaml``.  Only runs with the notebook's default
-        parameters, or with those of a file ``parameters/<notebook>/paper*.yaml``, count.
-    """
-    claims = read_claims(project)
-    found = {stem: counting_run(project, stem) for stem in {claim.notebook for claim in claims}}
-    return [verdict(claim, *found[claim.notebook]) for claim in claims]
-
-
-def counting_run(project: Any, stem: str) -> tuple[dict[str, Any] | None, str | None, str]:
-    """Find the run of a notebook that its claims are judged by.
-
-    A run made here counts before a published one.
-
-    Parameters
-    ----------
-    project : Project
-        Where the runs are.
-    stem : str
-        The notebook's full name.
-
-    Returns
-    -------
-    metrics : dict or None
-        Its metrics; None where there is no such run, made here or published.
-    run : str or None
-        Its name.
-    note : str
-        What a reader should know about it.
-    """
-    for published in (False, True):
-        for parameters in counting_parameters(project, stem):
-            run = name_of_run(project, stem, parameters)
-            home = project.published / "default" / stem if published else project.runs / stem
-            done = read_json(home / run / "done.json")
-            metrics = read_json(home / run / "metrics.json")
-            if done is None or metrics is None:
-                continue
-            now = run_fingerprint(project, stem, parameters)
-            made = done.get("fingerprint", {})
-            if published:  # what it read is not all published, so it cannot be compared
-                made = {**made, "data": now.get("data")}
-            stale = differences(made, now)
-            if "parameters changed" in stale:
-                continue
-            notes = [
-                "published, not run here" if published else "",
-                "made by older code" if stale else "",
-                "made interactively" if done.get("mode") == "interactive" else "",
-            ]
-            return metrics, run, _join(*notes)
-    return None, None, ""
-
-
-def counts(project, stem, parameters):
-    from taugda.record.claims import counts as found
-
-    return found(project, stem, parameters)

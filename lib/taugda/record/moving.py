@@ -1,8 +1,4 @@
-"""Moving pictures as notebook outputs: frames, a slider and a button, and nothing to fetch.
-
-The frames are figures of one size.  Where scripts run (JupyterLab, the pages) a slider steps
-through them; elsewhere one frame stays, a still picture.
-"""
+"""Moving pictures as notebook outputs: frames, a slider and a button, and nothing to fetch."""
 
 import base64
 import html
@@ -12,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _DPI = 110
-_SECONDS = 0.22  # between two frames when they play
 _HEAVIEST = 700_000  # characters of HTML, so that pages stay quick to open
 
 
@@ -24,9 +19,10 @@ def moving(
         raise ValueError(f"still must be a number from 0 to {len(labels) - 1}, found {still!r}")
     pictures, sizes, kept = [], set(), None
     for number, frame in enumerate(frames):
-        picture, size = _render(frame)
-        pictures.append(f"data:image/webp;base64,{base64.b64encode(picture).decode()}")
-        sizes.add(size)
+        file = io.BytesIO()
+        frame.savefig(file, format="webp", dpi=_DPI, pil_kwargs={"lossless": True, "method": 4})
+        pictures.append(f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}")
+        sizes.add(tuple(frame.get_size_inches().tolist()))
         kept = frame if number == still else kept
     if len(pictures) < 2 or len(pictures) != len(labels):
         raise ValueError(
@@ -35,16 +31,10 @@ def moving(
         )
     if len(sizes) > 1:
         raise ValueError(f"frames must have one size, found {sorted(sizes)}")
-    settings = {
-        "id": f"moving-{name}",
-        "frames": pictures,
-        "labels": [*labels],
-        "at": still,
-        "wait": round(1000 * _SECONDS),
-    }
+    settings = {"id": f"moving-{name}", "frames": pictures, "labels": [*labels], "at": still}
     # In a script, "</" would end it.
     data = json.dumps(settings, ensure_ascii=False).replace("</", r"<\/")
-    width, height = (round(side * 96 / _DPI) for side in sizes.pop())
+    width, height = (round(side * 96) for side in sizes.pop())
     text = (
         f'<div class="moving" id="moving-{name}">\n<style>{_STYLE}</style>\n'
         f'<img src="{pictures[still]}" alt="{html.escape(alt)}" width="{width}" '
@@ -56,18 +46,6 @@ def moving(
             f"{len(text)}; take fewer or smaller ones"
         )
     return kept, text
-
-
-def _render(figure: Any) -> tuple[bytes, tuple[int, int]]:
-    """WebP of a figure, and its size in pixels."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    picture = Image.open(buffer).convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, format="webp", lossless=True, method=4)
-    return buffer.getvalue(), picture.size
 
 
 _STYLE = """
@@ -93,28 +71,22 @@ _SCRIPT = """
   function equip(box) {
     box.querySelector(".controls")?.remove();
     const image = box.querySelector("img");
-    const controls = document.createElement("div");
-    controls.className = "controls";
-    const button = document.createElement("button");
-    button.type = "button";
-    const slider = document.createElement("input");
-    Object.assign(slider, { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
-    slider.value = set.at;
-    slider.setAttribute("aria-label", "Frame of the moving picture");
-    const words = document.createElement("output");
-    words.setAttribute("aria-live", "off"); // the slider says it already
+    const make = (tag, values) => Object.assign(document.createElement(tag), values);
+    const controls = make("div", { className: "controls" });
+    const button = make("button", { type: "button" });
+    const slider = make("input", { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
+    const words = make("output", { ariaLive: "off" }); // the slider says it already
+    Object.assign(slider, { value: set.at, ariaLabel: "Frame of the moving picture" });
     controls.append(button, slider, words);
     box.append(controls);
-    let timer = null;
-    let untouched = true;
+    let timer, untouched = true;
     const show = () => {
       image.src = set.frames[slider.value];
       words.textContent = set.labels[slider.value];
-      slider.setAttribute("aria-valuetext", set.labels[slider.value]);
+      slider.ariaValueText = set.labels[slider.value];
     };
     const stop = () => {
-      clearInterval(timer);
-      timer = null;
+      timer = clearInterval(timer);
       button.textContent = "Play";
     };
     const step = () => {
@@ -126,7 +98,7 @@ _SCRIPT = """
       if (untouched || +slider.value >= set.frames.length - 1) slider.value = 0;
       untouched = false;
       show();
-      timer = setInterval(step, set.wait);
+      timer = setInterval(step, 220); // milliseconds a frame
       button.textContent = "Pause";
     };
     button.addEventListener("click", () => (timer ? stop() : play()));
