@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -54,7 +55,7 @@ def test_torchvision_is_imported_in_a_fresh_process_with_or_without_its_operator
     code = (
         "import json, gc; from taugda.gan import vision; gc.collect();"
         "import pytorch_fid.inception; from torchvision import datasets, extension, transforms;"
-        "print(json.dumps([vision._declared is not None, extension._has_ops()]))"
+        'print(json.dumps([hasattr(vision, "declared"), extension._has_ops()]))'
     )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -78,7 +79,7 @@ def test_digits_are_scikit_learns():
 
 
 def test_digits_that_scikit_learn_does_not_have_are_named(monkeypatch):
-    module = sys.modules["taugda.gan.data.load"]  # the package has a function of this name
+    module = sys.modules["taugda.gan.data.sets"]  # the package has a function of this name
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"digits\.csv\.gz: expected the digits that scikit-learn"):
         data.load("digits")
@@ -108,29 +109,32 @@ def cifar10(tmp_path, monkeypatch):
     """A small archive in the published format, and its files; torchvision knows their sums."""
     published = torchvision.datasets.CIFAR10
     pixels = RANDOM.integers(0, 256, (5, 4, 3072), dtype=np.uint8)
-    files, sums = {}, []
-    for number, part in enumerate(pixels, start=1):
-        batch = {"data": part, "labels": [number] * 4, "filenames": ["x"] * 4}
-        content = pickle.dumps(batch, protocol=2)
-        files[f"{published.base_folder}/data_batch_{number}"] = content
-        sums.append([f"data_batch_{number}", hashlib.md5(content).hexdigest()])
-    monkeypatch.setattr(published, "train_list", sums)
+    batches = {
+        f"data_batch_{k}": {"data": part, "labels": [k] * 4}
+        for k, part in enumerate(pixels, start=1)
+    }
+    batches |= {"test_batch": {}, "batches.meta": {"label_names": ["a", "b"]}}
+    contents = {name: pickle.dumps(batch, protocol=2) for name, batch in batches.items()}
+    sums = [[name, hashlib.md5(content).hexdigest()] for name, content in contents.items()]
+    monkeypatch.setattr(published, "train_list", sums[:5])
+    monkeypatch.setattr(published, "test_list", sums[5:6])
+    monkeypatch.setattr(published, "meta", published.meta | {"md5": sums[6][1]})
+    files = {f"{published.base_folder}/{name}": each for name, each in contents.items()}
+    unpacked = write(tmp_path / "unpacked", files)
     archive = tmp_path / "made" / published.filename
     archive.parent.mkdir()
     with tarfile.open(archive, "w:gz") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+        tar.add(unpacked / published.base_folder, published.base_folder)
     monkeypatch.setattr(published, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-    return archive, files, torch.from_numpy(pixels.reshape(-1, 3, 32, 32))
+    return archive, unpacked, torch.from_numpy(pixels.reshape(-1, 3, 32, 32))
 
 
 def test_cifar10_is_read_from_its_archive_and_unpacked(cifar10, tmp_path):
-    archive, files, pixels = cifar10
-    unpacked = write(tmp_path / "unpacked", files)
-    base = torchvision.datasets.CIFAR10.base_folder
-    for path in (archive.parent, archive, unpacked, unpacked / base):
+    archive, unpacked, pixels = cifar10
+    folder = unpacked / torchvision.datasets.CIFAR10.base_folder
+    renamed = shutil.copytree(folder, tmp_path / "renamed")
+    archive.parent.chmod(0o500)  # nothing is written beside it
+    for path in (archive.parent, archive, unpacked, folder, renamed):
         images = data.load("cifar10", path=path)
         assert torch.equal(images.pixels, pixels)
         assert images.labels.tolist() == [k for k in range(1, 6) for _ in range(4)]
@@ -146,17 +150,18 @@ def test_cifar10_is_scaled_as_torchvision_does(cifar10):
         assert np.array_equal(after.permute(1, 2, 0), np.asarray(expected))
 
 
-def test_damaged_cifar10_is_refused(cifar10, tmp_path):
-    archive, files, _ = cifar10
-    name = sorted(files)[2]
-    damaged = write(tmp_path / "damaged", files | {name: files[name][:-1] + b"x"})
-    with pytest.raises(DataError, match=r"data_batch_3 in .*: expected MD5 .*, got"):
-        data.load("cifar10", path=damaged)
-    (damaged / name).unlink()
-    with pytest.raises(DataError, match=r"cannot read .*data_batch_3"):
-        data.load("cifar10", path=damaged)
+def test_damaged_cifar10_is_refused(cifar10):
+    archive, unpacked, _ = cifar10
+    batch = unpacked / torchvision.datasets.CIFAR10.base_folder / "data_batch_3"
+    batch.write_bytes(batch.read_bytes()[:-1] + b"x")
+    message = r"data_batch_3 in .* is missing or damaged: expected MD5"
+    with pytest.raises(DataError, match=message):
+        data.load("cifar10", path=unpacked)
+    batch.unlink()
+    with pytest.raises(DataError, match=message):
+        data.load("cifar10", path=unpacked)
     archive.write_bytes(archive.read_bytes()[:2000])
-    with pytest.raises(DataError, match=r"cannot read .*data_batch_1"):
+    with pytest.raises(DataError, match=rf"{archive.name} is damaged: expected MD5"):
         data.load("cifar10", path=archive)
 
 
@@ -192,73 +197,60 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-FETCH = """import json, os, sys, time
+FETCH = """import sys, time
 from pathlib import Path
-from taugda.gan import data
-from taugda.gan.vision import torchvision
-place, archive, sums, md5, how = sys.argv[1:]
-published = torchvision.datasets.CIFAR10
-published.train_list, published.tgz_md5 = json.loads(sums), md5
+from taugda.gan.data.fetch import fetch_into
+place, made, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
-def fetch(url, folder, name, md5):
-    (folder / name).write_bytes(b"half of it")
-    with Path(archive).with_name("fetches").open("a") as lines:
-        print(os.getpid(), file=lines)
+def get(folder):
+    (folder / "set.zip").write_bytes(b"half of it")
+    with made.with_name("fetches").open("a") as lines:
+        print(how, file=lines)
     deadline = time.monotonic() + 60
-    while not Path(archive).with_name("go").exists():
+    while not made.with_name("go").exists():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
     if how == "fail":
         raise OSError("network is unreachable")
-    (folder / name).write_bytes(Path(archive).read_bytes())
+    (folder / "set.zip").write_bytes(made.read_bytes())
 
-torchvision.datasets.utils.download_url = fetch
-print(data.load("cifar10", path=place, download=True).digest)
+print(fetch_into(place, "set.zip", get, "cannot fetch it", "Put it there").read_text())
 """
 
 
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("end", ["succeed", "fail", "killed"])
-def test_of_two_processes_that_want_a_download_one_fetches_it(cifar10, tmp_path, end):
-    archive, _, _ = cifar10
-    published = torchvision.datasets.CIFAR10
-    place, fetches = tmp_path / "place", archive.with_name("fetches")
+def test_of_two_processes_that_want_a_download_one_fetches_it(tmp_path, end):
+    place, made, fetches = tmp_path / "place", tmp_path / "made.zip", tmp_path / "fetches"
+    made.write_text("all of it")
 
     def begin(how):
-        arguments = [place, archive, json.dumps(published.train_list), published.tgz_md5, how]
         return subprocess.Popen(
-            [sys.executable, "-c", FETCH, *map(str, arguments)], text=True,
+            [sys.executable, "-c", FETCH, place, made, how], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    first = begin(end)
-    wait_for(fetches.exists)
+    first, deadline = begin(end), time.monotonic() + 60
+    while not fetches.exists():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
     second = begin("succeed")
-    waiting = second.stdout.readline()
-    assert waiting == f"Another process fetches {archive.name}; waiting for it\n"
+    assert second.stdout.readline() == "Another process fetches set.zip; waiting for it\n"
     assert len(fetches.read_text().splitlines()) == 1
     if end == "killed":
         first.kill()
         first.wait()
-    archive.with_name("go").touch()
+    (tmp_path / "go").touch()
     outputs = [process.communicate(timeout=60) for process in (first, second)]
-    digest = data.load("cifar10", path=archive).digest
-    assert outputs[1][0] == f"{digest}\n", outputs[1][1]
+    assert outputs[1][0] == "all of it\n", outputs[1][1]
     assert first.returncode == {"succeed": 0, "fail": 1, "killed": -9}[end]
     if end == "succeed":
-        assert outputs[0][0] == f"{digest}\n"
+        assert outputs[0][0] == "all of it\n"
     if end == "fail":
-        assert "network is unreachable. Put cifar-10-python" in outputs[0][1]
+        assert "cannot fetch it: network is unreachable. Put it there." in outputs[0][1]
     # Only what a killed process had half fetched stays, under a hidden name.
     assert len(fetches.read_text().splitlines()) == (1 if end == "succeed" else 2)
     names = [path.name for path in place.iterdir()]
-    assert [name for name in names if not name.startswith(".")] == [archive.name]
+    assert [name for name in names if not name.startswith(".")] == ["set.zip"]
     assert len(names) == (2 if end == "killed" else 1)
 
 

@@ -9,23 +9,17 @@ import subprocess
 import sys
 import time
 
+import gan_reference
 import pytest
 import torch
-from gan_reference import (
-    Reference,
-    discriminator_gradient,
-    generate,
-    generator_gradient,
-    judge,
-)
 
-from taugda.gan import objectives, passes
+from taugda.gan import checkpoints
 from taugda.gan.checkpoints import CheckpointError, Checkpoints
 from taugda.gan.configuration import Configuration
-from taugda.gan.evaluation import quantize
+from taugda.gan.gradients import discriminator_gradient, generator_loss
 from taugda.gan.loop import Evaluation, train
 from taugda.gan.models import Discriminator, Generator, parameter_count, stages
-from taugda.gan.training import DivergedError, Trainer
+from taugda.gan.update import DivergedError, Trainer
 
 SMALL = {
     "resolution": 8, "channels": 1, "width": 4, "latent": 6, "batch": 5, "averages": (0.9, 0.99),
@@ -59,12 +53,6 @@ def test_players_have_the_papers_numbers_of_parameters():
     assert parameter_count(Discriminator()) == 2_579_649
 
 
-def test_widest_layer_is_512_whatever_the_cap_above():
-    assert Generator(cap=512).state_dict().keys() == Generator().state_dict().keys()
-    assert parameter_count(Generator(cap=512)) == parameter_count(Generator(cap=4096))
-    assert parameter_count(Discriminator(cap=256)) < parameter_count(Discriminator())
-
-
 @pytest.mark.parametrize("resolution", [8, 16, 32, 64, 128])
 def test_players_fit_every_power_of_two_from_eight(resolution):
     generator = Generator(resolution, 3, latent=5, width=2)
@@ -87,96 +75,39 @@ def test_sizes_must_be_positive(size):
         Discriminator(**{size: 0})
 
 
-@pytest.mark.parametrize("resolution", [8, 32])
-def test_players_are_the_reference_networks(resolution):
-    torch.manual_seed(0)
-    generator = Generator(resolution, 3, latent=7, width=4).double()
-    discriminator = Discriminator(resolution, 3, width=4).double()
-    z = torch.randn(3, 7, dtype=torch.float64)
-    theta, omega = dict(generator.named_parameters()), dict(discriminator.named_parameters())
-    torch.testing.assert_close(generator(z), generate(theta, z))
-    torch.testing.assert_close(discriminator(generator(z)), judge(omega, generate(theta, z)))
-
-
-# Objectives
+# One update
 
 
 def test_losses_at_an_undecided_discriminator():
     nothing = torch.zeros(4)
-    assert objectives.discriminator_loss(nothing, nothing) == pytest.approx(2 * math.log(2))
-    assert objectives.generator_loss(nothing) == pytest.approx(math.log(2))
-    assert objectives.generator_loss(nothing, "saturating") == pytest.approx(-math.log(2))
-
-
-def test_saturating_loss_is_the_generators_part_of_f():
-    fake = torch.linspace(-5, 5, 11)
-    expected = torch.log(1 - torch.sigmoid(fake)).mean()
-    torch.testing.assert_close(objectives.generator_loss(fake, "saturating"), expected)
+    assert generator_loss(nothing, "non-saturating") == pytest.approx(math.log(2))
+    assert generator_loss(nothing, "saturating") == pytest.approx(-math.log(2))
     with pytest.raises(ValueError, match="loss: expected one of non-saturating, saturating"):
-        objectives.generator_loss(fake, "hinge")
-
-
-def test_penalty_of_a_linear_discriminator_is_its_squared_slope():
-    slope = torch.full((3, 1, 2, 2), 0.5)  # |grad D|^2 = 1
-    assert objectives.gradient_penalty(slope, mu=10.0, factor=1.0) == pytest.approx(10.0)
-    assert objectives.gradient_penalty(slope, mu=10.0, factor=0.5) == pytest.approx(5.0)
-
-
-# One update
+        generator_loss(nothing, "hinge")
 
 
 @pytest.mark.parametrize("penalty", ["R1", "R2"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 3e-5)])
-def test_discriminator_gradient_equals_double_differentiation(penalty, dtype, tolerance):
+def test_discriminator_gradient_equals_double_differentiation_in_float32(penalty):
     torch.manual_seed(3)
-    theta = Generator(16, 3, latent=6, width=6).to(dtype)
-    omega = Discriminator(16, 3, width=6).to(dtype)
-    real, z = torch.rand(5, 3, 16, 16).to(dtype), torch.randn(5, 6).to(dtype)
-    found = passes.discriminator_gradient(omega, real, theta(z).detach(), 10.0, 0.5, penalty)
-    loss, size, expected = discriminator_gradient(
-        dict(theta.named_parameters()), dict(omega.named_parameters()), real, z, 10.0, 0.5, penalty
-    )
-    assert float(found.loss) == pytest.approx(float(loss), rel=tolerance)
-    assert float(found.penalty) == pytest.approx(float(size), rel=tolerance)
-    for (name, g), mine in zip(expected.items(), found.gradient, strict=True):
-        assert (mine - g).abs().max() <= tolerance * g.abs().max(), name
-
-
-def test_without_a_penalty_the_gradient_is_that_of_the_loss():
-    torch.manual_seed(4)
-    omega = Discriminator(8, 1, width=4).double()
-    real, fake = torch.rand(4, 1, 8, 8).double(), torch.rand(4, 1, 8, 8).double()
-    found = passes.discriminator_gradient(omega, real, fake, 0.0)
-    assert found.penalty == 0
-    loss = objectives.discriminator_loss(omega(real), omega(fake))
-    for mine, g in zip(
-        found.gradient, torch.autograd.grad(loss, list(omega.parameters())), strict=True
-    ):
-        torch.testing.assert_close(mine, g)
-
-
-@pytest.mark.parametrize("loss", ["non-saturating", "saturating"])
-def test_generator_gradient_equals_the_reference(loss):
-    torch.manual_seed(5)
-    theta, omega = Generator(8, 1, 6, 4).double(), Discriminator(8, 1, 4).double()
-    z = torch.randn(5, 6).double()
-    value, found = passes.generator_gradient(theta, omega, z, loss)
-    expected_value, expected = generator_gradient(
-        dict(theta.named_parameters()), dict(omega.named_parameters()), z, loss
-    )
-    assert float(value) == pytest.approx(float(expected_value), rel=1e-12)
-    for mine, g in zip(found, expected.values(), strict=True):
-        torch.testing.assert_close(mine, g, rtol=1e-10, atol=1e-14)
+    theta, omega = Generator(16, 3, latent=6, width=6), Discriminator(16, 3, width=6)
+    real, z = torch.rand(5, 3, 16, 16), torch.randn(5, 6)
+    *values, found = discriminator_gradient(omega, real, theta(z).detach(), 10.0, 0.5, penalty)
+    players = (dict(player.named_parameters()) for player in (theta, omega))
+    *wanted, expected = gan_reference.discriminator_gradient(*players, real, z, 10.0, 0.5, penalty)
+    assert [float(x) for x in values] == pytest.approx([float(x) for x in wanted], rel=3e-5)
+    for (name, g), mine in zip(expected.items(), found, strict=True):
+        assert (mine - g).abs().max() <= 3e-5 * g.abs().max(), name
 
 
 @pytest.mark.parametrize("alternating", [True, False])
 @pytest.mark.parametrize(
-    "changes", [{}, {"penalty": "R2", "loss": "saturating", "resolution": 16, "channels": 3}]
+    "changes",
+    [{}, {"mu": 0.0}, {"penalty": "R2", "loss": "saturating", "resolution": 16, "channels": 3}],
 )
 def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
     c = configuration(precision="float64", alternating=alternating, **changes)
     trainer = Trainer(c)
-    reference = Reference(
+    reference = gan_reference.Reference(
         c,
         dict(trainer.generator.named_parameters()),
         dict(trainer.discriminator.named_parameters()),
@@ -189,43 +120,12 @@ def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
     pairs = [
         (trainer.generator, reference.theta),
         (trainer.discriminator, reference.omega),
-        *((trainer.averages[b], reference.averages[b]) for b in c.averages),
+        *((trainer.averages[b].module, reference.averages[b]) for b in c.averages),
     ]
     for player, parameters in pairs:
         for name, mine in player.named_parameters():
             expected = parameters[name]
             assert (mine - expected).abs().max() <= 1e-9 * expected.abs().max(), name
-
-
-def test_steps_are_those_of_pytorchs_rmsprop():
-    c = configuration()
-    trainer = Trainer(c)
-    theirs = [p.detach().clone().requires_grad_() for p in trainer.discriminator.parameters()]
-    optimizer = torch.optim.RMSprop(theirs, alpha=c.rms_alpha, eps=c.rms_eps)
-    for k in range(5):
-        real, z2, z1 = random_pictures(c, k), trainer.draw(), trainer.draw()
-        found = passes.discriminator_gradient(
-            trainer.discriminator, real, trainer.generator(z2).detach(), c.mu, c.penalty_factor
-        )
-        for parameter, part in zip(theirs, found.gradient, strict=True):
-            parameter.grad = part.clone()
-        optimizer.param_groups[0]["lr"] = c.rates(k)[1]
-        optimizer.step()
-        trainer.update(real, z2, z1)
-        for mine, parameter in zip(trainer.discriminator.parameters(), theirs, strict=True):
-            torch.testing.assert_close(mine, parameter, rtol=1e-6, atol=1e-9)
-
-
-def test_alternating_and_simultaneous_steps_differ():
-    ends = []
-    for alternating in (True, False):
-        trainer = Trainer(configuration(alternating=alternating))
-        trainer.update(random_pictures(trainer.configuration), trainer.draw(), trainer.draw())
-        ends.append(trainer)
-    first, second = (list(t.discriminator.parameters()) for t in ends)
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    first, second = (list(t.generator.parameters()) for t in ends)
-    assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 # Configuration
@@ -268,18 +168,13 @@ def test_rates_decay_slowly_and_keep_their_ratio():
         ({"precision": "tf32"}, "precision: tf32 needs a CUDA device"),
         ({"device": "abacus"}, "device: expected one such as cpu or cuda, got 'abacus'"),
         ({"device": "meta"}, "device: expected one that this machine has"),
+        ({"device": "cuda:99"}, "device: expected one that this machine has, got 'cuda:99'"),
         ({"seed": -1}, "seed: expected a whole number"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         configuration(**changes)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="device: expected one that this machine has, got 'cuda'"):
-        configuration(device="cuda")
 
 
 # Runs
@@ -358,8 +253,7 @@ def test_a_run_is_evaluated_where_it_should_be(tmp_path):
     json.dumps(history.plain(), allow_nan=False)
 
 
-@pytest.mark.parametrize("stop_at", [2, 5, 7, 9])
-@pytest.mark.parametrize("checkpoint_every", [1, 3, 5])
+@pytest.mark.parametrize(("stop_at", "checkpoint_every"), [(2, 1), (5, 3), (7, 1), (9, 3), (9, 5)])
 def test_a_stopped_run_ends_bit_for_bit_like_an_undisturbed_one(
     tmp_path, stop_at, checkpoint_every, capsys
 ):
@@ -397,6 +291,22 @@ def test_the_initial_players_leave_the_global_generator_alone():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+def test_a_checkpoint_of_older_code_is_read(tmp_path):
+    """It holds a player's squares in one vector, in the order of memory."""
+    whole, _ = run(tmp_path / "whole", configuration(precision="float64"))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", configuration(precision="float64"), stop_at=7)
+    path = sorted((tmp_path / "parts").glob("*.pt"))[-1]
+    state = checkpoints.read(path)
+    state["trainer"]["squares"] = [
+        torch.cat([x.as_strided((x.numel(),), (1,)) for x in parts])
+        for parts in state["trainer"]["squares"]
+    ]
+    path.write_bytes(checkpoints.packed(state))
+    resumed, _ = run(tmp_path / "parts", configuration(precision="float64"))
+    assert same(whole, resumed)
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage, capsys):
     whole, _ = run(tmp_path / "whole")
@@ -421,8 +331,8 @@ def test_only_the_newest_checkpoints_stay(tmp_path):
         "update-000000010.pt",
         "update-000000015.pt",
     ]
-    assert store.load()["x"] == 15
-    assert Checkpoints(tmp_path / "nothing").load() is None
+    assert store.newest()["x"] == 15
+    assert Checkpoints(tmp_path / "nothing").newest() is None
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
@@ -436,7 +346,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"update 10 .*No space left.*update-000000005\.pt"):
         store.save(10, {"x": 10})
     assert [path.name for path in tmp_path.iterdir()] == ["update-000000005.pt"]
-    assert store.load() == {"x": 5}
+    assert store.newest() == {"x": 5}
 
 
 def test_a_state_of_another_configuration_is_refused(tmp_path):
@@ -451,13 +361,9 @@ def test_a_run_that_diverges_stops_and_says_what_to_try(tmp_path):
         DivergedError, match=r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
     ):
         run(tmp_path, c)
-    assert all(
-        torch.isfinite(value).all()
-        for player in (Checkpoints(tmp_path).load() or {"trainer": {"players": []}})["trainer"][
-            "players"
-        ]
-        for value in player.values()
-    )
+    kept = Checkpoints(tmp_path).newest()
+    for player in kept["trainer"]["players"] if kept else ():
+        assert all(torch.isfinite(value).all() for value in player.values())
 
 
 def test_samples_of_an_unknown_average_are_refused():
@@ -469,11 +375,6 @@ def test_samples_do_not_depend_on_how_many_are_made_at_once():
     trainer = Trainer(configuration(precision="float64"))
     z = torch.randn(7, 6, dtype=torch.float64)
     torch.testing.assert_close(trainer.samples(0.9, z, batch=3), trainer.samples(0.9, z))
-
-
-def test_pictures_become_bytes_by_rounding_to_the_nearest():
-    values = torch.tensor([-2.0, -1.0, -1 / 255, 1 / 255, 1.0, 3.0])
-    assert quantize(values).tolist() == [0, 0, 127, 128, 255, 255]
 
 
 @pytest.mark.parametrize(

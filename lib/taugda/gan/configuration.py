@@ -5,16 +5,18 @@ code where the text is silent or differs (the decay, the penalty's factor, the o
 """
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
 from taugda.checks import count, positive
+from taugda.gan.gradients import GENERATOR_LOSSES, PENALTIES, Loss, Penalty
 from taugda.gan.models import stages
-from taugda.gan.objectives import GENERATOR_LOSSES, PENALTIES, Loss, Penalty
 
-__all__ = ["PRECISIONS", "Configuration", "Precision"]
+__all__ = ["Configuration", "arithmetic"]
 
 Precision = Literal["float32", "tf32", "float64"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "float64")
@@ -26,10 +28,8 @@ class Configuration:
 
     Parameters
     ----------
-    tau : float
-        Timescale separation: the discriminator's rate over the generator's.  Paper: 1, 2, 4, 8.
-    mu : float
-        Weight of the gradient penalty, at least 0.  Paper: 10 and 1.
+    tau, mu : float
+        Timescale separation (paper: 1, 2, 4, 8), weight of the gradient penalty (paper: 10 and 1).
     penalty : {"R1", "R2"}
         Slope penalized at real (R1, the paper's) or at generated pictures (R2).
     penalty_factor : float
@@ -39,39 +39,29 @@ class Configuration:
     alternating : bool
         Whether the generator's step sees the updated discriminator, as in the released code, or
         both players step from the same point, as in the theory.
-    gamma1 : float
-        The generator's rate, per update.  Paper: 1e-4 (CIFAR-10), 5e-5 (CelebA; the released
-        script has 1e-4).  The discriminator's is gamma2 = tau gamma1.
-    nu : float
-        Exponent of the decay: update k (from 0) uses gamma1 / (1 + k)^nu.  Paper: 0.005.  The
-        text can be read as gamma1 / (1 + nu)^k; the released code is followed.
+    gamma1, nu : float
+        Update k (from 0) uses the rate gamma1 / (1 + k)^nu for the generator, tau times that for
+        the discriminator.  Paper: 1e-4 (CIFAR-10), 5e-5 (CelebA; the released script has 1e-4) and
+        0.005.  The text can be read as gamma1 / (1 + nu)^k; the released code is followed.
     rms_alpha, rms_eps : float
-        RMSprop's smoothing of the squared gradient and the number added to its root.  Paper:
-        0.99 and 1e-8.
+        RMSprop's smoothing of the squared gradient and the number added to its root.
     averages : tuple of float
         Factors beta in [0, 1) of the generator's exponential averages, kept side by side; an
-        average's window is about 1 / (1 - beta) updates.  Paper: 0.99, 0.999, 0.9999.
+        average's window is about 1 / (1 - beta) updates.
     updates : int
         Updates of each player.  Paper: 150,000 at mu = 10 and 300,000 at mu = 1.
-    batch : int
-        Pictures a batch, real and generated alike.  Paper: 64.
-    latent : int
-        Dimension of the standard normal latent vector.  Paper: 256.
+    batch, latent : int
+        Pictures a batch, real and generated alike; dimension of the standard normal latent vector.
     resolution, channels : int
-        Of the pictures.  Paper: 32 pixels across, 3 channels.
+        Of the pictures, in pixels across.
     width, cap : int
         Feature maps at the full resolution, and the most at any; they double with each stage.
-        Paper: 64 and 1024 (which is not reached).
-    flip : bool
-        Whether real pictures are mirrored at random.  Paper: yes.
-    noise : float
-        Height of the uniform noise that is added to real pictures in [-1, 1].  Paper: 1/128.
+    flip, noise : bool, float
+        Whether real pictures are mirrored at random; height of the uniform noise added to them.
     seed : int
         Of the initial players, the latent vectors, the order of the data and its augmentation.
-    device : str
-        Where to train, such as ``cpu`` or ``cuda``.
-    precision : {"float32", "tf32", "float64"}
-        Of the arithmetic; TF32 exists on CUDA devices only.
+    device, precision : str
+        Where to train, such as ``cpu`` or ``cuda``; float32, tf32 (on CUDA only) or float64.
 
     Raises
     ------
@@ -112,9 +102,11 @@ class Configuration:
             count(name, getattr(self, name))
         count("seed", self.seed, least=0)
         stages(self.resolution)
-        _choice("penalty", self.penalty, PENALTIES)
-        _choice("loss", self.loss, GENERATOR_LOSSES)
-        _choice("precision", self.precision, PRECISIONS)
+        choices = {"penalty": PENALTIES, "loss": GENERATOR_LOSSES, "precision": PRECISIONS}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                given = getattr(self, name)
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {given!r}")
         _fraction("rms_alpha", self.rms_alpha)
         object.__setattr__(self, "averages", tuple(self.averages))
         if not self.averages or len(set(self.averages)) != len(self.averages):
@@ -148,21 +140,21 @@ class Configuration:
         """Type of the numbers."""
         return torch.float64 if self.precision == "float64" else torch.float32
 
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as plain data.
-
-        Returns
-        -------
-        dict
-            Values by name.
-        """
-        found = dataclasses.asdict(self)
-        return found | {"averages": list(self.averages)}
+    def settings(self) -> dict[str, Any]:
+        """Return plain data by name."""
+        return dataclasses.asdict(self) | {"averages": list(self.averages)}
 
 
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+@contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """Allow TF32 where it is asked for, and only there: cuDNN would use it by default."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _fraction(name: str, value: float) -> None:

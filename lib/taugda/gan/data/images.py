@@ -15,27 +15,13 @@ __all__ = ["Batches", "Images", "prepare"]
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Decoded pictures.
-
-    Parameters
-    ----------
-    pixels : Tensor of uint8, shape (n, channels, h, w)
-        From 0 to ``levels``.
-    levels : int
-        The largest value that a pixel can have.
-    name : str
-        Name of the data set.
-    source : str
-        Where they came from, in words.
-    labels : Tensor of int64, shape (n,), optional
-        Class of each picture, where there are classes.
-    """
+    """Decoded pictures: bytes of shape (n, channels, h, w), from 0 to ``levels``."""
 
     pixels: Tensor
     levels: int
-    name: str
-    source: str
-    labels: Tensor | None = None
+    name: str  # of the data set
+    source: str  # where they came from, in words
+    labels: Tensor | None = None  # class of each picture, int64 of shape (n,)
 
     @property
     def digest(self) -> str:
@@ -53,28 +39,7 @@ def prepare(
     noise: float,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Apply the paper's training preprocessing to a batch.
-
-    Parameters
-    ----------
-    pixels : Tensor of uint8, shape (n, channels, h, w)
-        From 0 to ``levels``.
-    levels : int
-        The largest value that a pixel can have.
-    random : torch.Generator
-        On the pictures' device.
-    flip : bool
-        Whether each picture is mirrored with probability one half.
-    noise : float
-        Height of the uniform noise in [0, noise) that is added.
-    dtype : torch.dtype
-        Of the result.
-
-    Returns
-    -------
-    Tensor, shape (n, channels, h, w)
-        Numbers in [-1, 1], plus the noise.
-    """
+    """Return bytes as numbers in [-1, 1], mirrored at random, plus uniform noise: the paper's."""
     device = pixels.device
     x = pixels.to(dtype).mul_(2 / levels).sub_(1)
     if flip:
@@ -88,6 +53,9 @@ def prepare(
 class Batches(Iterator[Tensor]):
     """Endless shuffled batches, prepared on the training device.
 
+    All pictures are seen once an epoch, in a new order each; the rest that fills no batch is left
+    out.
+
     Parameters
     ----------
     images : Images
@@ -96,24 +64,15 @@ class Batches(Iterator[Tensor]):
         Pictures a batch, at most as many as there are.
     seed : int
         Of the order and the augmentation.
-    device : str
-        Where the batches are wanted.
-    flip : bool
-        Whether pictures are mirrored at random.
-    noise : float
-        Height of the uniform noise, at least 0.
-    dtype : torch.dtype
-        Of the batches.
+    device, dtype : str, torch.dtype
+        Where the batches are wanted, and of which type.
+    flip, noise : bool, float
+        Whether pictures are mirrored at random; height of the uniform noise, at least 0.
 
     Raises
     ------
     ValueError
         If an argument is out of its range.
-
-    Notes
-    -----
-    All pictures are seen once an epoch, in a new order each; the rest that fills no batch is
-    left out.
     """
 
     def __init__(
@@ -150,33 +109,12 @@ class Batches(Iterator[Tensor]):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next batches depend on.
-
-        Returns
-        -------
-        dict
-            Plain values and tensors.
-        """
-        return {
-            "data": self._digest,
-            "order": self._order.cpu(),
-            "position": self._position,
-            "random": self._random.get_state(),
-        }
+        """Return everything that the next batches depend on, as plain values and tensors."""
+        place = {"order": self._order.cpu(), "position": self._position}
+        return place | {"data": self._digest, "random": self._random.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state.
-
-        Parameters
-        ----------
-        state : dict
-            From `state_dict`.
-
-        Raises
-        ------
-        ValueError
-            If it belongs to other pictures.
-        """
+        """Go on from a state; one of other pictures is refused with a ValueError."""
         if state["data"] != self._digest:
             raise ValueError(
                 f"state: expected one of the pictures {self._digest[:12]}, got one of "

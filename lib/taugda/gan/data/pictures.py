@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import zipfile
 import zlib
@@ -13,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 from PIL import ExifTags, Image, ImageOps
+from torch import Tensor
 
-from taugda.atomic import write_atomic
-from taugda.gan.data.errors import DataError
+from taugda.gan.checkpoints import kept
+from taugda.gan.data.fetch import DataError
 
 __all__ = ["Pictures", "decode", "find_pictures", "fit", "keep"]
 
@@ -33,54 +33,34 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class Pictures:
-    """Picture files in one place, not yet read.
-
-    Attributes
-    ----------
-    path : Path
-        A directory or a zip file.
-    names : tuple of str
-        Of the pictures below it, sorted, with forward slashes.
-    """
+    """Picture files in a directory or a zip, not yet read; sorted names with forward slashes."""
 
     path: Path
     names: tuple[str, ...]
 
     @property
-    def identity(self) -> str:
-        """SHA-256 over a zip's bytes, or over the names, sizes and times of a directory's files."""
+    def identity(self) -> object:
+        """SHA-256 over a zip's bytes, or names, sizes and times of a directory's files."""
         if self.path.is_file():
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         facts = [(name, (self.path / name).stat()) for name in self.names]
-        listed = json.dumps([[name, fact.st_size, fact.st_mtime_ns] for name, fact in facts])
-        return hashlib.sha256(listed.encode()).hexdigest()
+        return [[name, fact.st_size, fact.st_mtime_ns] for name, fact in facts]
 
     @property
-    def labels(self) -> NDArray[np.int64] | None:
+    def labels(self) -> Tensor | None:
         """Number of each picture's class folder in their order; None unless all are in one."""
         parents = [PurePosixPath(name).parts[:-1] for name in self.names]
-        # Folders that all pictures share, one around the whole set say, tell nothing.
-        shared = 0
-        while all(len(parts) > shared for parts in parents):
-            folders = [parts[shared] for parts in parents]
-            if len(set(folders)) > 1:
-                break
-            shared += 1
-        else:
-            return None
-        numbers = {folder: number for number, folder in enumerate(sorted(set(folders)))}
-        return np.array([numbers[folder] for folder in folders], dtype=np.int64)
+        # The classes are the first level of folders that differ; zip ends with the shortest path.
+        for folders in zip(*parents, strict=False):
+            numbers = {folder: number for number, folder in enumerate(sorted(set(folders)))}
+            if len(numbers) > 1:
+                return torch.tensor([numbers[folder] for folder in folders])
+        return None
 
     @contextmanager
     def reader(self) -> Iterator[Callable[[str], bytes]]:
-        """Open what holds the pictures.
-
-        Yields
-        ------
-        callable
-            From a name to the file's bytes; several threads may call it.
-        """
+        """Open what holds the pictures: a function from a name to bytes, which threads may call."""
         if self.path.is_file():
             with zipfile.ZipFile(self.path) as archive:
                 yield archive.read
@@ -89,23 +69,7 @@ class Pictures:
 
 
 def find_pictures(path: Path) -> Pictures:
-    """List the picture files in a directory and all below it, or in a zip.
-
-    Parameters
-    ----------
-    path : Path
-        The directory or zip file.
-
-    Returns
-    -------
-    Pictures
-        Sorted; hidden files and those with another suffix than a picture's are left out.
-
-    Raises
-    ------
-    DataError
-        If there is neither a directory nor a zip, or no picture in it.
-    """
+    """List the picture files in a directory and all below it, or in a zip; hidden ones are not."""
     if path.is_dir():
         found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
     elif not path.exists():
@@ -125,80 +89,44 @@ def find_pictures(path: Path) -> Pictures:
 
 
 def _is_picture(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
     return not hidden and name.lower().endswith(SUFFIXES)
 
 
-def fit(picture: Image.Image, resolution: int) -> NDArray[np.uint8]:
-    """Apply the paper's preprocessing of one picture.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        In RGB.
-    resolution : int
-        Pixels across the result.
-
-    Returns
-    -------
-    ndarray of uint8, shape (3, resolution, resolution)
-        The shorter side scaled to ``resolution`` (bilinear, antialiased), the centre cropped: as
-        torchvision's ``Resize`` and ``CenterCrop`` do.
-    """
+def fit(picture: Image.Image, resolution: int) -> Tensor:
+    """Scale the shorter side (bilinear, antialiased) and crop the centre, as in the paper."""
     from taugda.gan.vision import torchvision
 
     transform = torchvision.transforms.functional
-    if min(picture.size) != resolution:
-        picture = transform.resize(picture, resolution)
-    if picture.size != (resolution, resolution):
-        picture = transform.center_crop(picture, resolution)
-    return np.asarray(picture).transpose(2, 0, 1)
+    fitted = transform.center_crop(transform.resize(picture, resolution), resolution)
+    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
 
 
-def decode(pictures: Pictures, resolution: int) -> NDArray[np.uint8]:
-    """Decode pictures in threads, with a progress bar when it takes long.
-
-    Parameters
-    ----------
-    pictures : Pictures
-        The files; grey pictures, palettes and transparency become plain RGB.
-    resolution : int
-        Pixels across the results.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 3, resolution, resolution)
-        In the order of the names.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read as a picture; it is named.
-    """
+def decode(pictures: Pictures, resolution: int) -> Tensor:
+    """Decode pictures in threads; grey ones, palettes and transparency become plain RGB."""
     from tqdm import tqdm
 
     names = pictures.names
-    pixels = np.empty((len(names), 3, resolution, resolution), dtype=np.uint8)
+    pixels = torch.empty((len(names), 3, resolution, resolution), dtype=torch.uint8)
     with (
         pictures.reader() as read,
         ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
         tqdm(total=len(names), desc="decoding", unit="picture", delay=2, leave=False) as bar,
     ):
 
-        def part(start: int) -> int:
-            stop = min(start + _AT_ONCE, len(names))
-            for number in range(start, stop):
+        def part(numbers: range) -> int:
+            for number in numbers:
                 try:
                     pixels[number] = fit(_rgb(read(names[number])), resolution)
                 except _UNREADABLE as error:
                     raise DataError(
                         f"{pictures.path}: cannot read the picture {names[number]}: {error}"
                     ) from error
-            return stop - start
+            return len(numbers)
 
+        numbers = range(len(names))
         try:
-            for done in pool.map(part, range(0, len(names), _AT_ONCE)):
+            for done in pool.map(part, [numbers[k : k + _AT_ONCE] for k in numbers[::_AT_ONCE]]):
                 bar.update(done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -219,48 +147,10 @@ def _rgb(data: bytes) -> Image.Image:
 
 def keep(
     pictures: Pictures, resolution: int, cache: Path | None, least: int = _KEPT_FROM
-) -> NDArray[np.uint8]:
-    """Decode pictures, or take them from a cache.
-
-    Parameters
-    ----------
-    pictures : Pictures
-        The files.
-    resolution : int
-        Pixels across the results.
-    cache : Path, optional
-        Folder that a large decoded set is kept in, and taken from if it is whole.
-    least : int
-        Number of pictures from which a set counts as large.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 3, resolution, resolution)
-        As from `decode`.
-    """
+) -> Tensor:
+    """Decode pictures, or take a set of at least so many from a cache."""
     if cache is None or len(pictures.names) < least:
         return decode(pictures, resolution)
-    key = hashlib.sha256(f"{pictures.identity} {resolution}".encode()).hexdigest()
-    path = cache / f"pictures-{key[:32]}.npz"
-    pixels = _read(path, key)
-    if pixels is None:
-        pixels = decode(pictures, resolution)
-        buffer = io.BytesIO()
-        np.savez(buffer, pixels=pixels, key=key, digest=_digest(pixels))
-        write_atomic(path, buffer.getvalue())
-    return pixels
-
-
-def _read(path: Path, key: str) -> NDArray[np.uint8] | None:
-    """Return what was kept; None where there is nothing or it is damaged."""
-    try:
-        with np.load(path) as kept:
-            pixels = kept["pixels"]
-            whole = str(kept["key"]) == key
-            return pixels if whole and _digest(pixels) == str(kept["digest"]) else None
-    except Exception:  # whatever a damaged file raises: the pictures are decoded again
-        return None
-
-
-def _digest(pixels: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+    about = {"pictures": pictures.identity, "resolution": resolution}
+    made = kept(cache, "pictures", about, lambda: {"pixels": decode(pictures, resolution)})
+    return made["pixels"]

@@ -4,17 +4,17 @@ An update takes the real batch and the two latent batches explicitly, so that it
 beside another implementation of the same step.
 """
 
-import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim.rmsprop import rmsprop
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from taugda.gan.configuration import Configuration
+from taugda.gan.gradients import discriminator_gradient, generator_gradient
 from taugda.gan.models import Discriminator, Generator
-from taugda.gan.passes import discriminator_gradient, generator_gradient
 
 __all__ = ["DivergedError", "Losses", "Trainer"]
 
@@ -23,73 +23,38 @@ class DivergedError(RuntimeError):
     """A loss or a parameter is no longer a finite number."""
 
 
-@dataclass(frozen=True)
-class Losses:
-    """What an update saw, before it stepped; each a scalar on the training device.
-
-    Attributes
-    ----------
-    generator : Tensor
-        The generator's loss.
-    discriminator : Tensor
-        The discriminator's loss without the penalty.
-    penalty : Tensor
-        The gradient penalty.
-    """
+class Losses(NamedTuple):
+    """What an update saw, before it stepped; each a scalar on the training device."""
 
     generator: Tensor
-    discriminator: Tensor
+    discriminator: Tensor  # without the penalty
     penalty: Tensor
 
 
-class _Vector:
-    """A network's parameters in one piece of memory, so that few operations reach them all."""
-
-    def __init__(self, network: nn.Module) -> None:
-        parameters = list(network.parameters())
-        self.whole = torch.cat([_memory(parameter.detach()) for parameter in parameters])
-        self._places = []
-        start = 0
-        for parameter in parameters:
-            self._places.append((parameter.shape, parameter.stride(), start))
-            start += parameter.numel()
-        for parameter, part in zip(parameters, self.parts(self.whole), strict=True):
-            parameter.data = part
-
-    def parts(self, whole: Tensor) -> list[Tensor]:
-        """View a vector of the same order as the parameters that it is made of."""
-        return [whole.as_strided(*place) for place in self._places]
-
-
-class _RMSprop(_Vector):
-    """A player's parameters with RMSprop's steps, as `torch.optim.RMSprop` takes them.
-
-    Making one of those imports PyTorch's compiler, which takes longer than fifty updates on the
-    digits.
-    """
+class _Steps:
+    """A player's RMSprop."""
 
     def __init__(self, player: nn.Module, alpha: float, eps: float) -> None:
-        super().__init__(player)
-        self._alpha, self._eps = alpha, eps
-        self._gradient = torch.zeros_like(self.whole)
-        self._gradient_parts = self.parts(self._gradient)
-        self.square = torch.zeros_like(self.whole)  # the running mean of the squared gradient
+        self.parameters = [parameter.detach() for parameter in player.parameters()]
+        # The running means of the squared gradient.
+        self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self._counts = [torch.zeros(()) for _ in self.parameters]  # asked for, used for nothing
+        self._options = {"alpha": alpha, "eps": eps, "weight_decay": 0, "momentum": 0}
 
     def step(self, gradient: Sequence[Tensor], rate: float) -> None:
-        """Take a step along the gradients of the parameters."""
-        torch._foreach_copy_(self._gradient_parts, list(gradient))
-        g = self._gradient
-        self.square.mul_(self._alpha).addcmul_(g, g, value=1 - self._alpha)
-        self.whole.addcdiv_(g, self.square.sqrt().add_(self._eps), value=-rate)
-
-
-def _memory(x: Tensor) -> Tensor:
-    """Return the numbers in the order of memory; a parameter has no gaps."""
-    return x.as_strided((x.numel(),), (1,))
+        # The function behind torch.optim.RMSprop: making one of the class imports PyTorch's
+        # compiler, 1.0 second or a twentieth of a run on the digits.
+        rmsprop(
+            self.parameters, list(gradient), self.squares, [], [], self._counts,
+            foreach=True, lr=rate, centered=False, **self._options,
+        )  # fmt: skip
 
 
 class Trainer:
     """Both players with the state of their steps and the generator's averages.
+
+    The initial players depend on the seed alone.  The latent vectors of `draw` come from a
+    generator of their own on the training device, seeded with it too.
 
     Parameters
     ----------
@@ -100,16 +65,10 @@ class Trainer:
     ----------
     generator, discriminator : Generator, Discriminator
         Players 1 and 2, on the device and of the precision of the configuration.
-    averages : dict of float to Generator
-        An exponential average of the generator for each beta; the first lies at the initial
-        players.
+    averages : dict of float to torch.optim.swa_utils.AveragedModel
+        An exponential average of the generator for each beta, from the initial players on.
     updates : int
         Updates done.
-
-    Notes
-    -----
-    The initial players depend on the seed alone.  The latent vectors of `draw` come from a
-    generator of their own on the training device, seeded with it too.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -123,10 +82,13 @@ class Trainer:
         place = {"device": self.device, "dtype": c.dtype, "memory_format": torch.channels_last}
         self.generator, self.discriminator = generator.to(**place), discriminator.to(**place)
         self.averages = {
-            beta: copy.deepcopy(self.generator).requires_grad_(False) for beta in c.averages
+            beta: AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(beta))
+            for beta in c.averages
         }
-        self._steps = [_RMSprop(player, c.rms_alpha, c.rms_eps) for player in self._players]
-        self._average_vectors = {beta: _Vector(a) for beta, a in self.averages.items()}
+        for average in self.averages.values():
+            average.requires_grad_(False)
+            average.n_averaged += 1  # the initial players count, where torch begins a step later
+        self._steps = [_Steps(player, c.rms_alpha, c.rms_eps) for player in self._players]
         self._random = torch.Generator(self.device).manual_seed(c.seed)
         self.updates = 0
 
@@ -159,35 +121,29 @@ class Trainer:
         Returns
         -------
         Losses
-            Without waiting for the device; see `check`.
-
-        Notes
-        -----
-        Alternating, the discriminator steps first and the generator's gradient is taken at the
-        new discriminator, as in the released code.  Simultaneous, both gradients are taken
-        first.
+            As they were before the steps; without waiting for the device, see `check`.
         """
         c = self.configuration
         real = real.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             fake = self.generator(z2)
-        second = discriminator_gradient(
+        loss2, penalty, gradient2 = discriminator_gradient(
             self.discriminator, real, fake, c.mu, c.penalty_factor, c.penalty
         )
         gamma1, gamma2 = c.rates(self.updates)
         step1, step2 = (player.step for player in self._steps)
+        # The generator answers the new discriminator, or both gradients are taken first.
         if c.alternating:
-            step2(second.gradient, gamma2)
-        first, gradient = generator_gradient(self.generator, self.discriminator, z1, c.loss)
+            step2(gradient2, gamma2)
+        loss1, gradient1 = generator_gradient(self.generator, self.discriminator, z1, c.loss)
         if not c.alternating:
-            step2(second.gradient, gamma2)
-        step1(gradient, gamma1)
-        for beta, average in self._average_vectors.items():
-            average.whole.lerp_(self._steps[0].whole, 1 - beta)
+            step2(gradient2, gamma2)
+        step1(gradient1, gamma1)
+        for average in self.averages.values():
+            average.update_parameters(self.generator)
         self.updates += 1
-        return Losses(first, second.loss, second.penalty)
+        return Losses(loss1, loss2, penalty)
 
-    @torch.no_grad()
     def check(self, losses: Losses) -> None:
         """Stop where a loss or a parameter is not finite; waits for the device.
 
@@ -201,18 +157,21 @@ class Trainer:
         DivergedError
             With the update, tau and what to try.
         """
-        names = ("generator's loss", "discriminator's loss", "gradient penalty")
-        values = [losses.generator, losses.discriminator, losses.penalty]
-        values += [player.whole.norm() for player in self._steps]
-        finite = torch.isfinite(torch.stack(values)).tolist()
+        values = {
+            "generator's loss": losses.generator,
+            "discriminator's loss": losses.discriminator,
+            "gradient penalty": losses.penalty,
+        }
+        for name, steps in zip(("generator", "discriminator"), self._steps, strict=True):
+            values[f"{name}'s parameters"] = nn.utils.get_total_norm(steps.parameters)
+        finite = torch.isfinite(torch.stack(list(values.values()))).tolist()
         if all(finite):
             return
-        what = [*names, "generator's parameters", "discriminator's parameters"][finite.index(False)]
         c = self.configuration
         raise DivergedError(
-            f"update {self.updates}: the {what} not finite any more at tau = {c.tau:g}, "
-            f"gamma1 = {c.gamma1:g}, mu = {c.mu:g}; try a smaller gamma1, a smaller tau, or a "
-            "larger mu"
+            f"update {self.updates}: the {list(values)[finite.index(False)]} not finite any more "
+            f"at tau = {c.tau:g}, gamma1 = {c.gamma1:g}, mu = {c.mu:g}; try a smaller gamma1, a "
+            "smaller tau, or a larger mu"
         )
 
     @torch.no_grad()
@@ -245,36 +204,19 @@ class Trainer:
         return torch.cat([self.averages[beta](part) for part in parts])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next updates depend on.
-
-        Returns
-        -------
-        dict
-            Plain values and tensors.
-        """
+        """Return everything that the next updates depend on, as plain values and tensors."""
         return {
-            "configuration": self.configuration.plain(),
+            "configuration": self.configuration.settings(),
             "updates": self.updates,
             "players": [player.state_dict() for player in self._players],
-            "averages": {f"{b}": a.state_dict() for b, a in self.averages.items()},
-            "squares": [player.square for player in self._steps],
+            "averages": {f"{b}": a.module.state_dict() for b, a in self.averages.items()},
+            "squares": [steps.squares for steps in self._steps],
             "random": self._random.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state.
-
-        Parameters
-        ----------
-        state : dict
-            From `state_dict`.
-
-        Raises
-        ------
-        ValueError
-            If it belongs to another configuration.
-        """
-        mine = self.configuration.plain()
+        """Go on from a state; one of another configuration is refused with a ValueError."""
+        mine = self.configuration.settings()
         other = [k for k, value in mine.items() if state["configuration"].get(k) != value]
         if other:
             raise ValueError(
@@ -284,8 +226,13 @@ class Trainer:
         for player, part in zip(self._players, state["players"], strict=True):
             player.load_state_dict(part)
         for beta, average in self.averages.items():
-            average.load_state_dict(state["averages"][f"{beta}"])
-        for player, part in zip(self._steps, state["squares"], strict=True):
-            player.square.copy_(part)
+            average.module.load_state_dict(state["averages"][f"{beta}"])
+        for steps, parts in zip(self._steps, state["squares"], strict=True):
+            if torch.is_tensor(parts):  # one vector a player, as older checkpoints have it
+                sizes = [square.numel() for square in steps.squares]
+                pairs = zip(parts.split(sizes), steps.squares, strict=True)
+                parts = [part.as_strided(x.shape, x.stride()) for part, x in pairs]
+            for square, part in zip(steps.squares, parts, strict=True):
+                square.copy_(part)
         self._random.set_state(state["random"])
         self.updates = state["updates"]

@@ -1,26 +1,15 @@
 """The Fréchet distance between two sets of features, without a matrix root of a product."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Statistics", "frechet_distance", "statistics"]
+__all__ = ["Statistics", "frechet_distance", "relative", "statistics"]
 
 
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """Mean and covariance of features.
-
-    Attributes
-    ----------
-    mean : ndarray of float64, shape (d,)
-        Mean.
-    covariance : ndarray of float64, shape (d, d)
-        Covariance, with the number of samples less one as divisor.
-    count : int
-        Number of samples.
-    """
+class Statistics(NamedTuple):
+    """Mean (d) and covariance (d, d) of features, and how many there were."""
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -28,25 +17,7 @@ class Statistics:
 
 
 def statistics(features: ArrayLike, least: int = 2) -> Statistics:
-    """Return mean and covariance of features.
-
-    Parameters
-    ----------
-    features : array_like, shape (n, d)
-        One row a sample.
-    least : int
-        Fewest samples that are accepted.
-
-    Returns
-    -------
-    Statistics
-        In float64.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer samples, the shape is another, or a number is not finite.
-    """
+    """Return mean and covariance of features (n, d), of which at least so many are expected."""
     x = np.asarray(features, dtype=np.float64)
     if x.ndim != 2:
         raise ValueError(f"features: expected shape (n, d), got {x.shape}")
@@ -60,35 +31,21 @@ def statistics(features: ArrayLike, least: int = 2) -> Statistics:
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
-    """Return the squared Fréchet distance of two normal distributions.
-
-    Parameters
-    ----------
-    a, b : Statistics
-        Of the two sets of features.
-
-    Returns
-    -------
-    float
-        |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), at least 0.
-
-    Raises
-    ------
-    ValueError
-        If the features differ in dimension.
-
-    Notes
-    -----
-    With any factors C_a = F_a F_a^T and C_b = F_b F_b^T, the trace of the root is the sum of the
-    singular values of F_a^T F_b: their squares are the eigenvalues of C_a C_b.  So nothing becomes
-    complex and singular covariances need no correction.
-    """
+    """Return |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), at least 0."""
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"b: expected features of dimension {len(a.mean)}, got {len(b.mean)}")
+    # With any factors C_a = F_a F_a^T and C_b = F_b F_b^T, the trace of the root is the sum of the
+    # singular values of F_a^T F_b: their squares are the eigenvalues of C_a C_b.  So nothing
+    # becomes complex and singular covariances need no correction.
     overlap = np.linalg.svd(_factor(a.covariance).T @ _factor(b.covariance), compute_uv=False).sum()
     gap = float(np.sum((a.mean - b.mean) ** 2))
     total = gap + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
     return max(0.0, float(total))
+
+
+def relative(a: Statistics, real: Statistics) -> float:
+    """Return 100 times Fréchet's distance over the trace of the real features' covariance."""
+    return 100 * frechet_distance(a, real) / float(np.trace(real.covariance))
 
 
 def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,246 @@
+"""Distances between generated and real pictures, each under its own name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taugda.checks import count as _size
+from taugda.gan.checkpoints import kept
+from taugda.gan.data import Images, prepare
+from taugda.gan.distances import features
+from taugda.gan.distances.frechet import Statistics, frechet_distance, relative, statistics
+
+__all__ = ["DISTANCES", "Scorer", "fixed_latents", "quantize", "reference", "scorer"]
+
+DISTANCES = ("digits", "classifier", "pixels", "fid")
+_LEAST = features.INCEPTION_FEATURES  # pictures that FID needs, as many as it has features
+_SPLITS = 20  # random halves of the real pictures whose distance is averaged
+Extract = Callable[[Tensor], NDArray[np.float64]]
+
+
+def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
+    """Draw the latent vectors that every evaluation uses.
+
+    Parameters
+    ----------
+    samples, dimension : int
+        How many, and of which dimension.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    Tensor, shape (samples, dimension)
+        Standard normal numbers, on the CPU, the same on every device.
+    """
+    size = _size("samples", samples), _size("dimension", dimension)
+    return torch.randn(size, generator=torch.Generator().manual_seed(_size("seed", seed, least=0)))
+
+
+def quantize(pictures: Tensor) -> Tensor:
+    """Round pictures to eight bits a channel, as torchvision's ``save_image`` does.
+
+    Parameters
+    ----------
+    pictures : Tensor
+        Numbers in [-1, 1]; what lies outside is cut off.
+
+    Returns
+    -------
+    Tensor of uint8
+        0 for -1, 255 for 1, rounded to the nearest, halves up.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    if not torch.isfinite(pictures).all():
+        raise ValueError("pictures: expected finite numbers, got some that are not")
+    return pictures.clamp(-1, 1).add(1).div(2).mul(255).add(0.5).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Fréchet distances to real pictures by name, through features of pictures in eight bits."""
+
+    name: str
+    label: str  # the name for an axis, with its unit
+    unit: str  # its definition in words
+    provenance: dict[str, Any]  # what it depends on
+    real: Mapping[str, Statistics]
+    extract: Mapping[str, Extract]
+    distance: Callable[[Statistics, Statistics], float] = relative
+    least: int = 2  # pictures
+
+    def score(self, pictures: Tensor) -> dict[str, float]:
+        """Return the distances of generated pictures in [-1, 1] by name."""
+        rounded = quantize(pictures)
+        return {
+            name: self.distance(statistics(extract(rounded), self.least), self.real[name])
+            for name, extract in self.extract.items()
+        }
+
+
+def scorer(
+    distance: str,
+    images: Images,
+    *,
+    count: int,
+    samples: int,
+    seed: int = 0,
+    flip: bool = False,
+    noise: float = 0.0,
+    weights: str | None = None,
+    device: str = "cpu",
+    cache: Path | None = None,
+) -> Scorer:
+    """Make the distance that a run is scored by.
+
+    Parameters
+    ----------
+    distance : {"digits", "classifier", "pixels", "fid"}
+        Fréchet's on the features of a small classifier trained on the same pictures ("digits"
+        where these are the digits), on the pixels alone, or on Inception's features (FID).
+    images : Images
+        The real pictures.
+    count, samples : int
+        How many of them are compared with how many generated pictures; too few are refused.
+    seed : int
+        Of their draw, their preprocessing and the classifier.
+    flip, noise : bool, float
+        Preprocessing of the real pictures for FID, as in training.
+    weights : str, optional
+        File of the Inception weights, for FID; without it they are fetched once, to where torch
+        keeps what it downloads (``$TORCH_HOME/hub/checkpoints``).
+    device, cache : str, Path
+        Where features are computed; folder for what is made once, if any.
+
+    Returns
+    -------
+    Scorer
+        With ``name``, ``label``, ``unit``, ``provenance`` and ``score(pictures)``.
+
+    Raises
+    ------
+    ValueError
+        If the distance is unknown, means nothing on these pictures, or there are too few.
+    DataError
+        If the Inception weights cannot be had.
+    """
+    _size("samples", samples)
+    _size("count", count)
+    n = len(images.pixels)
+    if distance not in DISTANCES:
+        raise ValueError(f"distance: expected one of {', '.join(DISTANCES)}, got {distance!r}")
+    if not 2 <= count <= n:
+        raise ValueError(f"count: expected from 2 to the {n} real pictures, got {count}")
+    if distance == "fid":
+        if images.pixels.shape[1] != 3:
+            raise ValueError(
+                f"distance: fid is for photographs in colour; Inception's features mean nothing on "
+                f"{images.name}, take another such as digits or pixels"
+            )
+        for name, given in (("count", count), ("samples", samples)):
+            if given < _LEAST:
+                raise ValueError(
+                    f"{name}: expected at least {_LEAST} pictures, as many as FID has features, "
+                    f"got {given}"
+                )
+        network = features.Inception(weights, device)
+        options = {"count": count, "seed": seed, "flip": flip, "noise": noise, "cache": cache}
+        real, provenance = reference(images, network, **options)
+        unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
+        return Scorer(
+            "FID", "FID", unit, provenance | {"features": _LEAST}, {"FID": real},
+            {"FID": network}, frechet_distance, _LEAST,
+        )  # fmt: skip
+    if samples < 2:
+        raise ValueError(f"samples: expected at least 2 generated pictures, got {samples}")
+    if distance == "digits" and images.name != "digits":
+        raise ValueError(f"distance: digits is for the data set digits, got {images.name!r}")
+    return _by_features(distance, images, count, seed, device, cache)
+
+
+def reference(
+    images: Images,
+    inception: features.Inception,
+    *,
+    count: int,
+    seed: int,
+    flip: bool,
+    noise: float,
+    cache: Path | None = None,
+) -> tuple[Statistics, dict[str, Any]]:
+    """Return FID's statistics of real pictures, drawn and prepared as in the paper, and of what."""
+    about = {
+        "data": images.digest, "resolution": images.pixels.shape[2], "real_pictures": count,
+        "seed": seed, "flip": bool(flip), "noise": float(noise), "weights": inception.digest,
+    }  # fmt: skip
+
+    def make() -> dict[str, Any]:
+        random = torch.Generator().manual_seed(seed)
+        chosen = torch.randperm(len(images.pixels), generator=random)[:count]
+        prepared = prepare(images.pixels[chosen], images.levels, random, flip, noise)
+        found = statistics(inception(quantize(prepared), progress=True), least=_LEAST)
+        mean, covariance = torch.from_numpy(found.mean), torch.from_numpy(found.covariance)
+        return {"mean": mean, "covariance": covariance}
+
+    made = kept(cache, f"fid-{images.name}", about, make)
+    return Statistics(made["mean"].numpy(), made["covariance"].numpy(), count), about
+
+
+def _by_features(
+    distance: str, images: Images, count: int, seed: int, device: str, cache: Path | None
+) -> Scorer:
+    """Return distances of features (if any) and pixels, in units of the real pictures' spread."""
+    n = len(images.pixels)
+    random = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(n, generator=random)[:count] if count < n else torch.arange(n)
+    provenance: dict[str, Any] = {"data": images.digest, "real_pictures": count, "seed": seed}
+    real = quantize(prepare(images.pixels[chosen], images.levels, random, False, 0.0))
+    extract: dict[str, Extract] = {}
+    name = "pixel distance"
+    if distance != "pixels":
+        trained = features.train_classifier(images, seed, cache, device)
+        name = f"{distance} distance"
+        extract[name] = trained.to(device).extract
+        provenance |= {
+            "classifier": trained.digest, "accuracy": trained.accuracy,
+            "held_out": trained.held_out, "features": features.CLASSIFIER_FEATURES,
+        }  # fmt: skip
+    extract["pixel distance"] = _pixels
+    stats = {key: statistics(take(real)) for key, take in extract.items()}
+    labels = None if images.labels is None else images.labels[chosen]
+    provenance |= _yardsticks(extract[name](real), labels, stats[name], random)
+    unit = "100 times Fréchet's distance over the trace of the real pictures' covariance"
+    return Scorer(name, f"{name} (100: the real spread)", unit, provenance, stats, extract)
+
+
+def _pixels(pictures: Tensor) -> NDArray[np.float64]:
+    return pictures.flatten(1).double().cpu().numpy() / 127.5 - 1
+
+
+def _yardsticks(
+    x: NDArray[np.float64], labels: Tensor | None, whole: Statistics, random: torch.Generator
+) -> dict[str, float]:
+    """Return distances that tell what a number means: two halves, and one class left out."""
+    # One split alone would be a matter of luck; in thousands of dimensions more take minutes.
+    few = x.shape[1] <= features.CLASSIFIER_FEATURES
+    splits = []
+    for _ in range(_SPLITS if few else 1):
+        order = torch.randperm(len(x), generator=random).numpy()
+        halves = np.array_split(x[order], 2)
+        splits.append(relative(*(statistics(half) for half in halves)))
+    found = {"two_halves": float(np.mean(splits))}
+    if few and labels is not None:
+        rest = [x[(labels != k).numpy()] for k in labels.unique()]
+        left = [relative(statistics(each), whole) for each in rest]
+        found["one_class_left_out"] = float(np.median(left))
+    return found
