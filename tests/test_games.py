@@ -416,7 +416,7 @@ X, Y, Z = sp.symbols("x y z", real=True)
         (lambda: games.polynomial(a=1j), "a: expected a finite real number"),
         (lambda: games.torus(a=sp.I), "a: expected a finite real number"),
         (lambda: games.torus(a=True), "a: expected a finite real number"),
-        (lambda: games.nonequilibrium(a=0), "a: expected a positive number"),
+        (lambda: games.nonequilibrium(a=0), "a: expected a number greater than 0"),
         (lambda: games.dirac_gan(mu=-0.1), "mu: expected a number at least 0"),
         (lambda: games.realizable_gan(mu=-1), "mu: expected a number at least 0"),
         (lambda: games.realizable_gan(nodes=1), "nodes: expected a whole number, at least 2"),
@@ -447,7 +447,7 @@ def test_bad_definitions_are_refused_by_name(define, message):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        ([1.0, 2.0, 3.0], r"x: expected 2 coordinates on the last axis .* got shape \(3,\)"),
+        ([1.0, 2.0, 3.0], r"x: expected 2 coordinates, got shape \(3,\)"),
         (1.0, "x: expected 2 coordinates"),
         ([1.0, np.nan], r"x: expected finite numbers, got nan at index \(1,\)"),
         ([np.inf, 0.0], "x: expected finite numbers"),
