@@ -5,10 +5,9 @@ from typing import Any
 
 from taugda.claims import Claim, ClaimError, Verdict, parse_claims
 from taugda.record.values import show_value
-from taugda.runs.errors import ParameterError, ProjectError
 from taugda.runs.files import read_yaml
 from taugda.runs.parameters import canonical, read_file, resolve
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project, ProjectError
 
 
 def read_claims(project: Project) -> list[Claim]:

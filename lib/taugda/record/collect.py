@@ -1,13 +1,13 @@
 """What finished runs of a notebook left, for a notebook that looks at many runs."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taugda.runs.errors import ParameterError
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_file
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,12 @@ def finished(project: Project, notebook: str) -> list[Finished]:
         if folder.name.startswith(".") or folder.name.endswith(".failed") or folder.name in found:
             continue
         collection = "" if folder.parents[1] == project.runs else folder.parents[1].name
-        run = _read(folder, collection)
-        if run is not None:
-            found[run.name] = run
+        metrics, made = read_json(folder / "metrics.json"), read_json(folder / "provenance.json")
+        if not isinstance(metrics, dict) or not isinstance(made, dict):
+            continue
+        with contextlib.suppress(ParameterError):
+            parameters = read_file(folder / "parameters.yaml")
+            values = {name: entry.get("value") for name, entry in metrics.items()}
+            name = folder.name
+            found[name] = Finished(name, folder, collection, parameters, values, made)
     return [found[name] for name in sorted(found)]
-
-
-def _read(folder: Path, collection: str) -> Finished | None:
-    metrics, provenance = read_json(folder / "metrics.json"), read_json(folder / "provenance.json")
-    try:
-        parameters = read_file(folder / "parameters.yaml")
-    except ParameterError:
-        return None
-    if not isinstance(metrics, dict) or not isinstance(provenance, dict):
-        return None
-    values = {name: entry.get("value") for name, entry in metrics.items()}
-    return Finished(folder.name, folder, collection, parameters, values, provenance)

@@ -9,88 +9,49 @@ import html
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 _DPI = 110
-_SECONDS = 0.22  # between two frames when they play
 _HEAVIEST = 700_000  # characters of HTML, so that pages stay quick to open
 
 
-@dataclass(frozen=True)
-class Moving:
-    """A moving picture: what plays it, complete in itself, and the figure for where none plays."""
-
-    html: str
-    still: Any
-
-
-def moving(frames: Iterable[Any], name: str, alt: str, labels: Sequence[str], still: int) -> Moving:
-    """Make a moving picture of figures, which are drawn one after the other."""
-    labels = [*labels]
+def moving(
+    frames: Iterable[Any], name: str, alt: str, labels: Sequence[str], still: int
+) -> tuple[Any, str]:
+    """Make a moving picture of figures drawn one after the other: the still one, and HTML."""
     if not 0 <= still < len(labels):
         raise ValueError(f"still must be a number from 0 to {len(labels) - 1}, found {still!r}")
-    pictures: list[bytes] = []
-    sizes = []
-    kept: Any = None
+    pictures, sizes, kept = [], set(), None
     for number, frame in enumerate(frames):
-        picture, size = _render(frame)
-        pictures.append(picture)
-        sizes.append(size)
+        picture = io.BytesIO()
+        quality = {"lossless": True, "method": 4}
+        frame.savefig(picture, format="webp", dpi=_DPI, pil_kwargs=quality)
+        text = base64.b64encode(picture.getvalue()).decode()
+        pictures.append(f"data:image/webp;base64,{text}")
+        sizes.add(tuple(frame.get_size_inches().tolist()))
         kept = frame if number == still else kept
     if len(pictures) < 2 or len(pictures) != len(labels):
         raise ValueError(
             f"frames must be two or more, with one label each, found {len(pictures)} frames "
             f"and {len(labels)} labels"
         )
-    if len(set(sizes)) > 1:
-        raise ValueError(f"frames must have one size, found {sorted(set(sizes))}")
-    text = _write(name, alt, labels, still, pictures, sizes[0])
+    if len(sizes) > 1:
+        raise ValueError(f"frames must have one size, found {sorted(sizes)}")
+    settings = {"id": f"moving-{name}", "frames": pictures, "labels": [*labels], "at": still}
+    # In a script, "</" would end it.
+    data = json.dumps(settings, ensure_ascii=False).replace("</", r"<\/")
+    width, height = (round(side * 96) for side in sizes.pop())
+    text = (
+        f'<div class="moving" id="moving-{name}">\n<style>{_STYLE}</style>\n'
+        f'<img src="{pictures[still]}" alt="{html.escape(alt)}" width="{width}" '
+        f'height="{height}">\n<script>{_SCRIPT.replace("SETTINGS", data)}</script>\n</div>'
+    )
     if len(text) > _HEAVIEST:
         raise ValueError(
             f"frames of {name!r} must weigh at most {_HEAVIEST} characters together, found "
             f"{len(text)}; take fewer or smaller ones"
         )
-    return Moving(text, kept)
-
-
-def _render(figure: Any) -> tuple[bytes, tuple[int, int]]:
-    """WebP of a figure, and its size in pixels."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    picture = Image.open(buffer).convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, format="webp", lossless=True, method=4)
-    return buffer.getvalue(), picture.size
-
-
-def _write(
-    name: str,
-    alt: str,
-    labels: Sequence[str],
-    still: int,
-    pictures: Sequence[bytes],
-    size: tuple[int, int],
-) -> str:
-    """HTML, style and script of a moving picture."""
-    addresses = [f"data:image/webp;base64,{base64.b64encode(p).decode()}" for p in pictures]
-    settings = {
-        "id": f"moving-{name}",
-        "frames": addresses,
-        "labels": labels,
-        "at": still,
-        "wait": round(1000 * _SECONDS),
-    }
-    # In a script, "</" would end it.
-    data = json.dumps(settings, ensure_ascii=False).replace("</", r"<\/")
-    width, height = (round(side * 96 / _DPI) for side in size)
-    return (
-        f'<div class="moving" id="moving-{name}">\n<style>{_STYLE}</style>\n'
-        f'<img src="{addresses[still]}" alt="{html.escape(alt)}" width="{width}" '
-        f'height="{height}">\n<script>{_SCRIPT.replace("SETTINGS", data)}</script>\n</div>'
-    )
+    return kept, text
 
 
 _STYLE = """
@@ -116,20 +77,17 @@ _SCRIPT = """
   function equip(box) {
     box.querySelector(".controls")?.remove();
     const image = box.querySelector("img");
-    const controls = document.createElement("div");
-    controls.className = "controls";
-    const button = document.createElement("button");
-    button.type = "button";
-    const slider = document.createElement("input");
-    Object.assign(slider, { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
+    const make = (tag, values) => Object.assign(document.createElement(tag), values);
+    const controls = make("div", { className: "controls" });
+    const button = make("button", { type: "button" });
+    const slider = make("input", { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
     slider.value = set.at;
     slider.setAttribute("aria-label", "Frame of the moving picture");
-    const words = document.createElement("output");
+    const words = make("output");
     words.setAttribute("aria-live", "off"); // the slider says it already
     controls.append(button, slider, words);
     box.append(controls);
-    let timer = null;
-    let untouched = true;
+    let [timer, untouched] = [null, true];
     const show = () => {
       image.src = set.frames[slider.value];
       words.textContent = set.labels[slider.value];
@@ -149,7 +107,7 @@ _SCRIPT = """
       if (untouched || +slider.value >= set.frames.length - 1) slider.value = 0;
       untouched = false;
       show();
-      timer = setInterval(step, set.wait);
+      timer = setInterval(step, 220); // milliseconds a frame
       button.textContent = "Pause";
     };
     button.addEventListener("click", () => (timer ? stop() : play()));

@@ -1,5 +1,6 @@
 """Where a run's numbers came from: versions, machine, commit."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -21,18 +22,16 @@ def provenance(project: Project, parameters: Mapping[str, Any]) -> dict[str, Any
         "parameters": dict(parameters),
         **seed,
         "commit": commit(project.root),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": _versions(),
         "machine": machine(),
     }
 
 
 def _versions() -> dict[str, str]:
-    versions = {}
+    versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 

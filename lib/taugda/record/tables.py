@@ -62,28 +62,23 @@ def _is_number(value: Any) -> bool:
 
 
 def html_table(
-    names: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    title: str,
-    numeric: Sequence[bool] | None = None,
+    names: Sequence[str], cells: Sequence[Sequence[str]], title: str, right: Sequence[bool]
 ) -> str:
-    """Write a table as HTML; `numeric` says which columns are set flush right."""
-    right = numeric or [False] * len(names)
+    """Write a table as HTML; `right` says which columns are set flush right."""
 
-    def cell(tag: str, text: str, flush: bool, extra: str = "") -> str:
-        style = ' style="text-align: right"' if flush else ' style="text-align: left"'
-        return f"<{tag}{extra}{style}>{html.escape(text, quote=False)}</{tag}>"
+    def line(tag: str, texts: Sequence[str], end: str = "") -> str:
+        sides = ["right" if flush else "left" for flush in right]
+        return "".join(
+            f'<{tag} style="text-align: {side}">{html.escape(text, quote=False)}</{end or tag}>'
+            for text, side in zip(texts, sides, strict=True)
+        )
 
-    head = "".join(
-        cell("th", name, flush, ' scope="col"') for name, flush in zip(names, right, strict=True)
-    )
-    body = "\n".join(
-        "<tr>" + "".join(cell("td", *pair) for pair in zip(row, right, strict=True)) + "</tr>"
-        for row in cells
-    )
+    head = line('th scope="col"', names, "th")
+    body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in cells)
     return (
         f"<table>\n<caption>{html.escape(title, quote=False)}</caption>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        f"<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table>"
     )
 
 

@@ -1,7 +1,5 @@
-"""Running notebooks: their parameters, the record of a run, batches and sweeps."""
+"""Running notebooks: their parameters, sweeps, what is up to date, one execution and many."""
 
-from taugda.runs.errors import ParameterError, ProjectError
-from taugda.runs.project import Project
-from taugda.runs.record import Run
+from taugda.runs.project import ParameterError, Project, ProjectError
 
-__all__ = ["ParameterError", "Project", "ProjectError", "Run"]
+__all__ = ["ParameterError", "Project", "ProjectError"]

@@ -1,16 +1,9 @@
-"""What goes wrong before a run starts; each message names what was expected and found."""
+"""For the modules that move: goes with them."""
 
+from taugda.runs.lock import BusyError
+from taugda.runs.project import ParameterError, ProjectError
 
-class ProjectError(ValueError):
-    """The project, or something named in it, was not found or cannot be used."""
-
-
-class ParameterError(ValueError):
-    """A parameter, a parameter file or a parameters cell that cannot be used."""
-
-
-class BusyError(RuntimeError):
-    """Another process is at work on the run."""
+__all__ = ["BusyError", "EngineError", "ParameterError", "ProjectError"]
 
 
 class EngineError(RuntimeError):

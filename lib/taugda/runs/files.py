@@ -1,85 +1,44 @@
-"""Files: read strictly, written so that nobody ever sees a part of one."""
+"""Files: read strictly, and folders that nobody ever sees a part of."""
 
 import json
 import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from taugda.atomic import write_atomic
-from taugda.runs.errors import ParameterError
+from taugda.runs.project import ParameterError
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON atomically.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    value : Any
-        Plain data; NaN and infinities are refused because JSON has none.
-    """
+    """Write strict JSON atomically; NaN and infinities are refused because JSON has none."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(path, text + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Parameters
-    ----------
-    path : Path
-        File to read.
-
-    Returns
-    -------
-    Any
-        Its content, or None where the file is missing or not whole.
-    """
+    """Read a JSON file; None where it is missing or not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-# The host is part of the name: on a shared disk a process id alone could be another machine's.
-_HOST = re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname()) or "host"
-
-
 def staging_folder(final: Path) -> Path:
-    """Hidden folder beside a run's, which this process fills before it takes its place.
-
-    Parameters
-    ----------
-    final : Path
-        The run's folder.
-
-    Returns
-    -------
-    Path
-        The hidden folder's path; it is not made.
-    """
-    return final.with_name(f".{final.name}.{_HOST}.{os.getpid()}.partial")
+    """Hidden folder beside a run's, which this process fills before it takes its place."""
+    # The host is part of the name: on a shared disk a process id alone could be another machine's.
+    host = re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
+    return final.with_name(f".{final.name}.{host}.{os.getpid()}.partial")
 
 
 def swap_in(staging: Path, final: Path) -> None:
-    """Let a finished folder take the place of the former one.
-
-    Parameters
-    ----------
-    staging : Path
-        The finished folder, on the same file system.
-    final : Path
-        The place it takes; what was there is deleted afterwards.
-    """
-    old = final.with_name(f".{final.name}.{_HOST}.{os.getpid()}.old")
+    """Let a finished folder take the place of the former one, which is deleted."""
+    old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     try:
         os.rename(final, old)
@@ -95,71 +54,19 @@ def swap_in(staging: Path, final: Path) -> None:
 
 
 def recover(final: Path) -> None:
-    """Tidy up what processes that died left beside a run's folder.
-
-    Parameters
-    ----------
-    final : Path
-        The run's folder.  If its owner died in the middle of a swap, the former folder is put
-        back; hidden folders of dead processes of this machine are deleted.
-    """
-    if not final.parent.is_dir():
-        return
-    pattern = re.compile(
-        rf"\.{re.escape(final.name)}\.{re.escape(_HOST)}\.(\d+)\.(partial|old)", re.ASCII
-    )
-    for folder in final.parent.iterdir():
-        match = pattern.fullmatch(folder.name)
-        if not match or _alive(int(match[1])):
+    """Tidy up what the run's former owners left when they died; for the holder of its lock only."""
+    hidden = re.compile(rf"\.{re.escape(final.name)}\.([\w-]+\.\d+\.partial|old)", re.ASCII)
+    for folder in final.parent.iterdir() if final.parent.is_dir() else ():
+        if not hidden.fullmatch(folder.name):
             continue
-        if match[2] == "old" and not final.exists():
-            os.rename(folder, final)
+        if folder.suffix == ".old" and not final.exists():
+            os.rename(folder, final)  # its owner died between the two renames of its swap
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextmanager
-def environment(**values: str | None) -> Iterator[None]:
-    """Set environment variables for a while.
-
-    Parameters
-    ----------
-    **values : str or None
-        New values; None removes a variable.
-
-    Yields
-    ------
-    None
-        The former values come back afterwards.
-    """
-    former = {name: os.environ.get(name) for name in values}
-    _set_environment(values)
-    try:
-        yield
-    finally:
-        _set_environment(former)
-
-
-def _set_environment(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
-class _UniqueLoader(yaml.SafeLoader):
-    """A safe YAML loader to which a repeated key is an error, not a silent replacement."""
+class _Loader(yaml.SafeLoader):
+    """A safe YAML loader that refuses what people do not mean: repeated keys, 010, 1:30."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping after checking that no key repeats."""
@@ -171,32 +78,31 @@ class _UniqueLoader(yaml.SafeLoader):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def number(self, node: yaml.ScalarNode) -> float:
+        """Build a number whose notation has one meaning."""
+        text = node.value
+        if ":" in text or re.fullmatch(r"[-+]?0[0-7_]+", text):
+            value = self.construct_yaml_int(node) if "." not in text else "something else"
+            raise yaml.YAMLError(
+                f"line {node.start_mark.line + 1}: {text} would be read as {value}; "
+                "write a decimal number, or a text between quotes"
+            )
+        integer = node.tag.endswith("int")
+        return self.construct_yaml_int(node) if integer else self.construct_yaml_float(node)
+
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.number)
+
 
 class Marks:
-    """Where the parts of a YAML file stand.
-
-    Parameters
-    ----------
-    root : yaml.Node or None
-        The file's content as YAML composes it.
-    """
+    """Where the parts of a YAML file stand."""
 
     def __init__(self, root: yaml.Node | None) -> None:
         self._root = root
 
     def line(self, place: Sequence[Any]) -> int:
-        """Find the line of a part.
-
-        Parameters
-        ----------
-        place : sequence
-            Keys and, in lists, numbers that lead to it; what is missing is passed over.
-
-        Returns
-        -------
-        int
-            Line number, from 1: that of a key where the part has one.
-        """
+        """Line of the part that keys and, in lists, numbers lead to; what is missing is passed."""
         node, line = self._root, 1 if self._root is None else self._root.start_mark.line + 1
         for step in place:
             if isinstance(node, yaml.MappingNode):
@@ -212,58 +118,29 @@ class Marks:
         return line
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file.
-
-    Parameters
-    ----------
-    path : Path
-        File to read.
-
-    Returns
-    -------
-    Any
-        Plain data.
-
-    Raises
-    ------
-    ParameterError
-        If the file cannot be read, is no YAML, or repeats a key.
-    """
-    return read_yaml_marked(path)[0]
-
-
-def read_yaml_marked(path: Path) -> tuple[Any, Marks]:
-    """Read a YAML file and where everything in it stands.
-
-    Parameters
-    ----------
-    path : Path
-        File to read.
-
-    Returns
-    -------
-    content : Any
-        Plain data.
-    marks : Marks
-        Line numbers.
-
-    Raises
-    ------
-    ParameterError
-        If the file cannot be read, is no YAML, or repeats a key.
-    """
+def parse_yaml(text: str, source: str) -> tuple[Any, Marks]:
+    """Plain data of a YAML text and where they stand; the source is named where it is at fault."""
     try:
-        with path.open(encoding="utf-8") as file:
-            loader = _UniqueLoader(file)
-            try:
-                node = loader.get_single_node()
-                content = None if node is None else loader.construct_document(node)
-            finally:
-                loader.dispose()
-            return content, Marks(node)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            return None if node is None else loader.construct_document(node), Marks(node)
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def read_text(path: Path) -> str:
+    """Read a text file, or say that it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ParameterError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        message = " ".join(str(error).split())
-        raise ParameterError(f"{path}: not valid YAML: {message}") from error
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{path}: is no UTF-8 text ({error.reason})") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as plain data."""
+    return parse_yaml(read_text(path), str(path))[0]

@@ -1,57 +1,40 @@
 """Where everything lies: the one module that knows the paths of the project.
 
-The root is the folder that holds ``claims.yaml`` and ``notebooks/``.  It is the value of the
-environment variable ``TAUGDA_ROOT`` where that is set, else the nearest such folder at or above
-the working directory, else the checkout that this package was installed from.
-``TAUGDA_OUTPUTS`` moves the outputs elsewhere.
+The root is the folder that holds ``claims.yaml`` and ``notebooks/``: the value of ``TAUGDA_ROOT``
+where that is set, else the nearest such folder at or above the working directory, else the
+checkout that this package was installed from.  ``TAUGDA_OUTPUTS`` moves the outputs elsewhere.
 """
 
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from taugda.runs.errors import ProjectError
+
+class ProjectError(ValueError):
+    """The project, or something named in it, was not found or cannot be used."""
+
+
+class ParameterError(ValueError):
+    """A parameter, a parameter file or a parameters cell that cannot be used."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """The paths of one checkout.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds ``claims.yaml`` and ``notebooks/``.
-    outputs : Path
-        Folder that everything generated is written under.
-    """
+    """The paths of one checkout, and of the outputs that belong to it."""
 
     root: Path
     outputs: Path
 
     @classmethod
     def find(cls) -> "Project":
-        """Find the project of the current process.
-
-        Returns
-        -------
-        Project
-            The project; see the module's text for the rule.
-
-        Raises
-        ------
-        ProjectError
-            If no root is found, or an environment variable names an unusable one.
-        """
-        root = _find_root()
-        named = os.environ.get("TAUGDA_OUTPUTS")
-        if not named:
-            return cls(root, root / "outputs")
-        outputs = Path(named)
-        if not outputs.is_absolute():
+        """Find the project of the current process; see the module's text for the rule."""
+        root, named = _find_root(), os.environ.get("TAUGDA_OUTPUTS")
+        if named and not Path(named).is_absolute():
             raise ProjectError(f"TAUGDA_OUTPUTS must be an absolute path, found {named!r}")
-        return cls(root, outputs)
+        return cls(root, Path(named) if named else root / "outputs")
 
     @property
     def notebooks(self) -> Path:
@@ -70,8 +53,13 @@ class Project:
 
     @property
     def claims(self) -> Path:
-        """File of the paper's claims."""
+        """File of the claims."""
         return self.root / "claims.yaml"
+
+    @property
+    def figures(self) -> Path:
+        """File that says where each figure of the paper is made again."""
+        return self.root / "figures.yaml"
 
     @property
     def runs(self) -> Path:
@@ -90,23 +78,13 @@ class Project:
 
     @property
     def locks(self) -> Path:
-        """Folder of the locks of runs at work, one subfolder a notebook."""
+        """Folder of the runs' locks, one subfolder a notebook."""
         return self.outputs / "locks"
-
-    @property
-    def statuses(self) -> Path:
-        """Folder of the batches' status files."""
-        return self.outputs / "status"
 
     @property
     def published(self) -> Path:
         """Folder of what is committed, one subfolder a collection: ``default``, ``long``..."""
         return self.outputs / "published"
-
-    @property
-    def figures(self) -> Path:
-        """File that says where each figure of the paper is made again."""
-        return self.root / "figures.yaml"
 
     @property
     def pages(self) -> Path:
@@ -119,65 +97,23 @@ class Project:
         return self.outputs / "index.html"
 
     def notebook(self, stem: str) -> Path:
-        """Path of a notebook's source.
-
-        Parameters
-        ----------
-        stem : str
-            The notebook's full name, such as ``02_quadratic``.
-
-        Returns
-        -------
-        Path
-            The file.
-        """
+        """Source of the notebook with a full name, such as ``02_quadratic``."""
         return self.notebooks / f"{stem}.ipynb"
 
     def run(self, stem: str, run: str) -> Path:
-        """Folder of one run.
-
-        Parameters
-        ----------
-        stem : str
-            The notebook's full name.
-        run : str
-            The run's name.
-
-        Returns
-        -------
-        Path
-            The folder.
-        """
+        """Folder of one run of a notebook."""
         return self.runs / stem / run
 
     def stems(self) -> list[str]:
-        """Full names of all notebooks in reading order.
+        """Full names of the project's notebooks, ``NN_name``, in reading order."""
+        return [stem for stem in self._files() if _belongs(stem)]
 
-        Returns
-        -------
-        list of str
-            The names, such as ``02_quadratic``.
-        """
-        return sorted(path.stem for path in self.notebooks.glob("*.ipynb"))
+    def strangers(self) -> list[str]:
+        """One line on each file of notebooks/ that is none of the project's: what to do with it."""
+        return [_stranger(stem) for stem in self._files() if not _belongs(stem)]
 
     def find_notebook(self, name: str) -> str:
-        """Full name of the notebook that a user means.
-
-        Parameters
-        ----------
-        name : str
-            With or without its number, its folder and ``.ipynb``.
-
-        Returns
-        -------
-        str
-            The full name, such as ``02_quadratic``.
-
-        Raises
-        ------
-        ProjectError
-            If no notebook has that name; the message lists those there are.
-        """
+        """Full name of the notebook meant by a name with or without number, folder, ``.ipynb``."""
         stems = self.stems()
         short = {bare_name(stem): stem for stem in stems}
         wanted = Path(name).name.removesuffix(".ipynb")
@@ -185,48 +121,42 @@ class Project:
             return wanted
         if wanted in short:
             return short[wanted]
-        close = difflib.get_close_matches(wanted, [*stems, *short], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        if wanted in self._files():
+            raise ProjectError(_stranger(wanted))
         known = ", ".join(short) or "none"
+        hint = nearest(wanted, [*stems, *short])
         raise ProjectError(f"unknown notebook {name!r}{hint} (notebooks: {known})")
 
     def display(self, path: Path) -> str:
-        """Write a path as a reader of the project would.
+        """Write a path as a reader would: relative to the root where it lies under it."""
+        inside = path.is_relative_to(self.root)
+        return path.relative_to(self.root).as_posix() if inside else str(path)
 
-        Parameters
-        ----------
-        path : Path
-            Any path.
-
-        Returns
-        -------
-        str
-            Relative to the root where it lies under it.
-        """
-        try:
-            return path.relative_to(self.root).as_posix()
-        except ValueError:
-            return str(path)
+    def _files(self) -> list[str]:
+        return sorted(path.stem for path in self.notebooks.glob("*.ipynb"))
 
 
 def bare_name(stem: str) -> str:
-    """Notebook's name without its number.
-
-    Parameters
-    ----------
-    stem : str
-        The full name, such as ``02_quadratic``.
-
-    Returns
-    -------
-    str
-        For instance ``quadratic``.
-    """
+    """Notebook's name without its number: ``quadratic`` for ``02_quadratic``."""
     return re.sub(r"^\d+_", "", stem)
 
 
-def _is_root(folder: Path) -> bool:
-    return (folder / "claims.yaml").is_file() and (folder / "notebooks").is_dir()
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Ask whether the most similar known name is meant; empty where none is similar."""
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _belongs(stem: str) -> bool:
+    # JupyterLab's own names for new notebooks and for copies do not fit.
+    return re.fullmatch(r"\d+_\w+", stem) is not None
+
+
+def _stranger(stem: str) -> str:
+    return (
+        f"notebooks/{stem}.ipynb is none of the project's notebooks, whose names are like "
+        "13_name.ipynb: rename it so, or move it to another folder"
+    )
 
 
 def _find_root() -> Path:
@@ -246,3 +176,7 @@ def _find_root() -> Path:
         f"found no claims.yaml beside notebooks/ at or above {here}; "
         "go to a checkout of the project or set TAUGDA_ROOT"
     )
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "claims.yaml").is_file() and (folder / "notebooks").is_dir()
