@@ -140,7 +140,7 @@ class Configuration:
         """Type of the numbers."""
         return torch.float64 if self.precision == "float64" else torch.float32
 
-    def settings(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return plain data by name."""
         return dataclasses.asdict(self) | {"averages": list(self.averages)}
 

@@ -4,13 +4,14 @@ An update takes the real batch and the two latent batches explicitly, so that it
 beside another implementation of the same step.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.rmsprop import rmsprop
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from taugda.gan.configuration import Configuration
 from taugda.gan.gradients import discriminator_gradient, generator_gradient
@@ -65,7 +66,7 @@ class Trainer:
     ----------
     generator, discriminator : Generator, Discriminator
         Players 1 and 2, on the device and of the precision of the configuration.
-    averages : dict of float to torch.optim.swa_utils.AveragedModel
+    averages : dict of float to Generator
         An exponential average of the generator for each beta, from the initial players on.
     updates : int
         Updates done.
@@ -81,13 +82,7 @@ class Trainer:
         # On CPUs and GPUs alike, convolutions are faster with the channels last in memory.
         place = {"device": self.device, "dtype": c.dtype, "memory_format": torch.channels_last}
         self.generator, self.discriminator = generator.to(**place), discriminator.to(**place)
-        self.averages = {
-            beta: AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(beta))
-            for beta in c.averages
-        }
-        for average in self.averages.values():
-            average.requires_grad_(False)
-            average.n_averaged += 1  # the initial players count, where torch begins a step later
+        self.averages = {b: copy.deepcopy(self.generator).requires_grad_(False) for b in c.averages}
         self._steps = [_Steps(player, c.rms_alpha, c.rms_eps) for player in self._players]
         self._random = torch.Generator(self.device).manual_seed(c.seed)
         self.updates = 0
@@ -139,8 +134,9 @@ class Trainer:
         if not c.alternating:
             step2(gradient2, gamma2)
         step1(gradient1, gamma1)
-        for average in self.averages.values():
-            average.update_parameters(self.generator)
+        for beta, average in self.averages.items():
+            # The function behind AveragedModel, which would wait for a GPU here, each update.
+            get_ema_multi_avg_fn(beta)(list(average.parameters()), self._steps[0].parameters, None)
         self.updates += 1
         return Losses(loss1, loss2, penalty)
 
@@ -206,17 +202,17 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next updates depend on, as plain values and tensors."""
         return {
-            "configuration": self.configuration.settings(),
+            "configuration": self.configuration.as_dict(),
             "updates": self.updates,
             "players": [player.state_dict() for player in self._players],
-            "averages": {f"{b}": a.module.state_dict() for b, a in self.averages.items()},
+            "averages": {f"{b}": a.state_dict() for b, a in self.averages.items()},
             "squares": [steps.squares for steps in self._steps],
             "random": self._random.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; one of another configuration is refused with a ValueError."""
-        mine = self.configuration.settings()
+        mine = self.configuration.as_dict()
         other = [k for k, value in mine.items() if state["configuration"].get(k) != value]
         if other:
             raise ValueError(
@@ -226,7 +222,7 @@ class Trainer:
         for player, part in zip(self._players, state["players"], strict=True):
             player.load_state_dict(part)
         for beta, average in self.averages.items():
-            average.module.load_state_dict(state["averages"][f"{beta}"])
+            average.load_state_dict(state["averages"][f"{beta}"])
         for steps, parts in zip(self._steps, state["squares"], strict=True):
             if torch.is_tensor(parts):  # one vector a player, as older checkpoints have it
                 sizes = [square.numel() for square in steps.squares]

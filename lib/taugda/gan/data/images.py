@@ -32,13 +32,9 @@ class Images:
 
 
 def prepare(
-    pixels: Tensor,
-    levels: int,
-    random: torch.Generator,
-    flip: bool,
-    noise: float,
+    pixels: Tensor, levels: int, random: torch.Generator, flip: bool, noise: float,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Return bytes as numbers in [-1, 1], mirrored at random, plus uniform noise: the paper's."""
     device = pixels.device
     x = pixels.to(dtype).mul_(2 / levels).sub_(1)
