@@ -49,10 +49,10 @@ def test_a_training_run_loads_no_symbolic_mathematics_and_no_compiler():
     # PyTorch imports SymPy and its compiler on some first calls: two seconds a run.
     code = (
         "import sys, json; from taugda import plots; "
-        "from taugda.gan import configuration, data, evaluation, loop, training; "
+        "from taugda.gan import configuration, data, distances, loop, update; "
         "images = data.load('digits'); "
         "c = configuration.Configuration(tau=1, mu=1, resolution=8, channels=1, width=2); "
-        "trainer = training.Trainer(c); batches = data.Batches(images, c.batch, seed=0); "
+        "trainer = update.Trainer(c); batches = data.Batches(images, c.batch, seed=0); "
         "losses = trainer.update(next(batches), trainer.draw(), trainer.draw()); "
         "trainer.check(losses); print(json.dumps(list(sys.modules)))"
     )
