@@ -266,11 +266,23 @@ def git(folder, *arguments):
     subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
 
 
-def test_the_commit_is_the_projects(one):
-    assert commit(one.project.root) is None
-    git(one.project.root, "init", "-q")
-    git(one.project.root, "add", "-A")
-    git(one.project.root, "commit", "-qm", "All")
+def test_the_commit_is_the_projects(one, monkeypatch):
+    root = one.project.root
+    git(root.parent, "init", "-q")
+    one.write("../around", "another project")
+    git(root.parent, "add", "around")
+    git(root.parent, "commit", "-qm", "Around")
+    assert commit(root) is None
+    monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(root))
+    assert commit(root) is None
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.delenv("GIT_WORK_TREE")
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    assert commit(root) is None
+    git(root, "commit", "-qm", "All")
+    monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
     made = provenance(one.project, {"seed": 7, "n": 3})
     assert made["seed"] == 7
     assert made["parameters"] == {"seed": 7, "n": 3}
@@ -278,11 +290,15 @@ def test_the_commit_is_the_projects(one):
     assert made["machine"]["cores"] >= 1
     assert re.fullmatch("[0-9a-f]{40}", made["commit"]["id"])
     assert made["commit"]["dirty"] is False
+    assert str(root) not in json.dumps(made)
     one.write("outputs/runs/x", "not part of it")
-    assert commit(one.project.root)["dirty"] is False
+    assert commit(root)["dirty"] is False
     one.write("notebooks/02_new.ipynb", "{}")
-    assert commit(one.project.root)["dirty"] is True
-    assert str(one.project.root) not in json.dumps(made)
+    assert commit(root)["dirty"] is True
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    made = provenance(one.project, {})
+    assert made["commit"] is None
+    assert "belongs to another user" in made["no_commit"]
 
 
 def child(code):

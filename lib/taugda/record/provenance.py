@@ -18,10 +18,12 @@ _LIBRARIES = ("taugda", "numpy", "scipy", "sympy", "numba", "matplotlib", "torch
 def provenance(project: Project, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the code and the machine of this process; nothing in it names a path or a user."""
     seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
+    made = commit(project.root)
     return {
         "parameters": dict(parameters),
         **seed,
-        "commit": commit(project.root),
+        "commit": made,
+        **({} if made else _refusal(project.root)),
         "versions": _versions(),
         "machine": machine(),
     }
@@ -59,19 +61,31 @@ def _processor() -> str:
 
 def commit(root: Path) -> dict[str, Any] | None:
     """Find the commit that the checkout is at, and whether files differ from it; None without."""
-    head = _git(root, "rev-parse", "--verify", "HEAD")
-    if not head:
+    # A repository that lies around the project is none of it.
+    if _git(root, "ls-files", "--error-unmatch", "--", "claims.yaml").returncode:
         return None
     status = _git(root, "status", "--porcelain", "--", ".", ":(exclude)outputs")
-    return {"id": head, "dirty": status is None or bool(status)}
+    head = _git(root, "rev-parse", "--verify", "HEAD")
+    dirty = bool(status.returncode or status.stdout)
+    return {"id": head.stdout.strip(), "dirty": dirty} if head.returncode == 0 else None
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _refusal(root: Path) -> dict[str, str]:
+    """Say why no commit is recorded, where git refuses to look because of the folder's owner."""
+    if "dubious ownership" not in _git(root, "status").stderr:
+        return {}
+    return {"no_commit": "git refuses: the checkout belongs to another user (safe.directory)"}
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # A hook's variables name the repository that the hook is run in.
+    places = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
+    setting = {name: value for name, value in os.environ.items() if name not in places}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
+        return subprocess.run(
+            command, env={**setting, "LC_ALL": "C"},
             capture_output=True, text=True, timeout=20, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return subprocess.CompletedProcess(command, 1, "", "")
