@@ -8,7 +8,7 @@ import pytest
 
 from taugda.runs.project import Project
 
-RECORD = "from taugda.runs import Run\nrun = Run({stem!r}, globals())"
+RECORD = "from taugda.record import Run\nrun = Run({stem!r}, globals())"
 
 # Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
 TRAINING = """import json, os, random, time

@@ -8,69 +8,8 @@ from typing import Any
 _RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def show_seconds(seconds: float) -> str:
-    """Write a duration as people say it.
-
-    Parameters
-    ----------
-    seconds : float
-        The duration.
-
-    Returns
-    -------
-    str
-        For instance ``42 s``, ``3 min``, ``2.5 h``, ``4 d``.
-    """
-    for unit, size, until in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 50)):
-        if seconds < until * size:
-            count = seconds / size
-            return (
-                f"{count:.1f} {unit}" if count < 9.95 and unit != "min" else f"{count:.0f} {unit}"
-            )
-    return f"{seconds / 86400:.1f} d"
-
-
-def show_bytes(size: float) -> str:
-    """Write a size on disk as people say it.
-
-    Parameters
-    ----------
-    size : float
-        Bytes.
-
-    Returns
-    -------
-    str
-        For instance ``320 kB``, ``1.5 GB``.
-    """
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
-        if size < 1000:
-            return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
-    return f"{size / 1000:.1f} TB"
-
-
 def plain(value: Any, name: str = "value") -> Any:
-    """Turn a value into what JSON can hold.
-
-    Parameters
-    ----------
-    value : Any
-        Number of any library, bool, text, None, or nested sequences, arrays or mappings.
-    name : str
-        What to call it in an error.
-
-    Returns
-    -------
-    Any
-        Plain data; NaN and infinities become ``nan``, ``inf``, ``-inf``, fractions become text
-        such as ``17/23``.
-
-    Raises
-    ------
-    TypeError
-        If the value is of another kind.
-    """
+    """Turn a value, by its `name`, into what JSON holds: ``17/23``, ``nan``, ``inf`` are texts."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, numbers.Integral):
@@ -96,20 +35,7 @@ def plain(value: Any, name: str = "value") -> Any:
 
 
 def show_value(value: Any, uncertainty: Any = None) -> str:
-    """Write a value for a reader.
-
-    Parameters
-    ----------
-    value : Any
-        A number of any library, bool, text, None or a list of these.
-    uncertainty : Any
-        Its uncertainty, if stated.
-
-    Returns
-    -------
-    str
-        Seven significant digits, with the uncertainty behind a plus-minus sign.
-    """
+    """Write a value with seven significant digits, its uncertainty behind a plus-minus sign."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
@@ -125,10 +51,8 @@ def show_value(value: Any, uncertainty: Any = None) -> str:
         return f"{_number(value.real, 5)} {sign} {_number(abs(value.imag), 5)}i"
     if not isinstance(value, str):
         value = plain(value)
-    if isinstance(value, float):
-        text = _number(value, 7)
-    else:
-        text = str(value).replace("-", "−") if isinstance(value, int) else str(value)
+    text = _number(value, 7) if isinstance(value, float) else str(value)
+    text = text.replace("-", "−") if isinstance(value, int) else text
     text = {"inf": "∞", "-inf": "−∞"}.get(text, text)
     return text if uncertainty is None else f"{text} ± {_number(uncertainty, 1)}"
 

@@ -1,0 +1,334 @@
+"""The record of a run: what the notebook measured and showed."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from taugda.claims import GROUPS, ClaimError, verdict
+from taugda.record import figures, tables
+from taugda.record.claims import claim_rows, counts, read_claims
+from taugda.record.moving import moving
+from taugda.record.place import Place
+from taugda.record.provenance import provenance
+from taugda.record.values import plain
+from taugda.runs.files import write_json
+from taugda.runs.lock import BusyError
+from taugda.runs.parameters import read_notebook, read_parameters, resolve, run_name
+from taugda.runs.project import ParameterError, Project, ProjectError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_COMPARED = {"paper": "Measured against the paper.", "project": "The project's own checks."}
+
+
+class Run:
+    """The record of the run that the calling notebook is.
+
+    Parameters
+    ----------
+    notebook : str
+        The notebook's name, such as ``02_quadratic``.
+    namespace : mapping
+        ``globals()`` of the notebook, where the parameters' values are taken from.
+
+    Attributes
+    ----------
+    project, parameters, metrics, folder
+        Paths; parameters by name; what was measured so far; where the results are collected.
+    checkpoints : Path
+        Where a training notebook keeps its checkpoints; the notebook makes it.  It outlives
+        attempts that failed or were killed, so that the next attempt of the same run goes on
+        from there, and is removed when the run has succeeded.
+
+    Raises
+    ------
+    ParameterError, ProjectError
+        If a parameter is missing or does not fit its type; if the notebook is unknown.
+    BusyError
+        If another process is at work on the same run; the message says who.
+
+    Notes
+    -----
+    In a batch, the results go to the folder that the batch prepared.  Otherwise they are
+    collected in a hidden folder, and `finish` puts them in place of the former results; until
+    then, or until the record or its kernel is gone, it holds the run's lock.
+
+    Captions and alternative texts stand in the metadata of the notebook's cells, by the name of
+    the figure or table: ``{"taugda": {"texts": {"orbits": {"caption": "...", "alt": "..."}}}}``.
+    In JupyterLab, a cell that is run again replaces what it recorded.
+    """
+
+    def __init__(self, notebook: str, namespace: Mapping[str, Any]) -> None:
+        self._started = datetime.now(UTC)
+        self._finished = False
+        self.metrics: dict[str, dict[str, Any]] = {}
+        self.figures: dict[str, dict[str, str]] = {}
+        self._cells: dict[tuple[str, str], tuple[str | None, int]] = {}
+        try:
+            self.project = Project.find()
+            self.notebook = self.project.find_notebook(notebook)
+            self.parameters = self._take_parameters(namespace)
+            self.name = run_name(self.project, self.notebook, self.parameters)
+            self._texts = self._read_texts()
+            self._place = Place(self.project, self.notebook, self.name, self.parameters)
+            self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
+        except (BusyError, ParameterError, ProjectError) as error:
+            # The message says all: JupyterLab shows it without a screen of our calls.
+            line = f"{type(error).__name__}: {error}"
+            error._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
+            raise
+
+    def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
+        declared = read_parameters(self.project.notebook(self.notebook))
+        missing = [name for name in declared if name not in namespace]
+        if missing:
+            raise ParameterError(
+                f"{self.notebook}: parameter {missing[0]!r} has no value; run the parameters "
+                "cell first and pass globals()"
+            )
+        return resolve(self.project, self.notebook, {name: namespace[name] for name in declared})
+
+    def measure(self, name: str, value: Any, uncertainty: Any = None) -> Any:
+        """Record one measured value.
+
+        Parameters
+        ----------
+        name : str
+            Name of the metric, unique in the notebook.
+        value : Any
+            Number, bool, text, None (could not be decided), or nested lists, arrays or mappings
+            of these.  A fraction is kept exact, as text such as ``17/23``.
+        uncertainty : Any
+            Half-width of the interval that the value lies in, in the value's unit; a list gives
+            one an entry.
+
+        Returns
+        -------
+        Any
+            The value as it was given, so that a table can record what it shows.
+
+        Raises
+        ------
+        ValueError
+            If the name is empty or was used before, or the uncertainty is negative or NaN.
+        TypeError
+            If the value cannot be written as plain JSON.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"name must be a text, found {name!r}")
+        cell = self._check_new("metric", name)
+        entry = {"value": plain(value, name)}
+        if uncertainty is not None:
+            entry["uncertainty"] = sizes = plain(uncertainty, name)
+            for size in sizes if isinstance(sizes, list) else [sizes]:
+                if type(size) not in (int, float) or size < 0:
+                    raise ValueError(
+                        f"uncertainty of {name!r} must be a finite size >= 0, found {size!r}"
+                    )
+        self.metrics[name], self._cells["metric", name] = entry, cell
+        return value
+
+    def show(
+        self, figure: Any, name: str, caption: str | None = None, alt: str | None = None
+    ) -> None:
+        """Display a figure, store it as PNG and PDF, and close it.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure
+            The figure.
+        name : str
+            File name without extension, unique in the notebook: letters, digits, ``_``, ``-``.
+        caption : str, optional
+            One sentence that states the message; may hold TeX between dollar signs.  By default
+            it stands in the cell's metadata.
+        alt : str, optional
+            What the picture shows, for those who cannot see it; by default as the caption.
+
+        Raises
+        ------
+        ValueError
+            If the name is unusable or repeated, or caption or alt is missing.
+        """
+        self._display_figure(name, caption, alt, lambda _: (figure, None))
+
+    def animate(
+        self,
+        frames: Iterable[Any],
+        name: str,
+        labels: Sequence[str],
+        still: int = 0,
+        caption: str | None = None,
+        alt: str | None = None,
+    ) -> None:
+        """Display a moving picture; store one frame of it as PNG and PDF.
+
+        Parameters
+        ----------
+        frames : iterable of matplotlib.figure.Figure
+            Two or more figures of one size, drawn one after the other and closed.
+        name : str
+            File name without extension, as for `show`.
+        labels : sequence of str
+            One a frame, in plain text, such as ``τ = 2.5``; read out when the slider moves.
+        still : int
+            Number of the frame that is stored, and shown where nothing moves.
+        caption, alt : str, optional
+            As for `show`; the alternative text also says how the picture changes.
+
+        Raises
+        ------
+        ValueError
+            As for `show`, and if there are fewer than two frames or not one label a frame, frames
+            differ in size, ``still`` is no frame's number, or a page could not bear the weight.
+        """
+        self._display_figure(
+            name, caption, alt, lambda alt: moving(frames, name, alt, labels, still)
+        )
+
+    def table(
+        self,
+        rows: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]],
+        name: str,
+        caption: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """Display numbers as a table.
+
+        Parameters
+        ----------
+        rows : sequence of mappings, or mapping of sequences
+            Rows, each with values by column name (a missing value stays empty), or columns by
+            name.
+        name : str
+            Name of the table's texts: letters, digits, ``_``, ``-``.
+        caption : str, optional
+            What the table shows, as for `show`; all texts in a table may hold TeX.
+        columns : sequence of str, optional
+            Order of the columns; by default that in which they first appear.
+
+        Raises
+        ------
+        ValueError
+            If the name is unusable, the caption is missing, columns are not equally long, or
+            ``columns`` does not list them all.
+        """
+        self._check_open()
+        caption = self._text("table", name, "caption", caption)
+        listed = tables.rows_of(rows) if isinstance(rows, Mapping) else rows
+        _display(tables.bundle(listed, caption, columns), {"table": True})
+
+    def finish(self) -> None:
+        """Write the record, and show the notebook's claims beside the measured values.
+
+        Raises
+        ------
+        BusyError
+            If the run's lock was lost and another process is at work on the run now; its former
+            results stay.
+        RuntimeError
+            If the run was finished before.
+        """
+        self._check_open()
+        self._place.hold()
+        duration = round((datetime.now(UTC) - self._started).total_seconds(), 3)
+        details = {
+            **provenance(self.project, self.parameters),
+            **{"notebook": self.notebook, "run": self.name, "mode": self._place.mode},
+            "started": self._started.isoformat(timespec="seconds"),
+            "duration": duration,
+            "figures": self.figures,
+        }
+        write_json(self.folder / "metrics.json", self.metrics)
+        write_json(self.folder / "provenance.json", details)
+        message = self._place.publish(duration)
+        self._finished = True
+        self._compare()
+        print(message)
+
+    def _compare(self) -> None:
+        """Display what is claimed beside what was measured, the paper's and our own apart."""
+        try:
+            claims = [c for c in read_claims(self.project) if c.notebook == self.notebook]
+            decides = counts(self.project, self.notebook, self.parameters)
+        except (ClaimError, ParameterError) as error:  # a mistake there costs no run
+            print(f"No claim was compared: {error}")
+            return
+        note = "" if decides else " These are not the paper's parameters: no claim is decided."
+        bundles = []
+        for group in GROUPS:
+            found = [verdict(c, self.metrics, self.name) for c in claims if c.group == group]
+            if found:
+                bundles.append(tables.bundle(claim_rows(found), _COMPARED[group] + note))
+        if bundles:
+            both = {kind: "\n\n".join(b[kind] for b in bundles) for kind in bundles[0]}
+            _display(both, {"compare": True})
+
+    def _text(self, thing: str, name: str, what: str, text: str | None) -> str:
+        """Caption or alternative text, given or from a cell's metadata, on one line."""
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"name must be letters, digits, '_' and '-', found {name!r}")
+        if text is None:
+            if self._place.mode == "interactive":
+                self._texts = self._read_texts()  # it may be being written
+            texts = self._texts.get(name)
+            text = texts.get(what) if isinstance(texts, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(
+                f"{what} of {thing} {name!r} must be a text, found {text!r}; give it, or write it "
+                f'into the metadata of a cell as {{"taugda": {{"texts": {{"{name}": '
+                f'{{"{what}": "..."}}}}}}}} and save the notebook'
+            )
+        return " ".join(text.split())
+
+    def _read_texts(self) -> dict[str, Any]:
+        """Texts of figures and tables by name, from the metadata of the notebook's cells."""
+        found: dict[str, Any] = {}
+        for cell in read_notebook(self.project.notebook(self.notebook))["cells"]:
+            marks = cell["metadata"].get("taugda")
+            texts = marks.get("texts") if isinstance(marks, dict) else None
+            found.update(texts if isinstance(texts, dict) else {})
+        return found
+
+    def _display_figure(
+        self, name: str, caption: str | None, alt: str | None, draw: Callable[[str], Any]
+    ) -> None:
+        """Draw a figure, store it, and display it, or the HTML that moves in its place."""
+        cell = self._check_new("figure", name)
+        caption = self._text("figure", name, "caption", caption)
+        alt = self._text("figure", name, "alt", alt)
+        figure, html = draw(alt)
+        png, width = figures.store(figure, self.folder / "figures", name)
+        self.figures[name], self._cells["figure", name] = {"caption": caption, "alt": alt}, cell
+        picture = {"image/png": png, "text/plain": alt, **({"text/html": html} if html else {})}
+        marks = {"figure": name, "caption": caption, **({"moving": True} if html else {})}
+        _display(picture, marks, **{"image/png": {"alt": alt, "width": width}})
+        _display(tables.caption(caption), {"caption_of": name})
+
+    def _check_new(self, thing: str, name: str) -> tuple[str | None, int]:
+        """Refuse a name that was used, unless the cell that used it is run again; say where."""
+        self._check_open()
+        former, here = self._cells.get((thing, name)), _cell()
+        if former and (here == former or here[0] is None or here[0] != former[0]):
+            raise ValueError(f"{thing} {name!r} was recorded before; each needs a name of its own")
+        return here
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise RuntimeError("this run is finished; run the cell that makes Run(...) again")
+
+
+def _cell() -> tuple[str | None, int]:
+    """Which cell is run, where the front end says so (JupyterLab does), and for which time."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    return (parent or {}).get("metadata", {}).get("cellId"), getattr(shell, "execution_count", 0)
+
+
+def _display(content: Mapping[str, Any], marks: Mapping[str, Any], **about: Any) -> None:
+    """Display content by MIME type; the marks say to the pages what it is."""
+    from IPython.display import display
+
+    display(content, metadata={**about, "taugda": marks}, raw=True)

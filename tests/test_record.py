@@ -1,0 +1,342 @@
+"""The record of a run: numbers, figures, tables, where they came from, and other runs."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+
+import matplotlib as mpl
+import nbformat
+import numpy as np
+import papermill
+import pytest
+import sympy
+from matplotlib.figure import Figure
+
+from taugda.record import Run, finished, moving
+from taugda.record.provenance import commit, provenance
+from taugda.record.tables import bundle, rows_of
+from taugda.record.values import plain, show_value
+from taugda.runs.files import read_json
+from taugda.runs.lock import BusyError, hold
+from taugda.runs.project import ParameterError, ProjectError
+
+mpl.use("Agg")
+
+
+def record(toy, **values):
+    return Run("01_toy", {"n": 3, **values})
+
+
+def describe(toy, **texts):
+    """Write texts into the metadata of the notebook's last cell."""
+    path = toy.project.notebook("01_toy")
+    content = json.loads(path.read_text())
+    content["cells"][-1]["metadata"]["taugda"] = {"texts": texts}
+    path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def one(toy):
+    toy.notebook("01_toy", "run.finish()")
+    return toy
+
+
+def test_plain_values():
+    values = {
+        "a": np.float64(1.5), "b": np.arange(3), "c": np.bool_(True), "d": Fraction(17, 23),
+        "e": sympy.Rational(17, 23), "f": sympy.Integer(2), "g": float("nan"), "h": -np.inf,
+        "i": None, "j": (1, "x"), "k": sympy.sqrt(4), "l": np.array([[np.inf]]), "m": sympy.oo,
+        "n": True,
+    }  # fmt: skip
+    assert plain(values) == {
+        "a": 1.5, "b": [0, 1, 2], "c": True, "d": "17/23", "e": "17/23", "f": 2, "g": "nan",
+        "h": "-inf", "i": None, "j": [1, "x"], "k": 2, "l": [["inf"]], "m": "inf", "n": True,
+    }  # fmt: skip
+    for bad in (1j, object(), {1, 2}, np.array([1j])):
+        with pytest.raises(TypeError, match="tau must be"):
+            plain(bad, "tau")
+
+
+def test_values_as_readers_see_them():
+    for value, shown in (
+        (-4.996e-16, "−4.996\u00a0×\u00a010⁻¹⁶"), (-2, "−2"), (2e20, "2\u00a0×\u00a010²⁰"),
+        ("a-b", "a-b"), ([0.5, "17/23"], "0.5, 17/23"), (True, "yes"), (None, "–"), ("inf", "∞"),
+        (np.float64(0.123456789), "0.1234568"), (1 - 2j, "1 − 2i"),
+    ):  # fmt: skip
+        assert show_value(value) == shown
+    assert show_value(2.0, 1e-12) == "2 ± 10⁻¹²"
+    assert show_value([1.0, 2.0], [0.1, 0.2]) == "1, 2 (each ± 0.2)"
+
+
+def test_a_table_of_rows_is_a_table_of_columns():
+    columns = {"tau": np.array([1, 20]), "class": ["DSE", "a|b $|x|$ <i>"]}
+    rows = [{"tau": 1, "class": "DSE"}, {"tau": 20, "class": "a|b $|x|$ <i>"}]
+    assert rows_of(columns) == rows
+    made = bundle(rows, "Points.", ["class", "tau"])
+    assert made["text/plain"].splitlines()[:3] == ["Points.", "", "class          tau"]
+    assert r"| a\|b $\vert x\vert $ <i> | 20 |" in made["text/markdown"]
+    assert '<td style="text-align: left">a|b $|x|$ &lt;i&gt;</td>' in made["text/html"]
+    assert '<td style="text-align: right">20</td>' in made["text/html"]
+    with pytest.raises(ValueError, match="must be equally long, found {'a': 1, 'b': 2}"):
+        rows_of({"a": [1], "b": [1, 2]})
+    for bad in ("word", 3):
+        with pytest.raises(ValueError, match=f"column 'a' must be a sequence.* found {bad!r}"):
+            rows_of({"a": bad})
+    with pytest.raises(ValueError, match="must list all columns of the rows, found also 'class'"):
+        bundle(rows, "Points.", ["tau"])
+
+
+def test_a_notebook_outside_of_a_batch(toy, tmp_path):
+    toy.write(
+        "claims.yaml",
+        "- {id: a, statement: theirs, where: Sec. 1, paper: 2, notebook: toy, metric: tau}\n"
+        "- {id: b, statement: ours, where: here, paper: [1], notebook: toy, metric: tau,"
+        " group: project}\n",
+    )
+    toy.notebook(
+        "01_toy",
+        "from matplotlib.figure import Figure\nrun.show(Figure((2, 1)), 'dot')\n"
+        "run.animate([Figure((2, 1)) for _ in 'ab'], 'pair', ['a', 'b'], still=1)\n"
+        "run.table({'tau': [run.measure('tau', 2.0, uncertainty=0)]}, 'all', caption='Given')",
+        "run.finish()",
+    )
+    text = {"caption": "A  \n dot", "alt": "One dot"}
+    describe(toy, dot=text, pair=text, all={"caption": "Not this"})
+    executed = tmp_path / "executed.ipynb"
+    source = str(toy.project.notebook("01_toy"))
+    papermill.execute_notebook(source, str(executed), {"n": 4}, progress_bar=False)
+    outputs = [o for cell in nbformat.read(executed, 4).cells for o in cell.get("outputs", [])]
+    marks = [o.metadata["taugda"] for o in outputs if "metadata" in o]
+    assert marks == [
+        {"figure": "dot", "caption": "A dot"},
+        {"caption_of": "dot"},
+        {"figure": "pair", "caption": "A dot", "moving": True},
+        {"caption_of": "pair"},
+        {"table": True},
+        {"compare": True},
+    ]
+    dot, _, pair, _, table, compared = outputs[:6]
+    assert dot.metadata["image/png"]["alt"] == dot.data["text/plain"] == "One dot"
+    assert {"text/html", "image/png"} <= set(pair.data)
+    assert table.data["text/plain"].split() == ["Given", "tau", "---", "2"]
+    theirs, ours = compared.data["text/markdown"].split("The project's own checks.")
+    assert "| theirs | Sec. 1 | 2 | 2 ± 0 | reproduced |" in theirs
+    assert "| ours | here | 1 | 2 ± 0 | not reproduced (expected 1 values" in ours
+    assert "These are not the paper's parameters" in theirs
+    (folder,) = (toy.project.runs / "01_toy").iterdir()
+    assert folder.name.startswith("n=4-")
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {
+        "notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "log.txt",
+        "done.json", *(f"figures/{n}.{e}" for n in ("dot", "pair") for e in ("png", "pdf")),
+    }  # fmt: skip
+    assert read_json(folder / "done.json")["mode"] == "interactive"
+    assert read_json(folder / "metrics.json") == {"tau": {"value": 2.0, "uncertainty": 0}}
+    assert read_json(folder / "provenance.json")["figures"]["dot"]["caption"] == "A dot"
+    kept = nbformat.read(folder / "notebook.ipynb", as_version=4)
+    nbformat.validate(kept)
+    assert kept.cells[2].source == "# Parameters\nn = 4"
+    (found,) = finished(toy.project, "toy")
+    assert (found.parameters, found.metrics) == ({"n": 4}, {"tau": 2.0})
+
+
+def test_an_equal_batch_run_is_kept(one, capsys):
+    record(one).finish()
+    done = one.run("01_toy") / "done.json"
+    content = read_json(done)
+    done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
+    record(one).finish()
+    assert "Kept outputs/runs/01_toy/default" in capsys.readouterr().out
+    assert read_json(done)["finished"] == "before"
+    # One made by other code is replaced.
+    content["fingerprint"]["total"] = "other"
+    done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
+    record(one).finish()
+    assert read_json(done)["finished"] != "before"
+    assert [path.name for path in done.parent.parent.iterdir()] == ["default"]
+
+
+def test_the_record_refuses_what_it_cannot_keep(one):
+    with pytest.raises(ProjectError, match="unknown notebook '01_tyo'; did you mean '01_toy'"):
+        Run("01_tyo", {})
+    with pytest.raises(ParameterError, match="'n' has no value") as caught:
+        Run("01_toy", {})
+    assert caught.value._render_traceback_() == [f"ParameterError: {caught.value}"]
+    with pytest.raises(ParameterError, match="'n' must be int"):
+        Run("01_toy", {"n": 2.5})
+    run = record(one)
+    assert run.measure("a", Fraction(1, 2)) == Fraction(1, 2)
+    with pytest.raises(ValueError, match="metric 'a' was recorded before"):
+        run.measure("a", 2)
+    for uncertainty in (-1, float("nan"), [0.1, -1], True):
+        with pytest.raises(ValueError, match="uncertainty of 'b'"):
+            run.measure("b", 1, uncertainty=uncertainty)
+    for name, caption, alt, message in (
+        ("../x", "c", "a", "name must be"), ("", "c", "a", "name must be"),
+        ("x", " ", "a", "caption of figure 'x'"), ("x", "c", "", "alt of figure 'x'"),
+        ("x", None, "a", "caption of figure 'x' must be a text, found None"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            run.show(Figure(), name, caption, alt)
+    run.show(Figure(), "x", "c", "a")
+    with pytest.raises(ValueError, match="figure 'x' was recorded before"):
+        run.show(Figure(), "x", "c", "a")
+    with pytest.raises(ValueError, match=r'"texts": {"t": {"caption": "..."}}.* and save'):
+        run.table([{"a": 1}], "t")
+    describe(one, t={"caption": "Saved since"})
+    run.table([{"a": 1}], "t")
+    run.finish()
+    with pytest.raises(RuntimeError, match="finished"):
+        run.measure("other", 1)
+
+
+def test_a_cell_that_is_run_again_records_again(one, monkeypatch):
+    run, here = record(one), ["cell", 1]
+    monkeypatch.setattr("taugda.record.run._cell", lambda: tuple(here))
+    run.measure("a", 1)
+    for place in (("cell", 1), ("other", 2), (None, 3)):
+        here[:] = place
+        with pytest.raises(ValueError, match="recorded before"):
+            run.measure("a", 2)
+    here[:] = "cell", 3
+    run.measure("a", 2)
+    assert run.metrics == {"a": {"value": 2}}
+
+
+def test_a_mistake_in_the_claims_costs_no_run(one, capsys):
+    run = record(one)
+    one.write("claims.yaml", "- 3")
+    run.finish()
+    assert "No claim was compared: claims.yaml: entry 1 must be" in capsys.readouterr().out
+    assert (one.run("01_toy") / "done.json").exists()
+
+
+def test_figures_are_the_same_whenever_they_are_made(one, monkeypatch):
+    made = []
+    for date in ("1000000000", "1500000000"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+        run = record(one)
+        figure = Figure()
+        figure.subplots().plot([1, 2])
+        run.show(figure, "line", caption="c", alt="a")
+        made.append([(run.folder / f"figures/line.{e}").read_bytes() for e in ("png", "pdf")])
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labels", "still", "message"),
+    [
+        ([(2, 2)], ["a"], 0, "two or more, with one label each, found 1 frames"),
+        ([(2, 2), (2, 2)], ["a"], 0, "found 2 frames and 1 labels"),
+        ([(2, 2), (2, 3)], ["a", "b"], 0, "must have one size"),
+        ([(2, 2), (2, 2)], ["a", "b"], 2, "still must be a number from 0 to 1, found 2"),
+        ([(9, 9)] * 2, ["a", "b" * 800_000], 0, "must weigh at most 700000 characters together"),
+    ],
+)
+def test_frames_that_make_no_moving_picture_are_refused(sizes, labels, still, message):
+    with pytest.raises(ValueError, match=message):
+        moving.moving((Figure(figsize=s) for s in sizes), "x", "A picture", labels, still)
+
+
+def test_finished_runs_are_collected(one):
+    for values in ({}, {"n": 4}, {"n": 5}):
+        record(one, **values).finish()
+    runs, published = one.project.runs / "01_toy", one.project.published / "long" / "01_toy"
+    four, five = sorted(path for path in runs.iterdir() if path.name != "default")
+    shutil.copytree(runs, published)
+    shutil.rmtree(five)
+    (four / "metrics.json").write_text("[]")
+    shutil.copytree(runs / "default", runs / ".hidden")
+    shutil.copytree(runs / "default", runs / "other.failed")
+    found = finished(one.project, "01_toy.ipynb")
+    assert [(run.name, run.collection) for run in found] == [
+        ("default", ""), (four.name, "long"), (five.name, "long"),
+    ]  # fmt: skip
+    assert [run.parameters["n"] for run in found] == [3, 4, 5]
+    assert found[1].folder == published / four.name
+    with pytest.raises(ProjectError, match="unknown notebook"):
+        finished(one.project, "none")
+
+
+def git(folder, *arguments):
+    name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
+
+
+def test_the_commit_is_the_projects(one):
+    assert commit(one.project.root) is None
+    git(one.project.root, "init", "-q")
+    git(one.project.root, "add", "-A")
+    git(one.project.root, "commit", "-qm", "All")
+    made = provenance(one.project, {"seed": 7, "n": 3})
+    assert made["seed"] == 7
+    assert made["parameters"] == {"seed": 7, "n": 3}
+    assert made["versions"]["numpy"] == np.__version__
+    assert made["machine"]["cores"] >= 1
+    assert re.fullmatch("[0-9a-f]{40}", made["commit"]["id"])
+    assert made["commit"]["dirty"] is False
+    one.write("outputs/runs/x", "not part of it")
+    assert commit(one.project.root)["dirty"] is False
+    one.write("notebooks/02_new.ipynb", "{}")
+    assert commit(one.project.root)["dirty"] is True
+    assert str(one.project.root) not in json.dumps(made)
+
+
+def child(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+ELSEWHERE = "from taugda.record import Run; Run('01_toy', {'n': 3})"
+
+
+def test_a_record_holds_its_run_until_it_ends(one):
+    first = record(one)
+    refused = child(ELSEWHERE).stderr.splitlines()[-1]
+    assert f"BusyError: 01_toy/default: an open notebook (process {os.getpid()} on" in refused
+    # As in a notebook, where the name is bound anew.
+    first = record(one)
+    assert child(ELSEWHERE).returncode == 1
+    first = record(one, n=4)
+    assert child(ELSEWHERE).returncode == 0
+    first.finish()
+    assert child(ELSEWHERE.replace("3", "4")).returncode == 0
+
+
+def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(one):
+    first = record(one)
+    shutil.rmtree(one.project.locks)
+    first.finish()
+    run = record(one)
+    run.measure("attempt", 2)
+    shutil.rmtree(one.project.locks)
+    with hold(one.project, "01_toy", "default"), pytest.raises(BusyError, match="at work"):
+        run.finish()
+    assert finished(one.project, "toy")[0].metrics == {}
+    # It is not finished: when the other one has ended, it can be.
+    run.finish()
+    assert finished(one.project, "toy")[0].metrics == {"attempt": 2}
+
+
+def test_a_record_that_cannot_be_made_holds_nothing(one, monkeypatch):
+    monkeypatch.setattr("taugda.record.place.recover", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as kept:
+        record(one)
+    assert child(ELSEWHERE).returncode == 0, kept
+
+
+def test_a_forked_child_does_not_hold_what_its_parent_does(one):
+    code = (
+        f"import os; {ELSEWHERE.replace('Run(', 'run = Run(', 1)}; child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n        Run('01_toy', {'n': 3})\n"
+        "    except RuntimeError:\n        del run; os._exit(7)\n"
+        "    os._exit(0)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "assert run._place._lock.held(); run.finish()\n"
+    )
+    done = child(code)
+    assert done.returncode == 0, done.stderr
+    assert (one.run("01_toy") / "done.json").exists()
