@@ -82,6 +82,7 @@ class Claim(BaseModel, extra="forbid", frozen=True):
     relative: StrictBool = False  # whether the tolerance is a fraction of the paper's value
     sweep: Annotated[str, StringConstraints(strict=True)] = ""  # the runs the notebook looks at
     group: Literal["paper", "project"] = "paper"
+    function: Annotated[str, StringConstraints(strict=True)] = ""  # such as stability.tau_star
 
     @property
     def command(self) -> str:
