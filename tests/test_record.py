@@ -167,6 +167,10 @@ def test_the_record_refuses_what_it_cannot_keep(one):
     assert caught.value._render_traceback_() == [f"ParameterError: {caught.value}"]
     with pytest.raises(ParameterError, match="'n' must be int"):
         Run("01_toy", {"n": 2.5})
+    one.write("outputs", "a file in the folder's place")
+    with pytest.raises(ProjectError, match="output folder outputs cannot be written"):
+        record(one)
+    (one.project.root / "outputs").unlink()
     run = record(one)
     assert run.measure("a", Fraction(1, 2)) == Fraction(1, 2)
     with pytest.raises(ValueError, match="metric 'a' was recorded before"):
@@ -328,9 +332,11 @@ def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(one):
     run = record(one)
     run.measure("attempt", 2)
     shutil.rmtree(one.project.locks)
-    with hold(one.project, "01_toy", "default"), pytest.raises(BusyError, match="at work"):
+    other = hold(one.project, "01_toy", "default")
+    with pytest.raises(BusyError, match="at work"):
         run.finish()
     assert finished(one.project, "toy")[0].metrics == {}
+    other.release()
     # It is not finished: when the other one has ended, it can be.
     run.finish()
     assert finished(one.project, "toy")[0].metrics == {"attempt": 2}

@@ -15,6 +15,7 @@ from taugda.runs import checkpoints
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_json
 from taugda.runs.lock import Lock, hold
 from taugda.runs.parameters import changed, parameters_text, read_notebook
+from taugda.runs.plan import check_writable
 from taugda.runs.project import ParameterError, Project
 from taugda.runs.state import fingerprint, kind
 
@@ -37,6 +38,7 @@ class Place:
             self.folder = Path(prepared)
             return
         self.folder = staging_folder(self._final)
+        check_writable(project)
         self.hold()
         try:
             self._fingerprint = fingerprint(project, stem, values)

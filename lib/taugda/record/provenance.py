@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from taugda.runs.machine import cores
 from taugda.runs.project import Project
 
 _LIBRARIES = ("taugda", "numpy", "scipy", "sympy", "numba", "matplotlib", "torch", "torchvision")
@@ -39,11 +40,10 @@ def _versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Describe system, processor, cores and, where torch is in use and sees one, the GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}".strip(),
         "processor": _processor(),
-        "cores": cores or 1,
+        "cores": cores(),
     }
     torch = sys.modules.get("torch")  # asking torch must not be what imports it
     if torch is not None and torch.cuda.is_available():

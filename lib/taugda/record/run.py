@@ -75,6 +75,8 @@ class Run:
         except (BusyError, ParameterError, ProjectError) as error:
             # The message says all: JupyterLab shows it without a screen of our calls.
             line = f"{type(error).__name__}: {error}"
+            if isinstance(error, BusyError):
+                line += "; when it has ended, or been ended, run this cell again"
             error._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
             raise
 
