@@ -17,7 +17,7 @@ from taugda.runs.lock import Lock, hold
 from taugda.runs.parameters import changed, parameters_text, read_notebook
 from taugda.runs.plan import check_writable
 from taugda.runs.project import ParameterError, Project
-from taugda.runs.state import fingerprint, kind
+from taugda.runs.state import awaited, fingerprint, kind
 
 # What this process holds; two records of one run for a moment, when the cell is run again.
 _locks: WeakValueDictionary[tuple[int, Path], Lock] = WeakValueDictionary()
@@ -47,7 +47,8 @@ class Place:
             self.folder.mkdir(parents=True)
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
             if kind(project.notebook(stem)) == "training":
-                checkpoints.prepare(self.checkpoints, self._fingerprint)
+                late = awaited(project, stem, values)
+                checkpoints.prepare(self.checkpoints, self._fingerprint, late)
         except BaseException:
             self._lock = None  # IPython keeps the traceback, and with it this object
             raise

@@ -82,8 +82,7 @@ class Run:
 
     def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))
-        missing = [name for name in declared if name not in namespace]
-        if missing:
+        if missing := [name for name in declared if name not in namespace]:
             raise ParameterError(
                 f"{self.notebook}: parameter {missing[0]!r} has no value; run the parameters "
                 "cell first and pass globals()"
