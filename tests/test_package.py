@@ -108,7 +108,8 @@ def readers_code():
 
 def names_in_use():
     """The library's functions and classes that readers meet, and methods that they call."""
-    found, attributes = set(), set()
+    found = set()
+    attributes = set(re.findall(r"`\w+\.(\w+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
     for tree in readers_code():
         bound = {}
         for node in ast.walk(tree):
@@ -207,16 +208,11 @@ def test_what_readers_meet_is_documented_in_full(name):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_rest_is_documented_in_a_line(module):
-    """What no reader meets is documented in one line, if at all."""
-    long = [
-        name
-        for name, (thing, met) in DOCUMENTED.items()
-        if thing.__module__ == module
-        and not met
-        and "\n" in (thing.__doc__ or "").strip()
-        and "Attributes\n" not in thing.__doc__
-    ]
-    assert long == []
+    """What no reader meets has a line, at most one short paragraph more, and no sections."""
+    for name, (thing, met) in DOCUMENTED.items():
+        text = (thing.__doc__ or "").strip()
+        if thing.__module__ == module and not met and "Attributes\n" not in text:
+            assert text.count("\n") < 5 and "\n-----" not in text.replace(" ", ""), name
 
 
 # Versions
