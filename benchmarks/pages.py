@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from taugda.runs import Project
-from taugda.runs.files import write_atomic
-from taugda.runs.tables import markdown_table, plain_table
+from taugda.atomic import write_atomic
+from taugda.record.tables import markdown_table, plain_table
+from taugda.runs.project import Project
 
 GOAL = 1.5  # seconds until a page can be read
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

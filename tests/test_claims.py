@@ -1,129 +1,70 @@
 """Claims and verdicts."""
 
-import json
-
 import pytest
+import yaml
 
-from taugda.__main__ import main
-from taugda.claims import Claim, ClaimError, read_claims, verdict, verdicts
-from taugda.record import Run
+from taugda.claims import (
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    UNDECIDED,
+    Claim,
+    ClaimError,
+    parse_claims,
+    verdict,
+)
+from taugda.record.claims import counts, read_claims
 
-ENTRY = """- id: {id}
-  statement: The threshold is $\\tau^* = 2$.
-  where: Section 5.1
-  paper: {paper}
-  tolerance: 1.0e-9
-  notebook: toy
-  metric: tau
-"""
+ENTRY = (
+    "- {id: t, statement: The threshold is 2., where: Section 5.1, paper: 2, tolerance: 1.0e-9,"
+    " notebook: toy, metric: tau}\n"
+)
+INF = float("inf")
 
 
-def claim(paper, tolerance=0.0, relative=False):
-    return Claim(
+def judge(paper, tolerance, measured, uncertainty=None, relative=False):
+    claim = Claim(
         id="a", statement="s", where="w", paper=paper, notebook="01_toy", metric="tau",
         tolerance=tolerance, relative=relative,
     )  # fmt: skip
+    entry = {"value": measured, **({} if uncertainty is None else {"uncertainty": uncertainty})}
+    return verdict(claim, {"tau": entry}).verdict
 
 
 @pytest.mark.parametrize(
-    ("paper", "tolerance", "measured", "uncertainty", "expected"),
+    ("expected", "cases"),
     [
-        (2, 1e-9, 2.0, None, "reproduced"),
-        (2, 1e-9, 2.0, 1e-12, "reproduced"),
-        (2, 1e-9, 2.1, 1e-12, "not reproduced"),
-        (2, 0.1, 2.09, 0.02, "undecided"),
-        (2, 0.1, 2.11, 0.02, "undecided"),
-        (2, 0.1, 2.2, 0.05, "not reproduced"),
-        (2, 0, 2.0, 1e-12, "undecided"),
-        (2, 0, 2, None, "reproduced"),
-        (2, 1, None, None, "undecided"),
-        ("17/23", 0, "17/23", None, "reproduced"),
-        ("17/23", 0, "34/46", None, "reproduced"),
-        ("17/23", 1e-9, 17 / 23, None, "reproduced"),
-        ("17/23", 0, "17/24", None, "not reproduced"),
-        (True, 0, True, None, "reproduced"),
-        (True, 0, False, None, "not reproduced"),
-        (True, 0, 1, None, "not reproduced"),
-        (1, 0, True, None, "not reproduced"),
-        ("DSE", 0, "DSE", None, "reproduced"),
-        ("DSE", 0, "DNE", None, "not reproduced"),
-        (2, 1, "two", None, "not reproduced"),
-        (float("inf"), 0, "inf", None, "reproduced"),
-        ("inf", 0, "inf", None, "reproduced"),
-        (float("inf"), 1, 5.0, None, "not reproduced"),
-        (2, 1, "inf", None, "not reproduced"),
-        (2, 1, "nan", None, "not reproduced"),
-        ([1, "1/2"], 1e-9, [1.0, 0.5], None, "reproduced"),
-        ([1, 2], 1e-9, [1.0, 2.5], None, "not reproduced"),
-        ([1, 2], 0.1, [1.0, 2.1], 0.05, "undecided"),
-        ([1, 2], 0.1, [1.0, 2.1], [0.01, 0.05], "undecided"),
-        ([1, 2], 0.1, [1.2, 2.1], [0.01, 0.05], "not reproduced"),
-        ([1, 2], 0.1, [1.0, None], None, "undecided"),
-        ([1, 2], 0.1, [1.0], None, "not reproduced"),
-        ([1, 2], 0.1, 1.0, None, "not reproduced"),
-        ([1, 2], 0.1, [1.0, 2.0], [0.01], "undecided"),
+        (REPRODUCED, [
+            (2, 1e-9, 2.0), (2, 1e-9, 2.0, 1e-12), (2, 0, 2), ("17/23", 0, "17/23"),
+            ("17/23", 0, "34/46"), ("17/23", 1e-9, 17 / 23), (True, 0, True), ("DSE", 0, "DSE"),
+            (INF, 0, "inf"), ("inf", 0, "inf"), ([1, "1/2"], 1e-9, [1.0, 0.5]),
+            (100, 0.05, 102.0, None, True), (-100, 0.05, -98, None, True),
+        ]),
+        (NOT_REPRODUCED, [
+            (2, 1e-9, 2.1, 1e-12), (2, 0.1, 2.2, 0.05), ("17/23", 0, "17/24"), (True, 0, False),
+            (True, 0, 1), (1, 0, True), ("DSE", 0, "DNE"), (2, 1, "two"), (INF, 1, 5.0),
+            (2, 1, "inf"), (2, 1, "nan"), ([1, 2], 1e-9, [1.0, 2.5]), ([1, 2], 0.1, [1.0]),
+            ([1, 2], 0.1, [1.2, 2.1], [0.01, 0.05]), ([1, 2], 0.1, 1.0), (100, 0.05, 102.0),
+        ]),
+        (UNDECIDED, [
+            (2, 0.1, 2.09, 0.02), (2, 0.1, 2.11, 0.02), (2, 0, 2.0, 1e-12), (2, 1, None),
+            ([1, 2], 0.1, [1.0, 2.1], 0.05), ([1, 2], 0.1, [1.0, 2.1], [0.01, 0.05]),
+            ([1, 2], 0.1, [1.0, None]), ([1, 2], 0.1, [1.0, 2.0], [0.01]), ([1, 2], 0.1, None),
+        ]),
+        (NOT_RUN, [(2, 1, "not run"), ([1, 2], 0.1, "not run")]),
     ],
-)
-def test_verdicts(paper, tolerance, measured, uncertainty, expected):
-    entry = {"value": measured}
-    if uncertainty is not None:
-        entry["uncertainty"] = uncertainty
-    assert verdict(claim(paper, tolerance), {"tau": entry}).verdict == expected
-
-
-def test_relative_tolerance():
-    metrics = {"tau": {"value": 102.0}}
-    assert verdict(claim(100, 0.05), metrics).verdict == "not reproduced"
-    assert verdict(claim(100, 0.05, relative=True), metrics).verdict == "reproduced"
-    assert (
-        verdict(claim(-100, 0.05, relative=True), {"tau": {"value": -98}}).verdict == "reproduced"
-    )
+)  # fmt: skip
+def test_verdicts(expected, cases):
+    for case in cases:
+        assert judge(*case) == expected, case
 
 
 def test_without_a_run_and_without_the_metric():
-    found = verdict(claim(2), None)
-    assert (found.verdict, found.note) == ("not run", "run it with: python -m taugda run toy")
-    found = verdict(claim(2), {"other": {"value": 2}}, "default")
-    assert (found.verdict, found.note) == ("not reproduced", "metric tau not recorded")
-
-
-def finish(toy, value=2.0, **parameters):
-    run = Run("01_toy", {"n": 3, **parameters})
-    run.measure("tau", value)
-    run.finish()
-    return run.name
-
-
-def test_only_default_and_paper_runs_count(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", ENTRY.format(id="t", paper=2))
-    assert verdicts(toy.project)[0].verdict == "not run"
-    finish(toy, n=9)
-    assert verdicts(toy.project)[0].verdict == "not run"
-    toy.write("parameters/01_toy/small.yaml", "n: 9\n")
-    assert verdicts(toy.project)[0].verdict == "not run"
-    finish(toy, value=3.0)
-    assert (verdicts(toy.project)[0].verdict, verdicts(toy.project)[0].run) == (
-        "not reproduced", "default",
-    )  # fmt: skip
-    toy.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
-    found = verdicts(toy.project)[0]
-    assert found.verdict == "reproduced"
-    assert found.run.startswith("n=9-")
-    assert found.note == "made interactively"
-    toy.notebook("01_toy", "run.finish()", prose="# Changed")
-    assert verdicts(toy.project)[0].note == "made by older code; made interactively"
-    assert main(["claims"]) == 0
-    assert "1 claims: 1 reproduced" in capsys.readouterr().out
-
-
-def test_a_run_whose_default_parameters_were_changed_since_does_not_count(toy):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", ENTRY.format(id="t", paper=2))
-    finish(toy)
-    assert verdicts(toy.project)[0].verdict == "reproduced"
-    toy.notebook("01_toy", "run.finish()", parameters="n: int = 4")
-    assert verdicts(toy.project)[0].verdict == "not run"
+    (claim,) = parse_claims(yaml.safe_load(ENTRY), "claims.yaml")
+    found = verdict(claim, None)
+    assert (found.verdict, found.note) == (NOT_RUN, "run it with: python -m taugda run toy")
+    found = verdict(claim, {"other": {"value": 2}}, "default", "by hand")
+    assert (found.verdict, found.note) == (NOT_REPRODUCED, "metric tau not recorded; by hand")
 
 
 @pytest.mark.parametrize(
@@ -131,33 +72,44 @@ def test_a_run_whose_default_parameters_were_changed_since_does_not_count(toy):
     [
         ("a: 1", "expected a list"),
         ("- 3", "entry 1 must be a mapping"),
-        (ENTRY.format(id="t", paper=2) + "  colour: red\n", "'t' has unknown key 'colour'"),
-        (ENTRY.format(id="t", paper=2) * 2, "'t' appears twice"),
-        (ENTRY.format(id="t", paper=2).replace("toy", "tyo"), "'t': unknown notebook 'tyo'"),
-        (ENTRY.format(id="t", paper="{a: 1}"), "'t': 'paper' must be"),
-        (ENTRY.format(id="t", paper="[]"), "'t': 'paper' must be"),
-        (ENTRY.format(id="t", paper=2).replace("1.0e-9", "-1"), "'t': 'tolerance' must be"),
-        (ENTRY.format(id="t", paper=2).replace("1.0e-9", ".nan"), "'t': 'tolerance' must be"),
-        (ENTRY.format(id="t", paper=2) + "  relative: 1\n", "'t': 'relative' must be"),
+        ("- [", "not valid YAML"),
+        (ENTRY * 2, "'t' appears twice"),
         ("- {id: t, statement: s}", "'t' lacks 'where'"),
         ("- {statement: s}", "'number 1' lacks 'id'"),
         ("- {id: 3, statement: s}", "'id' must be a text"),
-        ("- [", "not valid YAML"),
+        (ENTRY.replace("metric", "metrik"), "'t' has unknown key 'metrik'"),
+        (ENTRY.replace("toy", "tyo"), "'t': unknown notebook 'tyo'"),
+        (ENTRY.replace("paper: 2", "paper: {a: 1}"), "'t': 'paper' must be"),
+        (ENTRY.replace("paper: 2", "paper: []"), "'t': 'paper' must be"),
+        (ENTRY.replace("1.0e-9", "-1"), "'t': 'tolerance' must be"),
+        (ENTRY.replace("1.0e-9", ".nan"), "'t': 'tolerance' must be"),
+        (ENTRY.replace("}", ", relative: 1}"), "'t': 'relative' must be"),
+        (ENTRY.replace("}", ", sweep: none.yaml}"), "'t': 'sweep' must name a file"),
+        (ENTRY.replace("}", ", sweep: 3}"), "'t': 'sweep' must be the name"),
+        (ENTRY.replace("}", ", group: ours}"), "'t': 'group' must be 'paper' or 'project'"),
     ],
 )
-def test_bad_claims_are_named(toy, text, message, capsys):
+def test_bad_claims_are_named(toy, text, message):
     toy.notebook("01_toy", "run.finish()")
     toy.write("claims.yaml", text)
-    with pytest.raises(ClaimError, match=message):
+    with pytest.raises(ClaimError, match=rf"^(.*/)?claims\.yaml: .*{message}"):
         read_claims(toy.project)
-    # The batch finds the mistake before it starts anything.
-    assert main(["run"]) == 2
-    assert not toy.project.outputs.exists()
-    assert "claims.yaml" in capsys.readouterr().err
 
 
-def test_a_tolerance_that_yaml_reads_as_text_is_a_number(toy):
+def test_claims_are_read_as_they_are_meant(toy):
     toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", ENTRY.format(id="t", paper="17/23").replace("1.0e-9", "1e-9"))
-    assert read_claims(toy.project)[0].tolerance == 1e-9
-    json.dumps(read_claims(toy.project)[0].paper)
+    text = ENTRY.replace("1.0e-9", "1e-9").replace("paper: 2", "paper: 17/23")  # texts, to YAML
+    toy.write("claims.yaml", text + text.replace("id: t", "id: own, group: project"))
+    first, own = read_claims(toy.project)
+    assert (first.tolerance, first.paper, first.notebook) == (1e-9, "17/23", "01_toy")
+    assert (first.group, own.group) == ("paper", "project")
+    toy.write("claims.yaml", "")
+    assert read_claims(toy.project) == []
+
+
+def test_only_the_defaults_and_the_papers_parameters_count(toy):
+    toy.notebook("01_toy", "run.finish()")
+    toy.write("parameters/01_toy/small.yaml", "n: 9\n")
+    assert [n for n in (3, 9, 10) if counts(toy.project, "01_toy", {"n": n})] == [3]
+    toy.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
+    assert [n for n in (3, 9, 10) if counts(toy.project, "01_toy", {"n": n})] == [3, 9]

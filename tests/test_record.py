@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -15,12 +17,11 @@ import sympy
 from matplotlib.figure import Figure
 
 from taugda.record import Run, finished, moving
-from taugda.record.claims import counts
-from taugda.record.provenance import provenance
+from taugda.record.provenance import commit, provenance
 from taugda.record.tables import bundle, rows_of
 from taugda.record.values import plain, show_value
 from taugda.runs.files import read_json
-from taugda.runs.lock import BusyError
+from taugda.runs.lock import BusyError, hold
 from taugda.runs.project import ParameterError, ProjectError
 
 mpl.use("Agg")
@@ -44,9 +45,6 @@ def one(toy):
     return toy
 
 
-# Values
-
-
 def test_plain_values():
     values = {
         "a": np.float64(1.5), "b": np.arange(3), "c": np.bool_(True), "d": Fraction(17, 23),
@@ -63,25 +61,15 @@ def test_plain_values():
             plain(bad, "tau")
 
 
-@pytest.mark.parametrize(
-    ("value", "uncertainty", "shown"),
-    [
-        (2.0, 1e-12, "2 ± 10⁻¹²"),
-        (-4.996e-16, None, "−4.996\u00a0×\u00a010⁻¹⁶"),
-        (-2, None, "−2"),
-        (2e20, None, "2\u00a0×\u00a010²⁰"),
-        ("a-b", None, "a-b"),
-        ([1.0, 2.0], [0.1, 0.2], "1, 2 (each ± 0.2)"),
-        ([0.5, "17/23"], None, "0.5, 17/23"),
-        (True, None, "yes"),
-        (None, None, "–"),
-        ("inf", None, "∞"),
-        (np.float64(0.123456789), None, "0.1234568"),
-        (1 - 2j, None, "1 − 2i"),
-    ],
-)
-def test_values_as_readers_see_them(value, uncertainty, shown):
-    assert show_value(value, uncertainty) == shown
+def test_values_as_readers_see_them():
+    for value, shown in (
+        (-4.996e-16, "−4.996\u00a0×\u00a010⁻¹⁶"), (-2, "−2"), (2e20, "2\u00a0×\u00a010²⁰"),
+        ("a-b", "a-b"), ([0.5, "17/23"], "0.5, 17/23"), (True, "yes"), (None, "–"), ("inf", "∞"),
+        (np.float64(0.123456789), "0.1234568"), (1 - 2j, "1 − 2i"),
+    ):  # fmt: skip
+        assert show_value(value) == shown
+    assert show_value(2.0, 1e-12) == "2 ± 10⁻¹²"
+    assert show_value([1.0, 2.0], [0.1, 0.2]) == "1, 2 (each ± 0.2)"
 
 
 def test_a_table_of_rows_is_a_table_of_columns():
@@ -93,18 +81,13 @@ def test_a_table_of_rows_is_a_table_of_columns():
     assert r"| a\|b $\vert x\vert $ <i> | 20 |" in made["text/markdown"]
     assert '<td style="text-align: left">a|b $|x|$ &lt;i&gt;</td>' in made["text/html"]
     assert '<td style="text-align: right">20</td>' in made["text/html"]
-    for bad, message in (
-        ({"a": [1], "b": [1, 2]}, "columns must be equally long, found {'a': 1, 'b': 2}"),
-        ({"a": "word"}, "column 'a' must be a sequence of values, found 'word'"),
-        ({"a": 3}, "column 'a' must be a sequence"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            rows_of(bad)
-    with pytest.raises(ValueError, match="must list all columns of the rows, found 'class'"):
+    with pytest.raises(ValueError, match=r"must be equally long, found {'a': 1, 'b': 2}"):
+        rows_of({"a": [1], "b": [1, 2]})
+    for bad in ("word", 3):
+        with pytest.raises(ValueError, match=f"column 'a' must be a sequence.* found {bad!r}"):
+            rows_of({"a": bad})
+    with pytest.raises(ValueError, match="must list all columns of the rows, found also 'class'"):
         bundle(rows, "Points.", ["tau"])
-
-
-# A record
 
 
 def test_a_notebook_outside_of_a_batch(toy, tmp_path):
@@ -173,7 +156,7 @@ def test_an_equal_batch_run_is_kept(one, capsys):
     done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
     record(one).finish()
     assert read_json(done)["finished"] != "before"
-    assert [path.name for path in (one.project.runs / "01_toy").iterdir()] == ["default"]
+    assert [path.name for path in done.parent.parent.iterdir()] == ["default"]
 
 
 def test_the_record_refuses_what_it_cannot_keep(one):
@@ -184,6 +167,10 @@ def test_the_record_refuses_what_it_cannot_keep(one):
     assert caught.value._render_traceback_() == [f"ParameterError: {caught.value}"]
     with pytest.raises(ParameterError, match="'n' must be int"):
         Run("01_toy", {"n": 2.5})
+    one.write("outputs", "a file in the folder's place")
+    with pytest.raises(ProjectError, match="output folder outputs cannot be written"):
+        record(one)
+    (one.project.root / "outputs").unlink()
     run = record(one)
     assert run.measure("a", Fraction(1, 2)) == Fraction(1, 2)
     with pytest.raises(ValueError, match="metric 'a' was recorded before"):
@@ -192,12 +179,10 @@ def test_the_record_refuses_what_it_cannot_keep(one):
         with pytest.raises(ValueError, match="uncertainty of 'b'"):
             run.measure("b", 1, uncertainty=uncertainty)
     for name, caption, alt, message in (
-        ("../x", "c", "a", "name must be"),
-        ("", "c", "a", "name must be"),
-        ("x", " ", "a", "caption of figure 'x'"),
-        ("x", "c", "", "alt of figure 'x'"),
+        ("../x", "c", "a", "name must be"), ("", "c", "a", "name must be"),
+        ("x", " ", "a", "caption of figure 'x'"), ("x", "c", "", "alt of figure 'x'"),
         ("x", None, "a", "caption of figure 'x' must be a text, found None"),
-    ):
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             run.show(Figure(), name, caption, alt)
     run.show(Figure(), "x", "c", "a")
@@ -216,15 +201,13 @@ def test_a_cell_that_is_run_again_records_again(one, monkeypatch):
     run, here = record(one), ["cell", 1]
     monkeypatch.setattr("taugda.record.run._cell", lambda: tuple(here))
     run.measure("a", 1)
-    with pytest.raises(ValueError, match="recorded before"):
-        run.measure("a", 2)
-    here[:] = "other", 2
-    with pytest.raises(ValueError, match="recorded before"):
-        run.measure("a", 2)
+    for place in (("cell", 1), ("other", 2), (None, 3)):
+        here[:] = place
+        with pytest.raises(ValueError, match="recorded before"):
+            run.measure("a", 2)
     here[:] = "cell", 3
     run.measure("a", 2)
-    run.finish()
-    assert finished(one.project, "toy")[0].metrics == {"a": 2}
+    assert run.metrics == {"a": {"value": 2}}
 
 
 def test_a_mistake_in_the_claims_costs_no_run(one, capsys):
@@ -262,7 +245,64 @@ def test_frames_that_make_no_moving_picture_are_refused(sizes, labels, still, me
         moving.moving((Figure(figsize=s) for s in sizes), "x", "A picture", labels, still)
 
 
-# The lock
+def test_finished_runs_are_collected(one):
+    for values in ({}, {"n": 4}, {"n": 5}):
+        record(one, **values).finish()
+    runs, published = one.project.runs / "01_toy", one.project.published / "long" / "01_toy"
+    four, five = sorted(path for path in runs.iterdir() if path.name != "default")
+    shutil.copytree(runs, published)
+    shutil.rmtree(five)
+    (four / "metrics.json").write_text("[]")
+    shutil.copytree(runs / "default", runs / ".hidden")
+    shutil.copytree(runs / "default", runs / "other.failed")
+    found = finished(one.project, "01_toy.ipynb")
+    assert [(run.name, run.collection) for run in found] == [
+        ("default", ""), (four.name, "long"), (five.name, "long"),
+    ]  # fmt: skip
+    assert [run.parameters["n"] for run in found] == [3, 4, 5]
+    assert found[1].folder == published / four.name
+    with pytest.raises(ProjectError, match="unknown notebook"):
+        finished(one.project, "none")
+
+
+def git(folder, *arguments):
+    name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
+
+
+def test_the_commit_is_the_projects(one, monkeypatch):
+    root = one.project.root
+    git(root.parent, "init", "-q")
+    one.write("../around", "another project")
+    git(root.parent, "add", "around")
+    git(root.parent, "commit", "-qm", "Around")
+    assert commit(root) is None
+    monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(root))
+    assert commit(root) is None
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.delenv("GIT_WORK_TREE")
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    assert commit(root) is None
+    git(root, "commit", "-qm", "All")
+    monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
+    made = provenance(one.project, {"seed": 7, "n": 3})
+    assert made["seed"] == 7
+    assert made["parameters"] == {"seed": 7, "n": 3}
+    assert made["versions"]["numpy"] == np.__version__
+    assert made["machine"]["cores"] >= 1
+    assert re.fullmatch("[0-9a-f]{40}", made["commit"]["id"])
+    assert made["commit"]["dirty"] is False
+    assert str(root) not in json.dumps(made)
+    one.write("outputs/runs/x", "not part of it")
+    assert commit(root)["dirty"] is False
+    one.write("notebooks/02_new.ipynb", "{}")
+    assert commit(root)["dirty"] is True
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    made = provenance(one.project, {})
+    assert made["commit"] is None
+    assert "belongs to another user" in made["no_commit"]
 
 
 def child(code):
@@ -274,9 +314,8 @@ ELSEWHERE = "from taugda.record import Run; Run('01_toy', {'n': 3})"
 
 def test_a_record_holds_its_run_until_it_ends(one):
     first = record(one)
-    refused = child(ELSEWHERE)
-    assert f"process {os.getpid()}" in refused.stderr.splitlines()[-1]
-    assert "BusyError" in refused.stderr.splitlines()[-1]
+    refused = child(ELSEWHERE).stderr.splitlines()[-1]
+    assert f"BusyError: 01_toy/default: an open notebook (process {os.getpid()} on" in refused
     # As in a notebook, where the name is bound anew.
     first = record(one)
     assert child(ELSEWHERE).returncode == 1
@@ -284,3 +323,42 @@ def test_a_record_holds_its_run_until_it_ends(one):
     assert child(ELSEWHERE).returncode == 0
     first.finish()
     assert child(ELSEWHERE.replace("3", "4")).returncode == 0
+
+
+def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(one):
+    first = record(one)
+    shutil.rmtree(one.project.locks)
+    first.finish()
+    run = record(one)
+    run.measure("attempt", 2)
+    shutil.rmtree(one.project.locks)
+    other = hold(one.project, "01_toy", "default")
+    with pytest.raises(BusyError, match="at work"):
+        run.finish()
+    assert finished(one.project, "toy")[0].metrics == {}
+    other.release()
+    # It is not finished: when the other one has ended, it can be.
+    run.finish()
+    assert finished(one.project, "toy")[0].metrics == {"attempt": 2}
+
+
+def test_a_record_that_cannot_be_made_holds_nothing(one, monkeypatch):
+    monkeypatch.setattr("taugda.record.place.recover", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as kept:
+        record(one)
+    assert child(ELSEWHERE).returncode == 0, kept
+
+
+def test_a_forked_child_does_not_hold_what_its_parent_does(one):
+    code = (
+        f"import os; {ELSEWHERE.replace('Run(', 'run = Run(', 1)}; child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n        Run('01_toy', {'n': 3})\n"
+        "    except RuntimeError:\n        del run; os._exit(7)\n"
+        "    os._exit(0)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "assert run._place._lock.held(); run.finish()\n"
+    )
+    done = child(code)
+    assert done.returncode == 0, done.stderr
+    assert (one.run("01_toy") / "done.json").exists()

@@ -296,8 +296,8 @@ def _report(project: Project, options: argparse.Namespace) -> int:
 
 def _publish(project: Project, options: argparse.Namespace) -> int:
     """Copy finished runs into a published collection; without arguments, remake `default`."""
+    from taugda.report.publish import DEFAULT, publish, size
     from taugda.runs.plan import check_writable, make_plan
-    from taugda.runs.publish import DEFAULT, publish, size
 
     if (options.collection == DEFAULT) != (not options.names):
         raise ParameterError(
@@ -314,18 +314,9 @@ def _publish(project: Project, options: argparse.Namespace) -> int:
 
 
 def _claims(project: Project, options: argparse.Namespace) -> int:
-    from taugda.claims import VERDICTS, verdicts
-    from taugda.runs.tables import claim_rows, plain_table
+    from taugda.report.claims import claims_text
 
-    found = verdicts(project)
-    rows = [
-        [entry.claim.id, *row.values()] for entry, row in zip(found, claim_rows(found), strict=True)
-    ]
-    for row in rows:
-        del row[1]  # the statement is long; the id stands for it
-    print(plain_table(["claim", "where", "paper", "measured", "verdict"], rows))
-    counts = (f"{sum(v.verdict == name for v in found)} {name}" for name in VERDICTS)
-    print(f"\n{len(found)} claims: {', '.join(counts)}")
+    print(claims_text(project))
     return 0
 
 

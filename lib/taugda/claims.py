@@ -11,7 +11,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     StrictBool,
     StringConstraints,
     ValidationError,
@@ -70,10 +69,8 @@ _EXPECTED = {
 }
 
 
-class Claim(BaseModel):
+class Claim(BaseModel, extra="forbid", frozen=True):
     """One checkable statement, the paper's or (`group`) one of the project's own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: _Text  # unique
     statement: _Text  # in words; may hold TeX between dollar signs
@@ -85,6 +82,7 @@ class Claim(BaseModel):
     relative: StrictBool = False  # whether the tolerance is a fraction of the paper's value
     sweep: Annotated[str, StringConstraints(strict=True)] = ""  # the runs the notebook looks at
     group: Literal["paper", "project"] = "paper"
+    function: Annotated[str, StringConstraints(strict=True)] = ""  # such as stability.tau_star
 
     @property
     def command(self) -> str:

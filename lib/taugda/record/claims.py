@@ -11,11 +11,7 @@ from taugda.runs.project import ParameterError, Project, ProjectError
 
 
 def read_claims(project: Project) -> list[Claim]:
-    """Read ``claims.yaml`` in its order, with notebooks by their full names.
-
-    An entry that cannot be used raises a ClaimError that names it; so does an unknown notebook
-    or sweep.
-    """
+    """Read ``claims.yaml``, with notebooks by their full names; ClaimError names a bad entry."""
     try:
         content = read_yaml(project.claims)
     except ParameterError as error:
@@ -43,8 +39,7 @@ def counting_parameters(project: Project, stem: str) -> list[dict[str, Any]]:
 
 def counts(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
     """Tell whether a run with all these parameters is evidence for the claims."""
-    this = canonical(dict(parameters))
-    return any(this == canonical(other) for other in counting_parameters(project, stem))
+    return canonical(dict(parameters)) in map(canonical, counting_parameters(project, stem))
 
 
 def claim_rows(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:

@@ -47,19 +47,18 @@ def finished(project: Project, notebook: str) -> list[Finished]:
     stem = project.find_notebook(notebook)
     found: dict[str, Finished] = {}
     for done in [
-        *sorted((project.runs / stem).glob("*/done.json")),
-        *sorted(project.published.glob(f"*/{stem}/*/done.json")),
+        *sorted((project.runs / stem).glob("[!.]*/done.json")),
+        *sorted(project.published.glob(f"*/{stem}/[!.]*/done.json")),
     ]:
         folder = done.parent
-        if folder.name.startswith(".") or folder.name.endswith(".failed") or folder.name in found:
+        if folder.name.endswith(".failed") or folder.name in found:
             continue
         collection = "" if folder.parents[1] == project.runs else folder.parents[1].name
         metrics, made = read_json(folder / "metrics.json"), read_json(folder / "provenance.json")
-        if not isinstance(metrics, dict) or not isinstance(made, dict):
-            continue
-        with contextlib.suppress(ParameterError):
+        with contextlib.suppress(ParameterError, AttributeError):  # files that are not whole
             parameters = read_file(folder / "parameters.yaml")
             values = {name: entry.get("value") for name, entry in metrics.items()}
-            name = folder.name
-            found[name] = Finished(name, folder, collection, parameters, values, made)
+            if isinstance(made, dict):
+                name = folder.name
+                found[name] = Finished(name, folder, collection, parameters, values, made)
     return [found[name] for name in sorted(found)]

@@ -1,8 +1,4 @@
-"""Moving pictures as notebook outputs: frames, a slider and a button, and nothing to fetch.
-
-The frames are figures of one size.  Where scripts run (JupyterLab, the pages) a slider steps
-through them; elsewhere one frame stays, a still picture.
-"""
+"""Moving pictures as notebook outputs: frames, a slider and a button, and nothing to fetch."""
 
 import base64
 import html
@@ -23,18 +19,14 @@ def moving(
         raise ValueError(f"still must be a number from 0 to {len(labels) - 1}, found {still!r}")
     pictures, sizes, kept = [], set(), None
     for number, frame in enumerate(frames):
-        picture = io.BytesIO()
-        quality = {"lossless": True, "method": 4}
-        frame.savefig(picture, format="webp", dpi=_DPI, pil_kwargs=quality)
-        text = base64.b64encode(picture.getvalue()).decode()
-        pictures.append(f"data:image/webp;base64,{text}")
+        file = io.BytesIO()
+        frame.savefig(file, format="webp", dpi=_DPI, pil_kwargs={"lossless": True, "method": 4})
+        pictures.append(f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}")
         sizes.add(tuple(frame.get_size_inches().tolist()))
         kept = frame if number == still else kept
     if len(pictures) < 2 or len(pictures) != len(labels):
-        raise ValueError(
-            f"frames must be two or more, with one label each, found {len(pictures)} frames "
-            f"and {len(labels)} labels"
-        )
+        found = f"found {len(pictures)} frames and {len(labels)} labels"
+        raise ValueError(f"frames must be two or more, with one label each, {found}")
     if len(sizes) > 1:
         raise ValueError(f"frames must have one size, found {sorted(sizes)}")
     settings = {"id": f"moving-{name}", "frames": pictures, "labels": [*labels], "at": still}
@@ -47,10 +39,8 @@ def moving(
         f'height="{height}">\n<script>{_SCRIPT.replace("SETTINGS", data)}</script>\n</div>'
     )
     if len(text) > _HEAVIEST:
-        raise ValueError(
-            f"frames of {name!r} must weigh at most {_HEAVIEST} characters together, found "
-            f"{len(text)}; take fewer or smaller ones"
-        )
+        found = f"found {len(text)}; take fewer or smaller ones"
+        raise ValueError(f"frames must weigh at most {_HEAVIEST} characters together, {found}")
     return kept, text
 
 
@@ -81,21 +71,18 @@ _SCRIPT = """
     const controls = make("div", { className: "controls" });
     const button = make("button", { type: "button" });
     const slider = make("input", { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
-    slider.value = set.at;
-    slider.setAttribute("aria-label", "Frame of the moving picture");
-    const words = make("output");
-    words.setAttribute("aria-live", "off"); // the slider says it already
+    const words = make("output", { ariaLive: "off" }); // the slider says it already
+    Object.assign(slider, { value: set.at, ariaLabel: "Frame of the moving picture" });
     controls.append(button, slider, words);
     box.append(controls);
-    let [timer, untouched] = [null, true];
+    let timer, untouched = true;
     const show = () => {
       image.src = set.frames[slider.value];
       words.textContent = set.labels[slider.value];
-      slider.setAttribute("aria-valuetext", set.labels[slider.value]);
+      slider.ariaValueText = set.labels[slider.value];
     };
     const stop = () => {
-      clearInterval(timer);
-      timer = null;
+      timer = clearInterval(timer);
       button.textContent = "Play";
     };
     const step = () => {

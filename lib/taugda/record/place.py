@@ -15,8 +15,9 @@ from taugda.runs import checkpoints
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_json
 from taugda.runs.lock import Lock, hold
 from taugda.runs.parameters import changed, parameters_text, read_notebook
+from taugda.runs.plan import check_writable
 from taugda.runs.project import ParameterError, Project
-from taugda.runs.state import fingerprint, kind
+from taugda.runs.state import awaited, fingerprint, kind
 
 # What this process holds; two records of one run for a moment, when the cell is run again.
 _locks: WeakValueDictionary[tuple[int, Path], Lock] = WeakValueDictionary()
@@ -27,6 +28,8 @@ class Place:
 
     def __init__(self, project: Project, stem: str, run: str, values: Mapping[str, Any]) -> None:
         self._project, self._stem, self._run, self._values = project, stem, run, values
+        self._final = project.run(stem, run)
+        self.checkpoints = project.checkpoints / stem / run
         prepared, expected = (os.environ.get(f"TAUGDA_RUN_{x}") for x in ("DIR", "NOTEBOOK"))
         self.mode = "batch" if prepared else "interactive"
         if prepared:
@@ -34,9 +37,8 @@ class Place:
                 raise ParameterError(f"{expected}: the notebook calls Run({stem!r}, ...)")
             self.folder = Path(prepared)
             return
-        self._final = project.run(stem, run)
-        self._checkpoints = project.checkpoints / stem / run
         self.folder = staging_folder(self._final)
+        check_writable(project)
         self.hold()
         try:
             self._fingerprint = fingerprint(project, stem, values)
@@ -45,7 +47,8 @@ class Place:
             self.folder.mkdir(parents=True)
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
             if kind(project.notebook(stem)) == "training":
-                checkpoints.prepare(self._checkpoints, self._fingerprint)
+                late = awaited(project, stem, values)
+                checkpoints.prepare(self.checkpoints, self._fingerprint, late)
         except BaseException:
             self._lock = None  # IPython keeps the traceback, and with it this object
             raise
@@ -61,27 +64,27 @@ class Place:
         self._lock: Lock | None = lock
         _locks[key] = lock
 
-    def publish(self, duration: float) -> bool:
-        """Take the place of the former results; False where an equal batch run is kept."""
+    def publish(self, duration: float) -> str:
+        """Take the place of the former results, unless an equal batch run is kept; say which."""
+        place = self._project.display(self._final)
         if self.mode == "batch":
-            return True
-        done = read_json(self._final / "done.json")
-        made = {"fingerprint": self._fingerprint, "mode": "batch"}
-        kept = isinstance(done, dict) and all(done.get(key) == made[key] for key in made)
+            return f"Results: {place}"
+        done, made = read_json(self._final / "done.json"), {"fingerprint": self._fingerprint}
+        kept = isinstance(done, dict) and {**done, **made, "mode": "batch"} == done
         if kept:
             shutil.rmtree(self.folder, ignore_errors=True)
-        else:
-            write_atomic(self.folder / "parameters.yaml", parameters_text(self._values))
-            write_atomic(self.folder / "notebook.ipynb", self._notebook())
-            log = "An interactive run; its output is in JupyterLab.\n"
-            write_atomic(self.folder / "log.txt", log)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            details = {"finished": now, "duration": duration, "mode": "interactive"}
-            write_json(self.folder / "done.json", {**made, **details})
-            swap_in(self.folder, self._final)
-            checkpoints.clear(self._checkpoints)
+            self._lock = None
+            return f"Kept {place}: a batch made it from the same notebook, parameters and library."
+        write_atomic(self.folder / "parameters.yaml", parameters_text(self._values))
+        write_atomic(self.folder / "notebook.ipynb", self._notebook())
+        write_atomic(self.folder / "log.txt", "An interactive run; its output is in JupyterLab.\n")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        done = {**made, "finished": now, "duration": duration, "mode": "interactive"}
+        write_json(self.folder / "done.json", done)
+        swap_in(self.folder, self._final)
+        checkpoints.clear(self.checkpoints)
         self._lock = None
-        return not kept
+        return f"Results: {place}"
 
     def _notebook(self) -> str:
         """Source of the notebook with this run's parameters and without outputs."""
@@ -89,11 +92,11 @@ class Place:
 
         content, cells = read_notebook(self._project.notebook(self._stem)), []
         different = changed(self._project, self._stem, self._values)
-        lines = ["# Parameters", *(f"{name} = {value!r}" for name, value in different.items())]
+        source = "\n".join(["# Parameters", *(f"{k} = {v!r}" for k, v in different.items())])
         mark = "injected-parameters"
         for cell in content["cells"]:
             code = cell["cell_type"] == "code"
             cells.append({**cell, "outputs": [], "execution_count": None} if code else cell)
             if different and "parameters" in cell["metadata"].get("tags", []):
-                cells.append(new_code_cell("\n".join(lines), id=mark, metadata={"tags": [mark]}))
+                cells.append(new_code_cell(source, id=mark, metadata={"tags": [mark]}))
         return json.dumps({**content, "cells": cells}, indent=1, ensure_ascii=False) + "\n"

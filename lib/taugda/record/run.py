@@ -33,10 +33,8 @@ class Run:
 
     Attributes
     ----------
-    project, parameters, metrics
-        The project's paths; all parameters by name; what was measured so far.
-    folder : Path
-        Where the results are collected.
+    project, parameters, metrics, folder
+        Paths; parameters by name; what was measured so far; where the results are collected.
     checkpoints : Path
         Where a training notebook keeps its checkpoints; the notebook makes it.  It outlives
         attempts that failed or were killed, so that the next attempt of the same run goes on
@@ -71,20 +69,20 @@ class Run:
             self.notebook = self.project.find_notebook(notebook)
             self.parameters = self._take_parameters(namespace)
             self.name = run_name(self.project, self.notebook, self.parameters)
-            self.checkpoints = self.project.checkpoints / self.notebook / self.name
             self._texts = self._read_texts()
             self._place = Place(self.project, self.notebook, self.name, self.parameters)
-            self.folder = self._place.folder
+            self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
         except (BusyError, ParameterError, ProjectError) as error:
             # The message says all: JupyterLab shows it without a screen of our calls.
             line = f"{type(error).__name__}: {error}"
+            if isinstance(error, BusyError):
+                line += "; when it has ended, or been ended, run this cell again"
             error._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
             raise
 
     def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))
-        missing = [name for name in declared if name not in namespace]
-        if missing:
+        if missing := [name for name in declared if name not in namespace]:
             raise ParameterError(
                 f"{self.notebook}: parameter {missing[0]!r} has no value; run the parameters "
                 "cell first and pass globals()"
@@ -219,7 +217,7 @@ class Run:
         self._check_open()
         caption = self._text("table", name, "caption", caption)
         listed = tables.rows_of(rows) if isinstance(rows, Mapping) else rows
-        _display(tables.bundle(listed, caption, columns), table=True)
+        _display(tables.bundle(listed, caption, columns), {"table": True})
 
     def finish(self) -> None:
         """Write the record, and show the notebook's claims beside the measured values.
@@ -237,21 +235,17 @@ class Run:
         duration = round((datetime.now(UTC) - self._started).total_seconds(), 3)
         details = {
             **provenance(self.project, self.parameters),
-            "notebook": self.notebook,
-            "run": self.name,
-            "mode": self._place.mode,
+            **{"notebook": self.notebook, "run": self.name, "mode": self._place.mode},
             "started": self._started.isoformat(timespec="seconds"),
             "duration": duration,
             "figures": self.figures,
         }
         write_json(self.folder / "metrics.json", self.metrics)
         write_json(self.folder / "provenance.json", details)
-        folder = self.project.display(self.project.run(self.notebook, self.name))
-        kept = f"Kept {folder}: a batch made it from the same notebook, parameters and library."
-        placed = self._place.publish(duration)
+        message = self._place.publish(duration)
         self._finished = True
         self._compare()
-        print(f"Results: {folder}" if placed else kept)
+        print(message)
 
     def _compare(self) -> None:
         """Display what is claimed beside what was measured, the paper's and our own apart."""
@@ -269,7 +263,7 @@ class Run:
                 bundles.append(tables.bundle(claim_rows(found), _COMPARED[group] + note))
         if bundles:
             both = {kind: "\n\n".join(b[kind] for b in bundles) for kind in bundles[0]}
-            _display(both, compare=True)
+            _display(both, {"compare": True})
 
     def _text(self, thing: str, name: str, what: str, text: str | None) -> str:
         """Caption or alternative text, given or from a cell's metadata, on one line."""
@@ -307,12 +301,10 @@ class Run:
         figure, html = draw(alt)
         png, width = figures.store(figure, self.folder / "figures", name)
         self.figures[name], self._cells["figure", name] = {"caption": caption, "alt": alt}, cell
-        picture = {"image/png": png, "text/plain": alt}
-        marks: dict[str, Any] = {"figure": name, "caption": caption}
-        if html is not None:
-            picture, marks = {"text/html": html, **picture}, {**marks, "moving": True}
-        _display(picture, {"image/png": {"alt": alt, "width": width}}, **marks)
-        _display(tables.caption(caption), caption_of=name)
+        picture = {"image/png": png, "text/plain": alt, **({"text/html": html} if html else {})}
+        marks = {"figure": name, "caption": caption, **({"moving": True} if html else {})}
+        _display(picture, marks, **{"image/png": {"alt": alt, "width": width}})
+        _display(tables.caption(caption), {"caption_of": name})
 
     def _check_new(self, thing: str, name: str) -> tuple[str | None, int]:
         """Refuse a name that was used, unless the cell that used it is run again; say where."""
@@ -336,10 +328,8 @@ def _cell() -> tuple[str | None, int]:
     return (parent or {}).get("metadata", {}).get("cellId"), getattr(shell, "execution_count", 0)
 
 
-def _display(
-    content: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, **marks: Any
-) -> None:
+def _display(content: Mapping[str, Any], marks: Mapping[str, Any], **about: Any) -> None:
     """Display content by MIME type; the marks say to the pages what it is."""
     from IPython.display import display
 
-    display(content, metadata={**(metadata or {}), "taugda": marks}, raw=True)
+    display(content, metadata={**about, "taugda": marks}, raw=True)

@@ -1,7 +1,6 @@
-"""Tables and captions as notebook outputs that read well wherever the notebook is read.
+"""Tables and captions as HTML, Markdown and plain text, for wherever the notebook is read.
 
-Each is a bundle of HTML (JupyterLab, the pages), Markdown and plain text (code-hosting sites,
-terminals).  Text is escaped; TeX between dollar signs passes through.
+Text is escaped; TeX between dollar signs passes through.
 """
 
 import html
@@ -12,6 +11,7 @@ from typing import Any
 from taugda.record.values import show_value
 
 Rows = Sequence[Mapping[str, Any]]
+Texts = Sequence[str]
 
 
 def caption(text: str) -> dict[str, str]:
@@ -29,14 +29,12 @@ def bundle(rows: Rows, title: str, columns: Sequence[str] | None = None) -> dict
     names = seen if columns is None else list(columns)
     extra = [column for column in seen if column not in names]
     if extra:
-        raise ValueError(
-            f"columns must list all columns of the rows, found {extra[0]!r} beside them"
-        )
+        raise ValueError(f"columns must list all columns of the rows, found also {extra[0]!r}")
     values = [[row.get(name, "") for name in names] for row in rows]
     cells = [[show_value(value) for value in row] for row in values]
     right = [bool(values) and all(_is_number(row[i]) for row in values) for i in range(len(names))]
     return {
-        "text/html": html_table(names, cells, title, right),
+        "text/html": _html(names, cells, title, right),
         "text/markdown": f"*{title}*\n\n{markdown_table(names, cells)}",
         "text/plain": plain_table(names, cells, title),
     }
@@ -61,16 +59,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def html_table(
-    names: Sequence[str], cells: Sequence[Sequence[str]], title: str, right: Sequence[bool]
-) -> str:
+def _html(names: Texts, cells: Sequence[Texts], title: str, right: Sequence[bool]) -> str:
     """Write a table as HTML; `right` says which columns are set flush right."""
 
-    def line(tag: str, texts: Sequence[str], end: str = "") -> str:
-        sides = ["right" if flush else "left" for flush in right]
+    def line(tag: str, texts: Texts, end: str = "") -> str:
         return "".join(
-            f'<{tag} style="text-align: {side}">{html.escape(text, quote=False)}</{end or tag}>'
-            for text, side in zip(texts, sides, strict=True)
+            f'<{tag} style="text-align: {"right" if flush else "left"}">'
+            f"{html.escape(text, quote=False)}</{end or tag}>"
+            for text, flush in zip(texts, right, strict=True)
         )
 
     head = line('th scope="col"', names, "th")
@@ -82,10 +78,10 @@ def html_table(
     )
 
 
-def markdown_table(names: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def markdown_table(names: Texts, cells: Sequence[Texts]) -> str:
     """Write a table as Markdown, one line a row."""
 
-    def line(texts: Sequence[str]) -> str:
+    def line(texts: Texts) -> str:
         return "| " + " | ".join(map(_outside_tex, texts)) + " |"
 
     return "\n".join([line(names), "|" + " --- |" * len(names), *map(line, cells)])
@@ -100,14 +96,13 @@ def _outside_tex(text: str) -> str:
     )
 
 
-def plain_table(names: Sequence[str], cells: Sequence[Sequence[str]], title: str = "") -> str:
+def plain_table(names: Texts, cells: Sequence[Texts], title: str = "") -> str:
     """Write a table for a terminal, its columns aligned."""
     widths = [max(len(row[i]) for row in [names, *cells]) for i in range(len(names))]
 
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(
-            text.ljust(width) for text, width in zip(row, widths, strict=True)
-        ).rstrip()
+    def line(row: Texts) -> str:
+        texts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        return "  ".join(texts).rstrip()
 
     lines = [line(names), line(["-" * width for width in widths]), *map(line, cells)]
     return "\n".join([title, "", *lines] if title else lines)

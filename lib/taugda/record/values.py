@@ -9,10 +9,7 @@ _RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def plain(value: Any, name: str = "value") -> Any:
-    """Turn a value into what JSON can hold; `name` is what an error calls it.
-
-    NaN and infinities become ``nan``, ``inf``, ``-inf``, fractions become text such as ``17/23``.
-    """
+    """Turn a value, by its `name`, into what JSON holds: ``17/23``, ``nan``, ``inf`` are texts."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, numbers.Integral):
@@ -54,10 +51,8 @@ def show_value(value: Any, uncertainty: Any = None) -> str:
         return f"{_number(value.real, 5)} {sign} {_number(abs(value.imag), 5)}i"
     if not isinstance(value, str):
         value = plain(value)
-    if isinstance(value, float):
-        text = _number(value, 7)
-    else:
-        text = str(value).replace("-", "−") if isinstance(value, int) else str(value)
+    text = _number(value, 7) if isinstance(value, float) else str(value)
+    text = text.replace("-", "−") if isinstance(value, int) else text
     text = {"inf": "∞", "-inf": "−∞"}.get(text, text)
     return text if uncertainty is None else f"{text} ± {_number(uncertainty, 1)}"
 

@@ -1,85 +1,88 @@
-"""The whole report: a page for every run, the figures, and the index."""
+"""The whole report: a page for every run, the figures, the claims, and the index."""
 
+import hashlib
 import os
 import shutil
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from taugda import claims
+from markupsafe import Markup
+
+from taugda import record
+from taugda.atomic import write_atomic
+from taugda.claims import Verdict, verdict
+from taugda.record.claims import counts
+from taugda.report import claims, contents, pages
+from taugda.report.check import ReportError, faults
 from taugda.report.entries import Entry, find_entries
-from taugda.report.errors import ReportError
-from taugda.runs.files import read_json, write_atomic
+from taugda.runs.files import read_json
 from taugda.runs.project import Project
 
-_GALLERY = "figures.html"
+_MATHJAX = "tex-svg-full.js"
+_SHOWN = ("stem", "name", "command", "collection", "interactive")
+_OTHERS = ("figures.html", "claims.html")  # pages that are no run's
 
 
 def build(project: Project, single_file: bool = False) -> Path:
-    """Make the HTML pages from the runs in the outputs.
+    """Make the HTML pages from the finished runs, made here or published; return the index.
 
-    Runs that were not made here but are published (`outputs/published/`) get their pages too, so
-    that a fresh clone can be read as pages without running anything.
-
-    Parameters
-    ----------
-    project : Project
-        Where notebooks, claims and outputs are.
-    single_file : bool
-        Put MathJax and all pictures into each page, so that it can be mailed.
-
-    Returns
-    -------
-    Path
-        The index.
-
-    Raises
-    ------
-    ReportError
-        If MathJax is not installed, a picture has no text alternative, a page would load
-        something from the network, or ``figures.yaml`` is unusable.  Pages made so far stay;
-        the bad one is not written.
+    With `single_file`, MathJax and all pictures go into each page, so that it can be mailed.
+    A fault raises a ReportError; pages made so far stay, the bad one is not written.
     """
-    mathjax = _mathjax()
-    entries = find_entries(project)
-    verdicts = claims.verdicts(project)
-    shared: dict[str, Any] = {"mathjax_inline": None}
-    if single_file:
-        from markupsafe import Markup
-
+    mathjax = find_mathjax()
+    shared: dict[str, Any] = {
+        "style": _asset(pages.TEMPLATE / "style.css"),
+        "script": _asset(pages.TEMPLATE / "script.js"),
+        "mathjax": f"mathjax/{_MATHJAX}",
         # Where the text of a script holds its own end tag, the browser would stop there.
-        text = mathjax.read_text(encoding="utf-8").replace("</script", r"<\/script")
-        shared["mathjax_inline"] = Markup(text)
-    else:
-        target = project.pages / "mathjax" / mathjax.name
-        if not target.is_file() or target.stat().st_size != mathjax.stat().st_size:
-            write_atomic(target, mathjax.read_bytes())
+        "mathjax_inline": _asset(mathjax, "</script", r"<\/script") if single_file else None,
+        "stamp": "",
+    }
+    copy, size = project.pages / "mathjax" / _MATHJAX, mathjax.stat().st_size
+    if not single_file and not (copy.is_file() and copy.stat().st_size == size):
+        write_atomic(copy, mathjax.read_bytes())
+    # Pages do not lead to the sources where they are to be mailed, or outputs lie elsewhere.
+    inside = project.outputs.is_relative_to(project.root) and not single_file
+    root = Path(os.path.relpath(project.root, project.pages)).as_posix() if inside else ""
+    entries, verdicts = find_entries(project), claims.verdicts(project)
     chapters = [entry for entry in entries if entry.is_chapter]
     for entry in entries:
-        text = _page(project, entry, chapters, verdicts, single_file, shared)
-        _write(project.pages / entry.page, text)
-    from taugda.report.contents import contents, gallery
-
-    _write(project.pages / _GALLERY, gallery(project, entries, single_file, shared))
-    _remove_others(project.pages, entries)
-    _write(project.index, contents(project, entries, verdicts, single_file, shared))
+        _write_page(project, entry, chapters, verdicts, root, single_file, shared)
+    gallery = contents.gallery(project, chapters, single_file)
+    _write(project.pages / "figures.html", pages.render("gallery.html.j2", **gallery, **shared))
+    listed = contents.claims(project, entries, verdicts, root)
+    _write(project.pages / "claims.html", pages.render("allclaims.html.j2", **listed, **shared))
+    _remove_others(project.pages, {entry.page for entry in entries})
+    shared["mathjax"] = f"pages/{shared['mathjax']}"
+    index = contents.index(project, entries, verdicts, single_file)
+    _write(project.index, pages.render("contents.html.j2", **index, **shared))
     return project.index
 
 
-def _mathjax() -> Path:
-    from taugda.report.mathjax import find_mathjax
+def find_mathjax() -> Path:
+    """Find MathJax 3, built to set TeX as SVG, in the installed package that ships it."""
+    # The package's folder has hyphens in its name and cannot be imported.
+    try:
+        files = metadata.files("sphinx-mathjax-offline") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate()))
+        if file.name == _MATHJAX and path.is_file():
+            return path
+    raise ReportError("MathJax was not found; install it with: pip install sphinx-mathjax-offline")
 
-    found = find_mathjax()
-    if found is None:
-        raise ReportError(
-            "MathJax was not found; install it with: pip install sphinx-mathjax-offline"
-        )
-    return found
+
+def _asset(path: Path, *replaced: str) -> Markup:
+    text = path.read_text(encoding="utf-8")
+    return Markup(text.replace(*replaced) if replaced else text)
 
 
 def _write(path: Path, text: str) -> None:
-    from taugda.report.check import faults
-
     found = faults(text)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -87,98 +90,66 @@ def _write(path: Path, text: str) -> None:
     write_atomic(path, text)
 
 
-def _remove_others(pages: Path, entries: list[Entry]) -> None:
-    names = {entry.page for entry in entries} | {_GALLERY}
+def _remove_others(pages: Path, wanted: set[str]) -> None:
     for path in pages.glob("*.html"):
-        if path.name not in names:
+        if path.name not in wanted and path.name not in _OTHERS:
             path.unlink()
     for folder in (pages / "thumbnails").glob("*/"):
-        if f"{folder.name}.html" not in names:
+        if f"{folder.name}.html" not in wanted:
             shutil.rmtree(folder)
 
 
-def _page(
-    project: Project,
-    entry: Entry,
-    chapters: list[Entry],
-    verdicts: list[claims.Verdict],
-    single_file: bool,
-    shared: dict[str, Any],
-) -> str:
-    from taugda.report import pages
-
+def _write_page(
+    project: Project, entry: Entry, chapters: Sequence[Entry], verdicts: Sequence[Verdict],
+    root: str, single_file: bool, shared: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write a run's page, unless the one that is there was made of the very same."""
     relative = f"../{quote(entry.address)}"
-    figures = {} if single_file else pages.figure_addresses(entry.folder, relative)
-    own = _own_verdicts(project, entry, verdicts)
-    body, headings = pages.body(entry.notebook, figures, own)
-    place = next((i for i, chapter in enumerate(chapters) if chapter is entry), None)
-    before = chapters[place - 1] if place else None
-    after = chapters[place + 1] if place is not None and place + 1 < len(chapters) else None
-    return (
-        pages.templates()
-        .get_template("page.html.j2")
-        .render(
-            title=entry.plain_title,
-            style=pages.asset("style.css"),
-            script=pages.asset("script.js"),
-            mathjax=f"mathjax/{_mathjax().name}",
-            home="../index.html",
-            preceding=_link(before),
-            following=_link(after),
-            siblings="" if entry.is_chapter else f"../index.html#runs-{quote(entry.stem)}",
-            headings=headings,
-            notices=_notices(entry),
-            body=body,
-            stem=entry.stem,
-            run=entry.run,
-            command=entry.command,
-            source="" if single_file else _source(project, entry),
-            facts=pages.facts(entry.folder),
-            files=[]
-            if single_file
-            else [{"name": name, "address": f"{relative}/{name}"} for name in entry.files],
-            **shared,
-        )
-    )
+    figures = {} if single_file else {
+        path.stem: f"{relative}/figures/{quote(path.name)}"
+        for path in sorted((entry.folder / "figures").glob("*.png"))
+    }  # fmt: skip
+    comparison = pages.claims_tables(project, _own_verdicts(project, entry, verdicts), root)
+    place = chapters.index(entry) if entry.is_chapter else -1
+    around = [None, *({"title": e.title, "address": quote(e.page)} for e in chapters), None, None]
+    values = {
+        "title": entry.plain_title,
+        "home": "../index.html",
+        "preceding": around[place],
+        "following": around[place + 2] if entry.is_chapter else None,
+        "siblings": "" if entry.is_chapter else f"../index.html#runs-{quote(entry.stem)}",
+        **{name: getattr(entry, name) for name in _SHOWN},
+        "lean": not (entry.folder / "notebook.ipynb").is_file(),
+        "source": root and f"{root}/{quote(entry.source.relative_to(project.root).as_posix())}",
+        "facts": pages.facts(entry),
+        "files": [] if single_file else [(p.name, f"{relative}/{p.name}") for p in entry.files],
+        **shared,
+    }
+    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in entry.files]
+    made_of = [values, figures, comparison, files, _makers()]
+    values["stamp"] = hashlib.sha256(repr(made_of).encode()).hexdigest()
+    target = project.pages / entry.page
+    if target.is_file() and values["stamp"] in target.read_text(encoding="utf-8")[:500]:
+        return
+    text, headings = pages.body(entry.notebook, figures, comparison)
+    _write(target, pages.render("page.html.j2", **values, body=text, headings=headings))
 
 
-def _source(project: Project, entry: Entry) -> str:
-    """Address of the notebook's source, seen from a page; empty where outputs lie elsewhere."""
-    if not project.outputs.is_relative_to(project.root):
-        return ""
-    return quote(Path(os.path.relpath(entry.source, project.pages)).as_posix())
+@lru_cache(maxsize=1)
+def _makers() -> list[str]:
+    """Digests of the code and the templates that make pages, and the version of nbconvert."""
+    home = Path(record.__file__).parent
+    files = [*sorted(pages.TEMPLATE.parent.rglob("*.*")), *sorted(home.glob("*.py"))]
+    texts = [path.read_bytes() for path in files if "__pycache__" not in path.parts]
+    return [metadata.version("nbconvert"), *(hashlib.sha256(text).hexdigest() for text in texts)]
 
 
-def _link(entry: Entry | None) -> dict[str, str] | None:
-    return {"title": entry.title, "address": quote(entry.page)} if entry else None
-
-
-def _notices(entry: Entry) -> list[str]:
-    notices = []
-    if entry.collection:
-        lean = "" if "notebook.ipynb" in entry.files else ", which keeps its results only"
-        notices.append(
-            f"This is a published run (collection {entry.collection}{lean}); it was not made "
-            f"here. To make it: {entry.command}"
-        )
-    if entry.interactive:
-        notices.append(
-            "This run was made interactively, so its page has no outputs; "
-            f"a complete one is made by: {entry.command}"
-        )
-    elif entry.state != "up to date":
-        notices.append(f"This run was made by older code ({entry.state.removeprefix('stale: ')}).")
-    return notices
-
-
-def _own_verdicts(
-    project: Project, entry: Entry, verdicts: list[claims.Verdict]
-) -> list[claims.Verdict]:
+def _own_verdicts(project: Project, entry: Entry, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Verdicts on this run's own numbers, whether or not it is the one that counts."""
-    mine = [v for v in verdicts if v.claim.notebook == entry.stem]
-    if mine and mine[0].run == entry.run:
+    mine = [one for one in verdicts if one.claim.notebook == entry.stem]
+    if not mine or mine[0].run == entry.name:
         return mine
     metrics = read_json(entry.folder / "metrics.json") or {}
-    counts = claims.counts(project, entry.stem, entry.parameters)
-    note = "" if counts else "other parameters than the paper's: decides nothing"
-    return [claims.verdict(v.claim, metrics, entry.run, note) for v in mine]
+    evidence = counts(project, entry.stem, entry.parameters)
+    note = "" if evidence else "other parameters than the paper's: decides nothing"
+    return [verdict(one.claim, metrics, entry.name, note) for one in mine]

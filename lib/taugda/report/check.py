@@ -6,20 +6,12 @@ _SOURCES = ("src", "srcset", "poster", "data", "background")
 _LOADING_LINKS = ("stylesheet", "preload", "prefetch", "icon", "modulepreload", "manifest")
 
 
+class ReportError(ValueError):
+    """A page that cannot be made, or must not be shown."""
+
+
 def faults(page: str) -> list[str]:
-    """Find what is wrong with a page.
-
-    Parameters
-    ----------
-    page : str
-        HTML of a whole page.
-
-    Returns
-    -------
-    list of str
-        One phrase a fault: a picture without text alternative, or anything that the page would
-        load from the network.
-    """
+    """Name each picture without text alternative and what the page would load from the network."""
     reader = _Reader()
     reader.feed(page)
     reader.close()
@@ -40,15 +32,14 @@ class _Reader(HTMLParser):
         loads = [given[name] for name in _SOURCES if name in given]
         if tag == "link" and any(kind in given.get("rel", "") for kind in _LOADING_LINKS):
             loads.append(given.get("href", ""))
-        if "style" in given and "url(" in given["style"]:
+        if "url(" in given.get("style", ""):
             loads.append(given["style"].partition("url(")[2].strip("'\" "))
         self.faults.extend(
             f"<{tag}> would load {address[:80]}" for address in loads if _remote(address)
         )
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "style":
-            self._in_style = False
+        self._in_style = self._in_style and tag != "style"
 
     def handle_data(self, data: str) -> None:
         if self._in_style and ("@import" in data or "url(http" in data.replace("'", "")):

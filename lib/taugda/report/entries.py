@@ -1,97 +1,68 @@
-"""The runs that get a page: those made here, and published ones where none was made here."""
+"""The finished runs that get a page, and those that failed at their last attempt."""
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
-from taugda.runs.files import read_json, read_yaml
-from taugda.runs.fingerprint import differences, fingerprint
-from taugda.runs.plan import KEPT, STALE, status
+from taugda.record import Finished, finished
+from taugda.report.lean import lean_notebook
+from taugda.runs.files import read_json
+from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
-from taugda.runs.publish import collections
 
-if TYPE_CHECKING:
-    import nbformat
-
-# What every run has, wherever it lies; a published training run has no more.
-_NEEDED = ("parameters.yaml", "metrics.json", "provenance.json", "done.json")
 _FILES = ("notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "log.txt")
+_LENGTH = 240  # characters of a reason that the page shows; the log has all of it
 
 
-@dataclass
-class Entry:
-    """One finished run on its way to a page.
-
-    Parameters
-    ----------
-    stem : str
-        The notebook's full name.
-    run : str
-        The run's name.
-    folder : Path
-        Where its files are.
-    address : str
-        That folder as seen from the outputs folder.
-    parameters : dict
-        All its parameters.
-    state : str
-        ``up to date``, or what has changed since.
-    collection : str
-        The published collection that it is from; empty for a run made here.
-    source : Path
-        The notebook's source.
-    """
+@dataclass(frozen=True)
+class Entry(Finished):
+    """A finished run on its way to a page; `address` is its folder's, seen from the outputs."""
 
     stem: str
-    run: str
-    folder: Path
-    address: str
-    parameters: dict[str, Any]
-    state: str
-    collection: str
     source: Path
-
-    @cached_property
-    def notebook(self) -> "nbformat.NotebookNode":
-        """The executed notebook; one made of what was published, where that is less."""
-        import nbformat
-
-        path = self.folder / "notebook.ipynb"
-        if path.is_file():
-            return nbformat.read(path, as_version=4)
-        from taugda.report.lean import lean_notebook
-
-        return lean_notebook(nbformat.read(self.source, as_version=4), self.folder)
-
-    @cached_property
-    def provenance(self) -> dict[str, Any]:
-        """Where its numbers came from."""
-        return read_json(self.folder / "provenance.json") or {}
+    address: str
 
     @cached_property
     def done(self) -> dict[str, Any]:
-        """When and of what it was made."""
+        """When and how it was made."""
         return read_json(self.folder / "done.json") or {}
 
     @property
+    def ended(self) -> str:
+        """Day and minute in which it was finished."""
+        return _minute(self.done.get("finished"))
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return float(self.done.get("duration", 0))
+
+    @cached_property
+    def notebook(self) -> dict[str, Any]:
+        """The executed notebook as plain data; one made of what was published, if that is less."""
+        path = self.folder / "notebook.ipynb"
+        if path.is_file():
+            return read_notebook(path)
+        return lean_notebook(read_notebook(self.source), self.folder)
+
+    @cached_property
     def title(self) -> str:
         """The notebook's title."""
-        from taugda.report.pages import title
-
         return title(self.notebook, bare_name(self.stem))
 
     @property
     def plain_title(self) -> str:
         """The title without TeX's marks, with the run's name where it is not the default."""
         plain = re.sub(r"[$\\{}]", "", self.title)
-        return plain if self.is_chapter else f"{plain} ({self.run})"
+        return plain if self.is_chapter else f"{plain} ({self.name})"
 
     @property
     def is_chapter(self) -> bool:
         """Whether it is the run that readers are led through: the notebook's default."""
-        return self.run == "default"
+        return self.name == "default"
 
     @property
     def interactive(self) -> bool:
@@ -101,119 +72,95 @@ class Entry:
     @property
     def page(self) -> str:
         """File name of the page."""
-        return f"{self.stem}.html" if self.is_chapter else f"{self.stem}--{self.run}.html"
+        return f"{self.stem}.html" if self.is_chapter else f"{self.stem}--{self.name}.html"
 
-    @property
+    @cached_property
     def compares(self) -> bool:
         """Whether the page shows the notebook's claims."""
-        return any(
-            output.get("metadata", {}).get("taugda", {}).get("compare")
-            for cell in self.notebook.cells
-            for output in cell.get("outputs", [])
-        )
+        outputs = [out for cell in self.notebook["cells"] for out in cell.get("outputs", [])]
+        return any(out.get("metadata", {}).get("taugda", {}).get("compare") for out in outputs)
 
     @property
     def command(self) -> str:
         """The command that makes the run again."""
         command = f"python -m taugda run {bare_name(self.stem)}"
-        if self.is_chapter:
-            return command
-        return f"{command} -f outputs/{self.address}/parameters.yaml"
+        return (
+            command if self.is_chapter else f"{command} -f outputs/{self.address}/parameters.yaml"
+        )
 
     @property
-    def files(self) -> list[str]:
-        """Names of the run's files that a reader may want."""
-        return [name for name in _FILES if (self.folder / name).is_file()]
+    def files(self) -> list[Path]:
+        """The run's files that a reader may want."""
+        return [self.folder / name for name in _FILES if (self.folder / name).is_file()]
 
     @property
     def figures(self) -> dict[str, dict[str, str]]:
         """Caption and text alternative of each stored figure, in the notebook's order."""
-        named = self.provenance.get("figures") or {}
-        return {
-            name: texts
-            for name, texts in named.items()
-            if (self.folder / "figures" / f"{name}.png").is_file()
-        }
+        named = (self.provenance.get("figures") or {}).items()
+        stored = self.folder / "figures"
+        return {name: texts for name, texts in named if (stored / f"{name}.png").is_file()}
+
+
+def title(notebook: dict[str, Any], otherwise: str) -> str:
+    """Find a notebook's first top heading, without its marks."""
+    for cell in notebook["cells"]:
+        match = re.search(r"^#\s+(.+?)\s*#*$", "".join(cell["source"]), re.MULTILINE)
+        if match and cell["cell_type"] == "markdown":
+            return re.sub(r"`|\*\*", "", match[1])
+    return otherwise
 
 
 def find_entries(project: Project) -> list[Entry]:
-    """Find the runs that get a page.
+    """Find the runs that get a page in reading order, each notebook's default first."""
+    found = [
+        Entry(
+            **vars(run), stem=stem, source=project.notebook(stem), address=seen(project, run.folder)
+        )
+        for stem in project.stems()
+        for run in finished(project, stem)
+    ]
+    return sorted(found, key=lambda entry: (entry.stem, not entry.is_chapter, entry.name))
 
-    Parameters
-    ----------
-    project : Project
-        Where notebooks and outputs are.
 
-    Returns
-    -------
-    list of Entry
-        In reading order, each notebook's default first.  A published run is left out where the
-        same run was made here, or was published in an earlier collection.
-    """
+def seen(project: Project, path: Path) -> str:
+    """Address of a file or folder, seen from the outputs."""
+    return path.relative_to(project.outputs).as_posix()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed: why, when, its log's address, and whether an earlier success is kept."""
+
+    stem: str
+    name: str
+    reason: str
+    ended: str
+    log: str
+    kept: bool
+
+
+def find_failures(project: Project) -> list[Failure]:
+    """Find the runs that failed at their last attempt, in reading order."""
     found = []
     for stem in project.stems():
-        runs: dict[str, Entry] = {}
-        for folder in _folders(project.runs / stem):
-            if all((folder / name).is_file() for name in _FILES):
-                runs[folder.name] = _own(project, stem, folder)
-        for collection in collections(project):
-            for folder in _folders(collection / stem):
-                if folder.name not in runs and _is_whole(folder):
-                    runs[folder.name] = _published(project, stem, folder, collection.name)
-        found += sorted(runs.values(), key=lambda e: (not e.is_chapter, e.run))
+        for folder in sorted((project.runs / stem).glob("[!.]*.failed")):
+            run, log = folder.name.removesuffix(".failed"), folder / "log.txt"
+            said = read_json(folder / "failed.json")
+            said = said if isinstance(said, dict) else {}
+            reason = _readable(project, str(said.get("reason") or ""))
+            ended = _minute(said.get("finished"))
+            address = quote(seen(project, log)) if log.is_file() else ""
+            kept = (project.run(stem, run) / "done.json").is_file()
+            found.append(Failure(stem, run, reason, ended, address, kept))
     return found
 
 
-def _folders(parent: Path) -> list[Path]:
-    # Hidden folders are runs in progress.
-    found = [path.parent for path in parent.glob("*/done.json")]
-    return [f for f in found if not f.name.startswith(".") and not f.name.endswith(".failed")]
+def _readable(project: Project, reason: str) -> str:
+    """Shorten an error; the pages may be mailed, and nobody needs this machine's paths."""
+    for folder in (project.root, project.outputs):
+        reason = reason.replace(f"{folder}/", "")
+    return reason if len(reason) <= _LENGTH else f"{reason[: _LENGTH - 1].rstrip()}…"
 
 
-def _is_whole(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in _NEEDED)
-
-
-def _own(project: Project, stem: str, folder: Path) -> Entry:
-    parameters = read_yaml(folder / "parameters.yaml") or {}
-    item = status(project, stem, folder.name, parameters)
-    state = f"stale: {item.reason}" if item.state in (STALE, KEPT) else "up to date"
-    return _entry(project, stem, folder, parameters, state, "")
-
-
-def _published(project: Project, stem: str, folder: Path, collection: str) -> Entry:
-    parameters = read_yaml(folder / "parameters.yaml") or {}
-    return _entry(project, stem, folder, parameters, drift(project, stem, folder), collection)
-
-
-def _entry(
-    project: Project, stem: str, folder: Path, parameters: Any, state: str, collection: str
-) -> Entry:
-    address = folder.relative_to(project.outputs).as_posix()
-    source = project.notebook(stem)
-    return Entry(stem, folder.name, folder, address, parameters, state, collection, source)
-
-
-def drift(project: Project, stem: str, folder: Path) -> str:
-    """Say what has changed since a published run was made.
-
-    Parameters
-    ----------
-    project : Project
-        Where the notebooks are.
-    stem : str
-        The notebook's full name.
-    folder : Path
-        The published run's folder.
-
-    Returns
-    -------
-    str
-        ``up to date``, or what has changed.
-    """
-    done = read_json(folder / "done.json") or {}
-    parameters = read_yaml(folder / "parameters.yaml") or {}
-    now = fingerprint(project.notebook(stem), parameters)
-    # What a run read (data, other runs) is not all published, so it cannot be compared.
-    made = {**(done.get("fingerprint") or {}), "data": now.get("data")}
-    return "; ".join(differences(made, now)) or "up to date"
+def _minute(moment: Any) -> str:
+    return str(moment or "")[:16].replace("T", " ")

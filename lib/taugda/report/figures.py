@@ -1,53 +1,27 @@
 """The paper's figures and where each is made again, from ``figures.yaml``."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from taugda.report.errors import ReportError
-from taugda.runs.errors import ParameterError, ProjectError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from taugda.report.check import ReportError
 from taugda.runs.files import read_yaml
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project, ProjectError
 
-_KEYS = ("paper", "notebook", "figure")
+_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 
 
-@dataclass(frozen=True)
-class PaperFigure:
-    """A figure of the paper.
+class PaperFigure(BaseModel):
+    """What a figure of the paper shows, and which figure of which notebook makes it again."""
 
-    Parameters
-    ----------
-    paper : str
-        What the paper's figure shows; may hold TeX between dollar signs.
-    notebook : str
-        Full name of the notebook that makes it again.
-    figure : str
-        The figure's name in that notebook.
-    """
-
-    paper: str
-    notebook: str
-    figure: str
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    paper: _Text
+    notebook: _Text
+    figure: _Text
 
 
 def read_figures(project: Project) -> list[PaperFigure]:
-    """Read ``figures.yaml``.
-
-    Parameters
-    ----------
-    project : Project
-        Where the file and the notebooks are.
-
-    Returns
-    -------
-    list of PaperFigure
-        In the order of the file; empty where there is no file.
-
-    Raises
-    ------
-    ReportError
-        If an entry lacks a key, has another one, or names an unknown notebook.
-    """
+    """Read ``figures.yaml`` in its order; empty where there is no such file."""
     if not project.figures.is_file():
         return []
     try:
@@ -60,17 +34,15 @@ def read_figures(project: Project) -> list[PaperFigure]:
 
 
 def _parse(project: Project, number: int, entry: Any) -> PaperFigure:
-    if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        raise ReportError(
-            f"figures.yaml: entry {number} must have the keys {', '.join(_KEYS)}, found {entry!r}"
-        )
-    for key in _KEYS:
-        if not isinstance(entry[key], str) or not entry[key].strip():
-            raise ReportError(
-                f"figures.yaml: entry {number}: {key!r} must be a text, found {entry[key]!r}"
-            )
     try:
-        notebook = project.find_notebook(entry["notebook"])
+        one = PaperFigure.model_validate(entry)
+        return one.model_copy(update={"notebook": project.find_notebook(one.notebook)})
     except ProjectError as error:
         raise ReportError(f"figures.yaml: entry {number}: {error}") from error
-    return PaperFigure(entry["paper"].strip(), notebook, entry["figure"].strip())
+    except ValidationError as error:
+        keys, first = ", ".join(PaperFigure.model_fields), error.errors()[0]
+        place = f"{first['loc'][0]!r}: " if first["loc"] else ""
+        raise ReportError(
+            f"figures.yaml: entry {number} must have a text for each of the keys {keys}; "
+            f"{place}{first['msg']}, found {first['input']!r}"
+        ) from error

@@ -2,43 +2,22 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
-import nbformat
-
-from taugda.runs import tables
+from taugda.record import tables
 from taugda.runs.files import read_json
 
 
-def lean_notebook(source: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    """Make a notebook that shows what was published of a run.
-
-    Parameters
-    ----------
-    source : nbformat.NotebookNode
-        The notebook that the run executed.
-    folder : Path
-        The published run's folder.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        Title and claim, the published figures, and the numbers of the run.
-    """
-    cells = [cell for cell in source.cells if cell.cell_type == "markdown"][:1]
+def lean_notebook(source: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make a notebook of a source's first text and the figures and numbers in a run's folder."""
     outputs = []
     for name, texts in (read_json(folder / "provenance.json") or {}).get("figures", {}).items():
         path = folder / "figures" / f"{name}.png"
         if path.is_file():
-            outputs.append(
-                nbformat.v4.new_output(
-                    "display_data",
-                    {"image/png": base64.b64encode(path.read_bytes()).decode()},
-                    metadata={
-                        "image/png": {"alt": texts["alt"]},
-                        "taugda": {"figure": name, "caption": texts["caption"]},
-                    },
-                )
-            )
+            png = base64.b64encode(path.read_bytes()).decode()
+            marks = {"image/png": {"alt": texts["alt"]}}
+            ours = {"figure": name, "caption": texts["caption"]}
+            outputs.append(_output({"image/png": png}, {**marks, "taugda": ours}))
     metrics = read_json(folder / "metrics.json") or {}
     numbers = [
         {"quantity": name, "value": entry.get("value")}
@@ -46,8 +25,11 @@ def lean_notebook(source: nbformat.NotebookNode, folder: Path) -> nbformat.Noteb
         if isinstance(entry, dict) and isinstance(entry.get("value"), (bool, int, float, str))
     ]
     if numbers:
-        outputs.append(
-            nbformat.v4.new_output("display_data", tables.bundle(numbers, "What the run recorded."))
-        )
-    cells.append(nbformat.v4.new_code_cell(source="", outputs=outputs))
-    return nbformat.v4.new_notebook(cells=cells, metadata=source.metadata)
+        outputs.append(_output(tables.bundle(numbers, "What the run recorded."), {}))
+    shown = {"id": "results", "cell_type": "code", "metadata": {}, "source": "", "outputs": outputs}
+    first = [cell for cell in source["cells"] if cell["cell_type"] == "markdown"][:1]
+    return {**source, "cells": [*first, {**shown, "execution_count": None}]}
+
+
+def _output(data: dict[str, str], metadata: dict[str, Any]) -> dict[str, Any]:
+    return {"output_type": "display_data", "data": data, "metadata": metadata}

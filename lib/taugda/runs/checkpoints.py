@@ -11,54 +11,28 @@ from typing import Any
 
 from taugda.runs.files import read_json, swap_in, write_json
 
-_PARTS = ("notebook", "parameters", "data", "modules")
-
 
 def prepare(folder: Path, made_of: Mapping[str, Any], awaited: bool = False) -> bool:
-    """Make ready for an attempt.
+    """Make ready for an attempt; False where checkpoints of another fingerprint were set aside.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder of checkpoints.
-    made_of : mapping
-        Fingerprint of the run that is about to start.
-    awaited : bool
-        Whether it has to download its data first, so that the next attempt's data will differ.
-
-    Returns
-    -------
-    bool
-        False if there were checkpoints of a run with another fingerprint.  They are set aside in
-        ``<run>.older`` until the run has succeeded, and it starts from its beginning.
+    `awaited` says that the data have to be downloaded first, so that they do not count yet.
     """
-    former = read_json(_stamp(folder))
-    former = former if isinstance(former, dict) else {}
-    parts = [part for part in _PARTS if part != "data" or not former.get("awaited")]
+    former = read_json(_beside(folder, "json")) or {}
+    parts = ("notebook", "parameters", "library", *(() if former.get("awaited") else ("data",)))
     same = all(former.get(part) == made_of[part] for part in parts)
     left = folder.is_dir() and any(folder.iterdir())
     if left and not same:
-        swap_in(folder, _older(folder))
-    write_json(_stamp(folder), {**made_of, "awaited": awaited})
+        swap_in(folder, _beside(folder, "older"))
+    write_json(_beside(folder, "json"), {**made_of, "awaited": awaited})
     return same or not left
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoints of a run that has succeeded.
-
-    Parameters
-    ----------
-    folder : Path
-        The run's folder of checkpoints.
-    """
+    """Remove the checkpoints of a run that has succeeded."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(_older(folder), ignore_errors=True)
-    _stamp(folder).unlink(missing_ok=True)
+    shutil.rmtree(_beside(folder, "older"), ignore_errors=True)
+    _beside(folder, "json").unlink(missing_ok=True)
 
 
-def _stamp(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.json")
-
-
-def _older(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.older")
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f"{folder.name}.{suffix}")

@@ -1,46 +1,35 @@
-"""One run: a notebook executed in this process through papermill, all or nothing."""
+"""One run: a notebook executed by papermill under the run's lock, all or nothing."""
 
-import logging
+import os
 import shutil
+import signal
+import socket
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from taugda.runs import checkpoints
-from taugda.runs.files import (
-    environment,
-    recover,
-    staging_folder,
-    swap_in,
-    write_atomic,
-    write_json,
-)
-from taugda.runs.fingerprint import kind
-from taugda.runs.inputs import awaited, run_fingerprint
-from taugda.runs.parameters import changed, run_name
+from taugda.runs.files import recover, staging_folder, swap_in, write_atomic, write_json
+from taugda.runs.lock import BusyError, Lock, hold
+from taugda.runs.machine import gpus, take_gpu
+from taugda.runs.parameters import changed, parameters_text
+from taugda.runs.plan import FORCED, UP_TO_DATE, Item, compare
 from taugda.runs.project import Project
-from taugda.runs.record import parameters_text
-from taugda.runs.watch import Watch
+from taugda.runs.state import awaited, failed_folder, fingerprint, kind
 
-_THREAD_VARIABLES = (
-    "TAUGDA_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 # By default the C library gives a large array's memory back as soon as it is freed and asks for new
 # pages, to be cleared, for the next one: about a tenth of a training run.  This keeps it.
-_MEMORY_VARIABLES = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-}
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+_THREADS = ("TAUGDA_THREADS", *(f"{x}_NUM_THREADS" for x in ("OMP", "OPENBLAS", "MKL", "NUMBA")))
 _START_TIMEOUT = 180  # seconds; a busy machine takes long to start many kernels at once
+_REMOVED = "its output folder was removed while it ran"
+_INTERRUPTED = "it was interrupted"
 
 
 class RunFailedError(RuntimeError):
@@ -49,173 +38,176 @@ class RunFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """How an attempt ended: one line that says why it failed, its log, or why nothing was done."""
 
-    Parameters
-    ----------
-    stem : str
-        The notebook's full name.
-    run : str
-        The run's name.
-    seconds : float
-        Wall time.
-    error : str
-        One line that says why it failed; empty where it succeeded.
-    log : Path or None
-        The log of a failed run.
-    busy : str
-        Who else is at work on the run, so that nothing was done; empty where nobody is.
-    shared : bool
-        Whether another process had finished the run before this one could start it.
-    """
-
-    stem: str
-    run: str
-    seconds: float
+    label: str
+    seconds: float = 0.0
     error: str = ""
     log: Path | None = None
-    busy: str = ""
-    shared: bool = False
+    busy: str = ""  # who else is at work on the run
+    shared: bool = False  # somebody had finished it before
 
 
-def failed_folder(final: Path) -> Path:
-    """Folder that a failed run leaves its remains in.
+class _Kernel:
+    """The kernel of an attempt, which any thread may end."""
 
-    Parameters
-    ----------
-    final : Path
-        The run's folder.
+    def __init__(self) -> None:
+        self.reason = ""
+        self._process = 0
+        self._guard = threading.Lock()
 
-    Returns
-    -------
-    Path
-        A folder beside it.
+    def started(self, process: int) -> None:
+        with self._guard:
+            self._process = process
+        if self.reason:
+            self.end(self.reason)
+
+    def end(self, reason: str = "") -> None:
+        """Kill the kernel and all that it started: it leads a group of processes."""
+        with self._guard, suppress(OSError):
+            self.reason = self.reason or reason
+            if self._process:
+                os.killpg(self._process, signal.SIGKILL)
+
+
+_at_work: dict[Path, _Kernel] = {}
+
+
+def stop(runs: Iterable[Path] = ()) -> None:
+    """End the runs that this process is at work on, by folder, or all of them."""
+    for folder in list(runs) or list(_at_work):
+        if kernel := _at_work.get(folder):
+            kernel.end(_INTERRUPTED)
+
+
+def execute(project: Project, item: Item, threads: int = 1, limit: float | None = None) -> Outcome:
+    """Execute a run within so many seconds and, if it succeeds, let it replace the former one.
+
+    A failure is returned, not raised; its notebook and log lie in ``<run>.failed``.
     """
-    return final.with_name(f"{final.name}.failed")
+    begin = time.monotonic()
+    final, kernel = project.run(item.stem, item.run), _Kernel()
+    if not project.notebook(item.stem).is_file():
+        where = f"{socket.gethostname()} does not see the project at {project.root}"
+        return Outcome(item.label, error=f"{where}; all machines need it under one path")
+    with ExitStack() as stack:
+        try:
+            lock = hold(project, item.stem, item.run)
+            stack.callback(lock.release)
+            _at_work[final] = kernel
+            stack.callback(_at_work.pop, final)
+            recover(final)
+            now = compare(project, item.stem, item.run, item.parameters)
+        except BusyError as error:
+            return Outcome(item.label, busy=error.holder)
+        except OSError as error:
+            return Outcome(item.label, error=f"its lock cannot be taken ({error.strerror})")
+        if now.state == UP_TO_DATE and (item.state != FORCED or now.finished != item.finished):
+            return Outcome(item.label, time.monotonic() - begin, shared=True)
+        if limit is not None:
+            timer = threading.Timer(limit, kernel.end, [f"the time limit of {limit:g} s is over"])
+            stack.callback(timer.cancel)
+            timer.start()
+        error, log = _attempt(project, item, kernel, lock, threads, begin)
+        return Outcome(item.label, time.monotonic() - begin, error, log)
 
 
-def execute(
-    project: Project,
-    stem: str,
-    parameters: Mapping[str, Any],
-    threads: int = 1,
-    watch: Watch | None = None,
-) -> Outcome:
-    """Execute a notebook and, if it succeeds, let its results replace the former ones.
-
-    Parameters
-    ----------
-    project : Project
-        Where notebook and outputs are.
-    stem : str
-        The notebook's full name.
-    parameters : mapping
-        All parameters, as `taugda.runs.parameters.resolve` returns them.
-    threads : int
-        Threads that the notebook's numerical libraries may use.
-    watch : Watch, optional
-        Looks after the kernel, and says whether the results may be put in place.
-
-    Returns
-    -------
-    Outcome
-        A failure is returned, not raised.  Its partial notebook and log lie in
-        ``<run>.failed`` beside the former results, which stay.
-    """
-    started = time.monotonic()
-    run = run_name(project, stem, parameters)
-    final = project.run(stem, run)
+def _attempt(
+    project: Project, item: Item, kernel: _Kernel, lock: Lock, threads: int, begin: float
+) -> tuple[str, Path | None]:
+    """Execute the notebook in a hidden folder; return the error, if any, and its log."""
+    final = project.run(item.stem, item.run)
+    kept = project.checkpoints / item.stem / item.run
     staging = staging_folder(final)
-    prepared = False
+    log, prepared = staging / "log.txt", staging / "parameters.yaml"
+    started = False
+
+    def ended() -> dict[str, Any]:
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        return {"finished": finished, "duration": round(time.monotonic() - begin, 3)}
+
     try:
-        recover(final)
-        shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        made_of = run_fingerprint(project, stem, parameters)
-        kept = project.checkpoints / stem / run
-        training = kind(project.notebook(stem)) == "training"
-        late = awaited(project, stem, parameters)
+        made_of = fingerprint(project, item.stem, item.parameters)
+        late = awaited(project, item.stem, item.parameters)
+        training = kind(project.notebook(item.stem)) == "training"
         if training and not checkpoints.prepare(kept, made_of, late):
-            _note(staging, "The checkpoints of an earlier attempt were made by other code or data.")
-        write_atomic(staging / "parameters.yaml", parameters_text(parameters))
-        prepared = True
-        with _logging_to(staging / "log.txt"):
-            _execute_notebook(project, stem, parameters, staging, threads, watch)
-        if not _there(staging):
+            _note(log, "The checkpoints of an earlier attempt were made by other code or data.")
+        write_atomic(prepared, parameters_text(item.parameters))
+        started = True
+        _execute_notebook(project, item, staging, kernel, lock, threads)
+        # The notebook makes its folder again where it is gone, but not this file.
+        if not prepared.is_file() or not lock.held():
             raise RunFailedError(_REMOVED)
         if late:
-            made_of = run_fingerprint(project, stem, parameters)
-        seconds = time.monotonic() - started
-        write_json(
-            staging / "done.json",
-            {
-                "fingerprint": made_of,
-                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-                "duration": round(seconds, 3),
-                "mode": "batch",
-            },
-        )
-        if watch and not watch.holds():
-            raise RunFailedError(watch.reason)
+            made_of = fingerprint(project, item.stem, item.parameters)
+        write_json(staging / "done.json", {"fingerprint": made_of, **ended(), "mode": "batch"})
         swap_in(staging, final)
         checkpoints.clear(kept)
         shutil.rmtree(failed_folder(final), ignore_errors=True)
-        return Outcome(stem, run, seconds)
+        return "", None
     except Exception as error:
-        reason = watch.reason if watch and watch.reason else _one_line(error)
-        # Whatever else went wrong then follows from it.
-        reason = _REMOVED if prepared and not _there(staging) else reason
-        log = _keep_remains(staging, final)
-        return Outcome(stem, run, time.monotonic() - started, reason, log)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-
-
-_REMOVED = "its output folder was removed while it ran"
-
-
-def _there(staging: Path) -> bool:
-    """Tell whether a folder is the one that was prepared.
-
-    The notebook makes its folder again where it is gone, but not this file.
-    """
-    return (staging / "parameters.yaml").is_file()
-
-
-def _note(staging: Path, text: str) -> None:
-    with (staging / "log.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{text}\n")
+        kernel.end()
+        removed = started and not prepared.is_file()
+        reason = _REMOVED if removed else kernel.reason or _one_line(error)
+        if kernel.reason == _INTERRUPTED:
+            shutil.rmtree(staging, ignore_errors=True)
+            return _INTERRUPTED, None
+        # The disk may be full.
+        with suppress(OSError):
+            _note(log, f"The run failed: {error}")
+        with suppress(OSError):
+            (staging / "done.json").unlink(missing_ok=True)
+            write_json(staging / "failed.json", {"reason": reason, **ended()})
+        try:
+            swap_in(staging, failed_folder(final))
+        except OSError:
+            return reason, None
+        return reason, failed_folder(final) / "log.txt"
 
 
 def _execute_notebook(
-    project: Project,
-    stem: str,
-    parameters: Mapping[str, Any],
-    staging: Path,
-    threads: int,
-    watch: Watch | None,
+    project: Project, item: Item, staging: Path, kernel: _Kernel, lock: Lock, threads: int
 ) -> None:
     import papermill
     from traitlets.config import Config
 
-    output = staging / "notebook.ipynb"
+    output, log = staging / "notebook.ipynb", staging / "log.txt"
     config = Config()
     # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
     config.KernelManager.transport_encryption = "required"
-    with (
-        tempfile.TemporaryDirectory(prefix="taugda-") as scratch,
-        _kernel_environment(project, stem, staging, threads, scratch),
-    ):
+    with ExitStack() as stack:
+        devices, descriptors, environment = gpus(), [lock.descriptor], dict(os.environ)
+        if len(devices) > 1:
+            environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
+            stack.callback(gpu.release)
+            descriptors.append(gpu.descriptor)
+        environment |= {
+            "TAUGDA_ROOT": str(project.root),
+            "TAUGDA_OUTPUTS": str(project.outputs),
+            "TAUGDA_RUN_DIR": str(staging),
+            "TAUGDA_RUN_NOTEBOOK": item.stem,
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            # The user's own start-up files and settings must not change a result.
+            "IPYTHONDIR": stack.enter_context(tempfile.TemporaryDirectory(prefix="taugda-")),
+            "PYTHONHASHSEED": "0",
+            **_MEMORY,
+            **dict.fromkeys(_THREADS, str(threads)),
+        }
+        file = stack.enter_context(log.open("a", encoding="utf-8"))
+        options = {
+            "cwd": str(project.root), "env": environment, "pass_fds": descriptors,
+            "stdout": file, "stderr": file,
+        }  # fmt: skip
         papermill.execute_notebook(
-            str(project.notebook(stem)),
+            str(project.notebook(item.stem)),
             str(output),
-            parameters=changed(project, stem, parameters),
+            parameters=changed(project, item.stem, item.parameters),
             kernel_name="python3",
-            kernel_manager_class=_own_kernel_manager(staging / "log.txt", watch),
-            cwd=str(project.root),
+            kernel_manager_class=_kernel_manager(kernel, options),
             progress_bar=False,
-            log_output=True,
+            stdout_file=file,
+            stderr_file=file,
             start_timeout=_START_TIMEOUT,
             iopub_timeout=_START_TIMEOUT,
             coalesce_streams=True,
@@ -227,53 +219,26 @@ def _execute_notebook(
     _check(output, staging)
 
 
-@contextmanager
-def _kernel_environment(
-    project: Project, stem: str, staging: Path, threads: int, scratch: str
-) -> Iterator[None]:
-    values = {
-        "TAUGDA_ROOT": str(project.root),
-        "TAUGDA_OUTPUTS": str(project.outputs),
-        "TAUGDA_RUN_DIR": str(staging),
-        "TAUGDA_RUN_NOTEBOOK": stem,
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        # The user's own start-up files and settings must not change a result.
-        "IPYTHONDIR": scratch,
-        "PYTHONHASHSEED": "0",
-        **_MEMORY_VARIABLES,
-        **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
-    }
-    with environment(**values):
-        yield
-
-
-def _own_kernel_manager(log: Path, watch: Watch | None) -> type:
-    """Make a kernel manager whose every kernel is the running interpreter.
+def _kernel_manager(kernel: _Kernel, options: dict[str, Any]) -> type:
+    """Make a class of managers whose kernel is this interpreter, started with some options.
 
     The user's home may hold a ``python3`` kernel of another environment, which Jupyter would
-    prefer.  What the kernel's machinery says goes to the log, not to the terminal.
+    prefer.
     """
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
-    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
-    from traitlets import default
 
-    class OwnSpecs(KernelSpecManager):
-        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+    class Manager(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
             return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
-    class OwnKernelManager(AsyncKernelManager):
-        @default("kernel_spec_manager")
-        def _own_specs(self) -> KernelSpecManager:
-            return OwnSpecs(parent=self)
+        async def start_kernel(self, **others: Any) -> None:
+            await super().start_kernel(**{**others, **options})
+            kernel.started(self.provisioner.pid)
 
-        async def start_kernel(self, **options: Any) -> None:
-            with log.open("ab") as file:
-                await super().start_kernel(**{**options, "stdout": file, "stderr": file})
-            if watch:
-                watch.started(self.provisioner.pid)
-
-    return OwnKernelManager
+    return Manager
 
 
 def _check(output: Path, staging: Path) -> None:
@@ -299,42 +264,16 @@ def _check(output: Path, staging: Path) -> None:
     write_atomic(output, nbformat.writes(notebook))
 
 
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("papermill")
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    except BaseException as error:
-        logger.error("The run failed: %s", error)
-        raise
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-        handler.close()
-
-
-def _keep_remains(staging: Path, final: Path) -> Path | None:
-    if not staging.is_dir():
-        return None
-    try:
-        swap_in(staging, failed_folder(final))
-    except OSError:
-        return None
-    return failed_folder(final) / "log.txt"
+def _note(log: Path, text: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
 
 
 def _one_line(error: Exception) -> str:
-    name, value = getattr(error, "ename", None), getattr(error, "evalue", None)
-    if name is not None:
-        return f"{name}: {' '.join(str(value).split())}"
-    if type(error).__name__ == "DeadKernelError":
+    name, text = type(error).__name__, str(error)
+    if name == "DeadKernelError":
         return "the kernel died (killed, or out of memory)"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, RunFailedError) else f"{type(error).__name__}: {text}"
+    if name == "PapermillExecutionError":
+        name, text = error.ename, error.evalue  # type: ignore[attr-defined]
+    text = " ".join(str(text).split())
+    return text if isinstance(error, RunFailedError) else f"{name}: {text}".removesuffix(": ")

@@ -17,8 +17,7 @@ from taugda.runs.project import ParameterError
 
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON atomically; NaN and infinities are refused because JSON has none."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, text + "\n")
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -40,14 +39,12 @@ def swap_in(staging: Path, final: Path) -> None:
     """Let a finished folder take the place of the former one, which is deleted."""
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
-    try:
+    if final.exists():
         os.rename(final, old)
-    except FileNotFoundError:
-        pass
     try:
         os.rename(staging, final)
     except OSError:
-        if old.exists() and not final.exists():
+        if old.exists():
             os.rename(old, final)
         raise
     shutil.rmtree(old, ignore_errors=True)
@@ -60,13 +57,13 @@ def recover(final: Path) -> None:
         if not hidden.fullmatch(folder.name):
             continue
         if folder.suffix == ".old" and not final.exists():
-            os.rename(folder, final)  # its owner died between the two renames of its swap
+            os.rename(folder, final)  # its owner died between the two renames of a swap
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe YAML loader that refuses what people do not mean: repeated keys, 010, 1:30."""
+    """A safe YAML loader that refuses what nobody means: repeated keys, 010, 1:30."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping after checking that no key repeats."""
@@ -79,16 +76,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def number(self, node: yaml.ScalarNode) -> float:
-        """Build a number whose notation has one meaning."""
-        text = node.value
-        if ":" in text or re.fullmatch(r"[-+]?0[0-7_]+", text):
-            value = self.construct_yaml_int(node) if "." not in text else "something else"
-            raise yaml.YAMLError(
-                f"line {node.start_mark.line + 1}: {text} would be read as {value}; "
-                "write a decimal number, or a text between quotes"
-            )
-        integer = node.tag.endswith("int")
-        return self.construct_yaml_int(node) if integer else self.construct_yaml_float(node)
+        """Build a number after checking that it is written as a decimal one."""
+        # YAML would read 8 and 90.
+        if ":" in node.value or re.fullmatch(r"[-+]?0[0-7_]+", node.value):
+            line = node.start_mark.line + 1
+            hint = "write a decimal number, or a text between quotes"
+            raise yaml.YAMLError(f"line {line}: {node.value} is no decimal number; {hint}")
+        read = self.construct_yaml_int if node.tag.endswith(":int") else self.construct_yaml_float
+        return read(node)
 
 
 for _kind in ("int", "float"):
@@ -102,19 +97,17 @@ class Marks:
         self._root = root
 
     def line(self, place: Sequence[Any]) -> int:
-        """Line of the part that keys and, in lists, numbers lead to; what is missing is passed."""
+        """Line of what keys and, in lists, numbers lead to, or of the last that is there."""
         node, line = self._root, 1 if self._root is None else self._root.start_mark.line + 1
         for step in place:
+            entries = node.value if isinstance(node, yaml.CollectionNode) else []
             if isinstance(node, yaml.MappingNode):
-                pairs = [(key, value) for key, value in node.value if key.value == str(step)]
-                if not pairs:
-                    break
-                line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
-            elif isinstance(node, yaml.SequenceNode) and step < len(node.value):
-                node = node.value[step]
-                line = node.start_mark.line + 1
+                found = [pair for pair in entries if pair[0].value == str(step)]
             else:
+                found = [(entry, entry) for entry in entries[step : step + 1]] if entries else []
+            if not found:
                 break
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
         return line
 
 
@@ -122,11 +115,8 @@ def parse_yaml(text: str, source: str) -> tuple[Any, Marks]:
     """Plain data of a YAML text and where they stand; the source is named where it is at fault."""
     try:
         loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            return None if node is None else loader.construct_document(node), Marks(node)
-        finally:
-            loader.dispose()
+        node = loader.get_single_node()
+        return None if node is None else loader.construct_document(node), Marks(node)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
 
@@ -135,10 +125,9 @@ def read_text(path: Path) -> str:
     """Read a text file, or say that it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ParameterError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ParameterError(f"{path}: is no UTF-8 text ({error.reason})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ParameterError(f"{path}: cannot be read ({reason})") from error
 
 
 def read_yaml(path: Path) -> Any:

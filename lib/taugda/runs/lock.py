@@ -26,21 +26,11 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The lock is freed, too, when nobody refers to this object any more.
-        self._file = path.open("a+", encoding="utf-8")
         self._path = path
+        # The lock is freed, too, when nobody refers to this object any more.
+        self._file = path.open("a", encoding="utf-8")
         self.descriptor = self._file.fileno()
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise
-
-    def __enter__(self) -> "Lock":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def sign(self, holder: str) -> None:
         """Write down who holds the lock."""

@@ -1,39 +1,24 @@
 """A notebook's parameters: a pydantic model made of its tagged cell, checked before anything runs.
 
 The cell holds one ``name: type = literal  # help`` a line.  Types are ``int``, ``float``, ``str``,
-``bool``, ``list[T]``, ``dict[str, T]``, their bare forms, and alternatives with ``|`` and ``None``.
+``bool``, ``list[T]``, ``dict[str, T]``, and alternatives with ``|`` and ``None``.
 """
 
 import ast
 import hashlib
-import io
 import json
-import operator
 import re
-import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import pydantic
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    JsonValue,
-    ValidationError,
-    create_model,
-)
 
 from taugda.runs.files import parse_yaml, read_text, read_yaml
 from taugda.runs.project import ParameterError, Project, nearest
-
-__all__ = ["Parameter", "ParameterError", "canonical", "changed", "parameters_text",
-           "parse_assignment", "read_file", "read_notebook", "read_parameters", "resolve",
-           "run_name"]  # fmt: skip
 
 _VALUE_LENGTH = 24
 _NAME_LENGTH = 90
@@ -43,19 +28,16 @@ _FIRST = ("tau", "mu", "seed")
 
 def _number(value: Any) -> Any:
     # YAML takes 5e-5 for a text.
-    is_number = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+", str(value))
-    return float(value) if isinstance(value, str) and is_number else value
+    number = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+", str(value))
+    # The sum turns -0.0 into 0.0: one run instead of two.
+    return float(value) + 0.0 if number or isinstance(value, float) else value
 
 
 _TYPES: dict[str, Any] = {
-    "int": int,
-    "str": str,
-    "bool": bool,
-    # The sum turns -0.0 into 0.0: one run instead of two.
-    "float": Annotated[float, BeforeValidator(_number), AfterValidator(lambda v: v + 0.0)],
-    "list": list[JsonValue],
-    "dict": dict[str, JsonValue],
+    "float": Annotated[float, pydantic.BeforeValidator(_number)],
+    "__builtins__": {"int": int, "str": str, "bool": bool, "list": list, "dict": dict},
 }
+_BARE: dict[Any, Any] = {list: list[pydantic.JsonValue], dict: dict[str, pydantic.JsonValue]}
 
 
 @dataclass(frozen=True)
@@ -70,11 +52,10 @@ class Parameter:
 
 def read_notebook(path: Path) -> dict[str, Any]:
     """Read a notebook file as plain data."""
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
     except ValueError as error:
-        if isinstance(error, ParameterError):
-            raise
         raise ParameterError(f"{path.name} is not a notebook: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
         raise ParameterError(f"{path.name} is not a notebook: expected a JSON object with cells")
@@ -83,53 +64,29 @@ def read_notebook(path: Path) -> dict[str, Any]:
 
 def read_parameters(path: Path) -> dict[str, Parameter]:
     """Read the parameters that a notebook declares, in the order of its cell."""
-    return _declared(path, _version(path))[0]
+    return _declared(path, path.stat().st_mtime_ns)[0]
 
 
 def resolve(project: Project, notebook: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of a run: the notebook's defaults with some replaced.
-
-    Parameters
-    ----------
-    project : Project
-        Where the notebook is.
-    notebook : str
-        The notebook, with or without number.
-    overrides : mapping
-        Values by parameter name.
-
-    Returns
-    -------
-    dict
-        Every parameter, in the notebook's order.
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown or a value does not fit its type.
-    ProjectError
-        If the notebook is unknown.
-    """
+    """All parameters of a run in the notebook's order: its defaults with some replaced."""
     path = project.notebook(project.find_notebook(notebook))
-    declared, model = _declared(path, _version(path))
+    declared, model = _declared(path, path.stat().st_mtime_ns)
     for name in overrides:
         if name not in declared:
-            known = ", ".join(declared) or "none"
-            hint = nearest(name, declared)
             raise ParameterError(
-                f"{path.stem}: unknown parameter {name!r}{hint} (parameters: {known})"
+                f"{path.stem}: unknown parameter {name!r}{nearest(name, declared)} "
+                f"(parameters: {', '.join(declared) or 'none'})"
             )
-    annotations = {name: parameter.annotation for name, parameter in declared.items()}
-    return _validate(path.stem, model, annotations, overrides)
+    return _validate(model, overrides)
 
 
 def changed(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that differ from the notebook's defaults, in the notebook's order."""
-    declared = read_parameters(project.notebook(stem))
+    declared = read_parameters(project.notebook(stem)).values()
     return {
-        name: parameters[name]
-        for name, parameter in declared.items()
-        if canonical(parameters[name]) != canonical(parameter.default)
+        parameter.name: parameters[parameter.name]
+        for parameter in declared
+        if canonical(parameters[parameter.name]) != canonical(parameter.default)
     }
 
 
@@ -141,8 +98,7 @@ def canonical(value: Any) -> str:
 def run_name(project: Project, stem: str, parameters: Mapping[str, Any]) -> str:
     """Folder name of a run: ``default``, or what differs from it and a hash of all parameters.
 
-    As many ``key=value`` pairs as fit: first `_FIRST`, then numbers, then the rest, each in the
-    notebook's order.
+    As many ``key=value`` pairs as fit: first `_FIRST`, then numbers, then the rest.
     """
     different = changed(project, stem, parameters)
     if not different:
@@ -170,8 +126,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 def read_file(path: Path) -> dict[str, Any]:
     """Read a parameter file: a YAML mapping, not yet checked against a notebook."""
     content = read_yaml(path)
-    if content is None:
-        return {}
+    content = {} if content is None else content
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ParameterError(f"{path}: expected a mapping of parameter names to values")
     return content
@@ -182,17 +137,9 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(parameters), sort_keys=False, allow_unicode=True) or "{}\n"
 
 
-def _version(path: Path) -> tuple[int, int]:
-    """Make what is kept about a file forgotten when the file changes."""
-    try:
-        facts = path.stat()
-    except OSError as error:
-        raise ParameterError(f"{path}: cannot be read ({error.strerror})") from error
-    return facts.st_mtime_ns, facts.st_size
-
-
 @lru_cache(maxsize=64)
-def _declared(path: Path, version: tuple[int, int]) -> tuple[dict[str, Parameter], type[BaseModel]]:
+def _declared(path: Path, mtime: int) -> tuple[dict[str, Parameter], type[pydantic.BaseModel]]:
+    stem = path.stem
     sources = [
         "".join(cell["source"])
         for cell in read_notebook(path)["cells"]
@@ -200,90 +147,66 @@ def _declared(path: Path, version: tuple[int, int]) -> tuple[dict[str, Parameter
     ]
     if len(sources) != 1:
         raise ParameterError(
-            f"{path.stem}: expected exactly one code cell tagged 'parameters', found {len(sources)}"
+            f"{stem}: expected exactly one code cell tagged 'parameters', found {len(sources)}"
         )
     try:
-        tree = ast.parse(sources[0])
-        tokens = tokenize.generate_tokens(io.StringIO(sources[0]).readline)
-        comments = {t.start[0]: t.string[1:].strip() for t in tokens if t.type == tokenize.COMMENT}
-    except (SyntaxError, tokenize.TokenError) as error:
-        raise ParameterError(f"{path.stem}: the parameters cell is no Python: {error}") from error
+        lines = ast.parse(sources[0]).body
+    except SyntaxError as error:
+        raise ParameterError(f"{stem}: the parameters cell is no Python: {error}") from error
     fields: dict[str, Any] = {}
-    helps: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    for node in tree.body:
-        name, default, kind = _parse_line(path.stem, sources[0], node)
-        if name in fields:
-            raise ParameterError(f"{path.stem}: parameter {name!r} appears twice")
-        fields[name] = kind, default
-        annotations[name] = ast.unparse(node.annotation)  # type: ignore[attr-defined]
-        helps[name] = comments.get(node.lineno, "")
-        if "=" in helps[name]:
-            # papermill splits the line at its equals signs and would garble the help.
+    for node in lines:
+        line = sources[0].splitlines()[node.lineno - 1]
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                name = ""
+        if not name or node.lineno != node.end_lineno:
             raise ParameterError(
-                f"{path.stem}: the comment of parameter {name!r} must not contain '='"
+                f"{stem}: expected 'name: type = literal' on one line of the parameters cell, "
+                f"found {line!r}"
             )
-    config = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, validate_default=True,
-        protected_namespaces=(),
-    )  # fmt: skip
-    model = create_model(path.stem, __config__=config, **fields)
-    defaults = _validate(path.stem, model, annotations, {})
-    declared = {n: Parameter(n, annotations[n], defaults[n], helps[n]) for n in fields}
-    return declared, model
+        comment = line.encode()[node.end_col_offset :].decode().strip().removeprefix("#").strip()
+        if name in fields:
+            raise ParameterError(f"{stem}: parameter {name!r} appears twice")
+        if "=" in comment:
+            # papermill splits the line at its equals signs and would garble the help.
+            raise ParameterError(f"{stem}: the comment of parameter {name!r} must not contain '='")
+        annotation = ast.unparse(node.annotation)
+        try:
+            kind = eval(annotation, dict(_TYPES))
+            default = ast.literal_eval(value)
+        except ValueError as error:
+            raise ParameterError(
+                f"{stem}: parameter {name!r} must be a plain literal, found {line!r}"
+            ) from error
+        except Exception as error:
+            raise ParameterError(
+                f"{stem}: parameter {name!r} has an unusable type: expected int, float, str, "
+                f"bool, list[...], dict[str, ...], alternatives with |; found {annotation}"
+            ) from error
+        field = pydantic.Field(default, title=annotation, description=comment)
+        fields[name] = _BARE.get(kind, kind), field
+    config = pydantic.ConfigDict(
+        strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
+    )
+    model = pydantic.create_model(stem, __config__=config, **fields)
+    defaults = _validate(model, {})
+    return {
+        name: Parameter(name, field.title, defaults[name], field.description)
+        for name, (_, field) in fields.items()
+    }, model
 
 
-def _parse_line(stem: str, source: str, node: ast.stmt) -> tuple[str, Any, Any]:
-    line = (ast.get_source_segment(source, node) or "").splitlines()[0]
-    if (
-        not isinstance(node, ast.AnnAssign)
-        or not isinstance(node.target, ast.Name)
-        or node.value is None
-        or node.lineno != node.end_lineno
-    ):
-        raise ParameterError(
-            f"{stem}: expected 'name: type = literal' on one line of the parameters cell, "
-            f"found {line!r}"
-        )
-    name = node.target.id
-    try:
-        return name, ast.literal_eval(node.value), _type(node.annotation)
-    except ValueError as error:
-        raise ParameterError(
-            f"{stem}: parameter {name!r} must be a plain literal, found {line!r}"
-        ) from error
-    except TypeError as error:
-        raise ParameterError(f"{stem}: parameter {name!r} has an unusable type: {error}") from error
-
-
-def _type(node: ast.expr) -> Any:
-    match node:
-        case ast.Constant(value=None):
-            return None
-        case ast.Name(id=name) if name in _TYPES:
-            return _TYPES[name]
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return operator.or_(_type(left) or type(None), _type(right) or type(None))
-        case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return list[_type(item)]  # type: ignore[misc]
-        case ast.Subscript(
-            value=ast.Name(id="dict"), slice=ast.Tuple(elts=[ast.Name(id="str"), item])
-        ):
-            return dict[str, _type(item)]  # type: ignore[misc]
-    expected = "int, float, str, bool, list[...], dict[str, ...], alternatives with |"
-    raise TypeError(f"expected {expected}; found {ast.unparse(node)}")
-
-
-def _validate(
-    stem: str, model: type[BaseModel], annotations: Mapping[str, str], given: Mapping[str, Any]
-) -> dict[str, Any]:
+def _validate(model: type[pydantic.BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return model(**given).model_dump()
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
-        value = given[name] if name in given else model.model_fields[name].default
+        field = model.model_fields[name]
+        value = given.get(name, field.default)
         raise ParameterError(
-            f"{stem}: parameter {name!r} must be {annotations[name]}, "
+            f"{model.__name__}: parameter {name!r} must be {field.title}, "
             f"found {value!r} ({type(value).__name__})"
         ) from None
 
@@ -292,7 +215,7 @@ def _slug(value: Any) -> str:
     if isinstance(value, float):
         text = format(value, ".12g")
     elif isinstance(value, list):
-        text = "+".join(_slug(entry) for entry in value)
+        text = "+".join(map(_slug, value))
     elif isinstance(value, dict):
         text = "+".join(f"{key}.{_slug(entry)}" for key, entry in value.items())
     else:

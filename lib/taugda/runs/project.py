@@ -21,12 +21,32 @@ class ParameterError(ValueError):
     """A parameter, a parameter file or a parameters cell that cannot be used."""
 
 
+def _path(base: str, name: str) -> property:
+    def path(project: "Project") -> Path:
+        return getattr(project, base) / name
+
+    return property(path)
+
+
 @dataclass(frozen=True)
 class Project:
     """The paths of one checkout, and of the outputs that belong to it."""
 
     root: Path
     outputs: Path
+
+    notebooks = _path("root", "notebooks")
+    parameters = _path("root", "parameters")  # parameter files, one subfolder a notebook
+    sweeps = _path("root", "sweeps")
+    claims = _path("root", "claims.yaml")
+    figures = _path("root", "figures.yaml")  # where each figure of the paper is made again
+    runs = _path("outputs", "runs")  # here and in the next two: one subfolder a notebook
+    checkpoints = _path("outputs", "checkpoints")
+    locks = _path("outputs", "locks")
+    cache = _path("outputs", "cache")  # what is kept to save time and is no result
+    published = _path("outputs", "published")  # committed, one subfolder a collection
+    pages = _path("outputs", "pages")
+    index = _path("outputs", "index.html")  # the report's first page
 
     @classmethod
     def find(cls) -> "Project":
@@ -35,66 +55,6 @@ class Project:
         if named and not Path(named).is_absolute():
             raise ProjectError(f"TAUGDA_OUTPUTS must be an absolute path, found {named!r}")
         return cls(root, Path(named) if named else root / "outputs")
-
-    @property
-    def notebooks(self) -> Path:
-        """Folder of the notebooks' sources."""
-        return self.root / "notebooks"
-
-    @property
-    def parameters(self) -> Path:
-        """Folder of the parameter files, one subfolder a notebook."""
-        return self.root / "parameters"
-
-    @property
-    def sweeps(self) -> Path:
-        """Folder of the sweep files."""
-        return self.root / "sweeps"
-
-    @property
-    def claims(self) -> Path:
-        """File of the claims."""
-        return self.root / "claims.yaml"
-
-    @property
-    def figures(self) -> Path:
-        """File that says where each figure of the paper is made again."""
-        return self.root / "figures.yaml"
-
-    @property
-    def runs(self) -> Path:
-        """Folder of the runs, one subfolder a notebook."""
-        return self.outputs / "runs"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of the checkpoints of unfinished runs, one subfolder a notebook."""
-        return self.outputs / "checkpoints"
-
-    @property
-    def cache(self) -> Path:
-        """Folder of what is kept to save time and is no result."""
-        return self.outputs / "cache"
-
-    @property
-    def locks(self) -> Path:
-        """Folder of the runs' locks, one subfolder a notebook."""
-        return self.outputs / "locks"
-
-    @property
-    def published(self) -> Path:
-        """Folder of what is committed, one subfolder a collection: ``default``, ``long``..."""
-        return self.outputs / "published"
-
-    @property
-    def pages(self) -> Path:
-        """Folder of the HTML pages."""
-        return self.outputs / "pages"
-
-    @property
-    def index(self) -> Path:
-        """The report's first page."""
-        return self.outputs / "index.html"
 
     def notebook(self, stem: str) -> Path:
         """Source of the notebook with a full name, such as ``02_quadratic``."""
@@ -105,35 +65,31 @@ class Project:
         return self.runs / stem / run
 
     def stems(self) -> list[str]:
-        """Full names of the project's notebooks, ``NN_name``, in reading order."""
-        return [stem for stem in self._files() if _belongs(stem)]
+        """Full names of the project's notebooks in reading order."""
+        return sorted(path.stem for path in self.notebooks.glob("*.ipynb") if _belongs(path))
 
     def strangers(self) -> list[str]:
-        """One line on each file of notebooks/ that is none of the project's: what to do with it."""
-        return [_stranger(stem) for stem in self._files() if not _belongs(stem)]
+        """Say of each file in notebooks/ that is none of the project's what to do with it."""
+        files = sorted(self.notebooks.glob("*.ipynb"))
+        return [_stranger(path) for path in files if not _belongs(path)]
 
     def find_notebook(self, name: str) -> str:
         """Full name of the notebook meant by a name with or without number, folder, ``.ipynb``."""
-        stems = self.stems()
-        short = {bare_name(stem): stem for stem in stems}
-        wanted = Path(name).name.removesuffix(".ipynb")
-        if wanted in stems:
-            return wanted
-        if wanted in short:
-            return short[wanted]
-        if wanted in self._files():
-            raise ProjectError(_stranger(wanted))
-        known = ", ".join(short) or "none"
-        hint = nearest(wanted, [*stems, *short])
-        raise ProjectError(f"unknown notebook {name!r}{hint} (notebooks: {known})")
+        stems, wanted = self.stems(), Path(name).name.removesuffix(".ipynb")
+        known = {bare_name(stem): stem for stem in stems} | {stem: stem for stem in stems}
+        if wanted in known:
+            return known[wanted]
+        if self.notebook(wanted).exists():
+            raise ProjectError(_stranger(self.notebook(wanted)))
+        names = ", ".join(map(bare_name, stems)) or "none"
+        raise ProjectError(
+            f"unknown notebook {name!r}{nearest(wanted, known)} (notebooks: {names})"
+        )
 
     def display(self, path: Path) -> str:
         """Write a path as a reader would: relative to the root where it lies under it."""
         inside = path.is_relative_to(self.root)
         return path.relative_to(self.root).as_posix() if inside else str(path)
-
-    def _files(self) -> list[str]:
-        return sorted(path.stem for path in self.notebooks.glob("*.ipynb"))
 
 
 def bare_name(stem: str) -> str:
@@ -147,36 +103,30 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _belongs(stem: str) -> bool:
+def _belongs(path: Path) -> bool:
     # JupyterLab's own names for new notebooks and for copies do not fit.
-    return re.fullmatch(r"\d+_\w+", stem) is not None
+    return re.fullmatch(r"\d+_\w+", path.stem) is not None
 
 
-def _stranger(stem: str) -> str:
+def _stranger(path: Path) -> str:
     return (
-        f"notebooks/{stem}.ipynb is none of the project's notebooks, whose names are like "
-        "13_name.ipynb: rename it so, or move it to another folder"
+        f"notebooks/{path.name} is left out: a notebook of the project has a name such as "
+        "13_name.ipynb; rename it so, or move it to another folder"
     )
 
 
 def _find_root() -> Path:
-    named = os.environ.get("TAUGDA_ROOT")
+    named, here = os.environ.get("TAUGDA_ROOT"), Path.cwd().resolve()
     if named:
-        root = Path(named).resolve()
-        if not _is_root(root):
-            raise ProjectError(
-                f"TAUGDA_ROOT names {named!r}, which has no claims.yaml + notebooks/"
-            )
-        return root
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents, Path(__file__).resolve().parents[3]):
-        if _is_root(folder):
+        places = [Path(named).resolve()]
+    else:
+        places = [here, *here.parents, Path(__file__).resolve().parents[3]]
+    for folder in places:
+        if (folder / "claims.yaml").is_file() and (folder / "notebooks").is_dir():
             return folder
+    if named:
+        raise ProjectError(f"TAUGDA_ROOT names {named!r}, which has no claims.yaml + notebooks/")
     raise ProjectError(
         f"found no claims.yaml beside notebooks/ at or above {here}; "
         "go to a checkout of the project or set TAUGDA_ROOT"
     )
-
-
-def _is_root(folder: Path) -> bool:
-    return (folder / "claims.yaml").is_file() and (folder / "notebooks").is_dir()

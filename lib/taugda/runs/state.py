@@ -11,14 +11,15 @@ make no run stale; what executes runs, judges claims or makes pages does not cou
 import ast
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from taugda.runs.files import read_json
-from taugda.runs.parameters import ParameterError, canonical, read_notebook
-from taugda.runs.project import Project
+from taugda.runs.parameters import canonical, read_notebook
+from taugda.runs.project import ParameterError, Project
 
 PACKAGE = Path(__file__).resolve().parents[1]
 GROUPS = {
@@ -33,22 +34,19 @@ _GROUP = {module: group for group, modules in GROUPS.items() for module in modul
 
 
 def fingerprint(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hash all that a run depends on: ``notebook``, ``parameters``, ``data``, ``library``, in all.
-
-    ``library`` has a digest for each group that the notebook uses, directly or not.
-    """
+    """Hash all that a run depends on: in all, by part, and the library by group in use."""
     path = project.notebook(stem)
     cells = [
-        [cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", []),
-         cell["metadata"].get("taugda")]
+        [cell["cell_type"], "".join(cell["source"])]
+        + [cell["metadata"].get(key) for key in ("tags", "taugda")]
         for cell in read_notebook(path)["cells"]
-    ]  # fmt: skip
-    ignored = {"plots", "record"} if kind(path) == "training" else set()
+    ]
+    code = [source for cell_type, source, *_ in cells if cell_type == "code"]
     parts: dict[str, Any] = {
         "notebook": _digest(cells),
         "parameters": _digest(dict(parameters)),
         "data": _digest(identities(project, stem, parameters)),
-        "library": _library([source for cell, source, *_ in cells if cell == "code"], ignored),
+        "library": _library(code, {"plots", "record"} if kind(path) == "training" else set()),
     }
     return {"total": _digest(parts), **parts}
 
@@ -85,26 +83,25 @@ def reads(project: Project, stem: str) -> list[str]:
 
 
 def in_order(project: Project, stems: Iterable[str]) -> list[str]:
-    """Order notebooks so that each comes after those that it reads; refuse a circle."""
-    found: list[str] = []
-
-    def visit(stem: str, path: Sequence[str]) -> None:
-        if stem in path:
-            circle = " -> ".join([*path[path.index(stem) :], stem])
-            raise ParameterError(f"notebooks must not read each other in a circle, found {circle}")
-        for source in reads(project, stem):
-            visit(source, [*path, stem])
-        if stem not in found:
-            found.append(stem)
-
-    wanted = list(stems)
-    for stem in wanted:
-        visit(stem, [])
-    return [stem for stem in found if stem in wanted]
+    """Order notebooks, and those they read, so that each comes after what it reads."""
+    graph: dict[str, list[str]] = {}
+    waiting = list(stems)
+    while waiting:
+        stem = waiting.pop()
+        if stem not in graph:
+            graph[stem] = reads(project, stem)
+            waiting += graph[stem]
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise ParameterError(
+            f"notebooks must not read each other in a circle, found {circle}"
+        ) from None
 
 
 def data_paths(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Path]:
-    """Files and folders of data that a run's parameters name; a relative one starts at the root."""
+    """Files and folders that a run's parameters name; a relative one starts at the root."""
     found = {}
     for name in _names(project, stem, "data"):
         if name not in parameters:
@@ -169,8 +166,7 @@ def _identify(path: Path) -> str:
         return _digest([[f.relative_to(path).as_posix(), f.stat().st_size] for f in _visible(path)])
     if not path.exists():
         return "absent"
-    facts = path.stat()
-    return f"{facts.st_size}-{_sha256(path, facts.st_size, facts.st_mtime_ns)}"
+    return f"{path.stat().st_size}-{_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)}"
 
 
 @lru_cache(maxsize=64)
@@ -204,17 +200,13 @@ def _library(code: Iterable[str], ignored: set[str]) -> dict[str, str]:
         except SyntaxError:
             waiting |= set(GROUPS)  # it could import anything
     found: dict[str, str] = {}
-    while waiting:
-        group = waiting.pop()
-        if group in found or group in ignored:
-            continue
-        modules = []
+    while waiting := waiting - found.keys() - ignored:
+        group, modules = waiting.pop(), []
         for name in GROUPS[group]:
-            for path in sorted([PACKAGE / f"{name}.py", *(PACKAGE / name).rglob("*.py")]):
-                if path.is_file():
-                    digest, uses = _read_module(path, path.stat().st_mtime_ns)
-                    modules.append([path.relative_to(PACKAGE).as_posix(), digest])
-                    waiting |= uses
+            for path in sorted([*PACKAGE.glob(f"{name}.py"), *PACKAGE.glob(f"{name}/**/*.py")]):
+                digest, uses = _read_module(path, path.stat().st_mtime_ns)
+                modules.append([path.relative_to(PACKAGE).as_posix(), digest])
+                waiting |= uses
         found[group] = _digest(modules)
     return dict(sorted(found.items()))
 
@@ -225,25 +217,20 @@ def _read_module(path: Path, mtime: int) -> tuple[str, frozenset[str]]:
     uses = frozenset(_uses(tree))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            match node.body:
-                case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                    node.body = rest
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
     return _digest(ast.dump(tree)), uses
 
 
 def _uses(tree: ast.Module) -> set[str]:
-    """Find the groups that a syntax tree imports, or reaches as ``taugda.games``."""
-    names: list[str] = []
-    bound = {"taugda"}
+    """Find the groups that a syntax tree imports; the bare package may reach any of them."""
+    names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-            bound |= {a.asname for a in node.names if a.asname and a.name == "taugda"}
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    for node in ast.walk(tree):
-        match node:
-            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in bound:
-                names.append(f"taugda.{attr}")
-    parts = (name.split(".") for name in names)
-    return {_GROUP[p[1]] for p in parts if p[0] == "taugda" and p[1:2] and p[1] in _GROUP}
+    if "taugda" in names:
+        return set(GROUPS)
+    parts = [name.split(".") for name in names if name.startswith("taugda.")]
+    return {_GROUP[part[1]] for part in parts if part[1] in _GROUP}

@@ -1,0 +1,90 @@
+"""Which run decides each claim, the verdicts and their two counts, and where a claim leads."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from taugda.claims import VERDICTS, Verdict, verdict
+from taugda.record.claims import claim_rows, counting_parameters, read_claims
+from taugda.record.tables import plain_table
+from taugda.report.check import ReportError
+from taugda.runs.files import read_json
+from taugda.runs.parameters import read_file, run_name
+from taugda.runs.project import ParameterError, Project
+
+GROUPS = {"paper": "The paper’s claims", "project": "The project’s own checks"}
+
+
+def verdicts(project: Project) -> list[Verdict]:
+    """Judge every claim by the finished runs, in the order of ``claims.yaml``."""
+    claims = read_claims(project)
+    found = {stem: counting_run(project, stem) for stem in {claim.notebook for claim in claims}}
+    return [verdict(claim, *found[claim.notebook]) for claim in claims]
+
+
+def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, str | None, str]:
+    """Find the metrics, the name and a note of the run that a notebook's claims are judged by.
+
+    It has the parameters of a ``paper*.yaml`` or the defaults; one made here goes first.
+    """
+    for home in (project.runs, project.published / "default"):
+        for parameters in counting_parameters(project, stem):
+            run = run_name(project, stem, parameters)
+            folder = home / stem / run
+            done, metrics = read_json(folder / "done.json"), read_json(folder / "metrics.json")
+            if not (isinstance(done, dict) and isinstance(metrics, dict)):
+                continue
+            try:
+                made_with = read_file(folder / "parameters.yaml")
+            except ParameterError:
+                continue
+            if made_with == parameters:  # the defaults may have been changed since
+                published = "published, not run here" if home != project.runs else ""
+                by_hand = "made interactively" if done.get("mode") == "interactive" else ""
+                return metrics, run, "; ".join(filter(None, (published, by_hand)))
+    return None, None, ""
+
+
+def grouped(found: Sequence[Verdict]) -> list[tuple[str, str, list[Verdict]]]:
+    """Split verdicts into the paper's and the project's own: key, title and verdicts of each."""
+    parts = [(k, title, [v for v in found if v.claim.group == k]) for k, title in GROUPS.items()]
+    return [part for part in parts if part[2]]
+
+
+def tally(found: Sequence[Verdict]) -> list[tuple[str, int]]:
+    """Count the verdicts of each kind that there is."""
+    counts = [(name, sum(one.verdict == name for one in found)) for name in VERDICTS]
+    return [(name, count) for name, count in counts if count]
+
+
+def tally_text(found: Sequence[Verdict]) -> str:
+    """Write how many verdicts there are of each kind."""
+    return ", ".join(f"{count} {name}" for name, count in tally(found))
+
+
+def claims_text(project: Project) -> str:
+    """Write what the command ``claims`` prints: a table and a count for either kind of claim."""
+    parts = []
+    for _, title, mine in grouped(verdicts(project)):
+        rows = [list(row.values())[1:] for row in claim_rows(mine)]  # the id stands for the words
+        cells = [[one.claim.id, *row] for one, row in zip(mine, rows, strict=True)]
+        names = ["claim", *(name.lower() for name in list(claim_rows(mine)[0])[1:])]
+        parts += [plain_table(names, cells, title), f"{title}: {tally_text(mine)}"]
+    return "\n\n".join(parts) or "No claims are listed."
+
+
+def definition(project: Project, function: str, root: str) -> str:
+    """Address of the file that defines a ``room.function``, seen from where the root is `root`.
+
+    Empty where no function is named or the project holds no library.
+    """
+    package = project.root / "lib" / "taugda"
+    if not function or not package.is_dir():
+        return ""
+    room, name = function.partition(".")[0], function.rpartition(".")[2]
+    line = re.compile(rf"^(?:def|class) {re.escape(name)}\b", re.MULTILINE)
+    for path in (package / f"{room}.py", *sorted((package / room).rglob("*.py"))):
+        if path.is_file() and line.search(path.read_text(encoding="utf-8")):
+            return f"{root}/{quote(path.relative_to(project.root).as_posix())}"
+    raise ReportError(f"claims.yaml: function {function!r} is not defined in the library's {room}")
