@@ -34,13 +34,13 @@ def symbolic_blocks(game: Game, point: Sequence[Any]) -> tuple[sp.Matrix, sp.Mat
 def without_common_exponential(expressions: Sequence[sp.Expr]) -> list[sp.Expr] | None:
     """Divide by the exponentials that all terms share; None if these do not enter as powers."""
     exponentials = sorted(sp.Tuple(*expressions).atoms(sp.exp), key=sp.default_sort_key)
+    if not exponentials:
+        return list(expressions)
     stand_ins = sp.symbols(f"E:{len(exponentials)}", positive=True)
     there = dict(zip(exponentials, stand_ins, strict=True))
     entries = [sp.expand(sp.together(e.xreplace(there))) for e in expressions]
-    if any(not e.is_polynomial(*stand_ins) for e in entries):
+    if not all(e.is_polynomial(*stand_ins) for e in entries):
         return None
     monomials = [m for e in entries if e != 0 for m in sp.Poly(e, *stand_ins).monoms()]
-    if not exponentials or not monomials:
-        return list(expressions)
-    common = sp.prod(x ** min(m[i] for m in monomials) for i, x in enumerate(stand_ins))
+    common = sp.prod(x ** min([m[i] for m in monomials] or [0]) for i, x in enumerate(stand_ins))
     return [sp.expand(e / common).xreplace({x: e for e, x in there.items()}) for e in entries]
