@@ -66,12 +66,11 @@ class Game:
         if g is None:
             signs = [1] * self.n1 + [-1] * self.n2
             g = [s * sp.diff(self.expr, v) for s, v in zip(signs, self.variables, strict=True)]
-        if len(g) != self.n:
-            raise ValueError(f"g: expected {self.n} components, got {len(g)}")
-        self.g = sp.Matrix([self._expression("g", component) for component in g])
         periods = [None] * self.n if periods is None else periods
-        if len(periods) != self.n:
-            raise ValueError(f"periods: expected {self.n} entries, got {len(periods)}")
+        for name, given in (("g", g), ("periods", periods)):
+            if len(given) != self.n:
+                raise ValueError(f"{name}: expected {self.n} entries, got {len(given)}")
+        self.g = sp.Matrix([self._expression("g", component) for component in g])
         self.periods = tuple(None if p is None else sp.sympify(p) for p in periods)
         self.known_points = tuple(self._known(point) for point in known_points)
 
@@ -149,14 +148,14 @@ class Game:
         return f"$\\displaystyle {left} = {self.latex()}$" if self.symbolic else repr(self)
 
     def __repr__(self) -> str:
-        kind = "zero-sum" if self.zero_sum else "general-sum"
-        return f"<{self.name}: {kind} game, n1 = {self.n1}, n2 = {self.n2}>"
+        kind = "zero" if self.zero_sum else "general"
+        return f"<{self.name}: {kind}-sum game, n1 = {self.n1}, n2 = {self.n2}>"
 
     def point(self, x: ArrayLike, name: str = "x") -> Array:
         """Return one point or an array of points, shape (..., n1 + n2), checked."""
         points = finite_array(name, x)
         if points.shape[-1:] != (self.n,):
-            raise ValueError(f"{name}: expected {self.n} coordinates, got shape {points.shape}")
+            raise ValueError(f"{name}: expected {self.n} coordinates each, got shape {np.shape(x)}")
         return points
 
     def f(self, x: ArrayLike) -> Array:
