@@ -340,3 +340,38 @@ def test_bad_points_and_taus_are_refused_by_name(symbolic):
     for tau in (0.0, np.nan, [1.0, 2.0]):
         with pytest.raises(ValueError, match="tau: expected"):
             game.jacobian([1.0, 0.0], tau)
+
+
+BILINEAR = Blocks([[1.0]], [[2.0]], [[3.0]])
+
+
+def bilinear(x):
+    return np.stack([x[..., 0] + 2 * x[..., 1], -2 * x[..., 0] + 3 * x[..., 1]], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "blocks", "f", "message"),
+    [
+        # Right for one point, wrong for a stack: x[0] is a point there.
+        (
+            lambda x: np.array([x[0] + 2 * x[1], -2 * x[0] + 3 * x[1]]),
+            BILINEAR,
+            None,
+            "gradient: exp",
+        ),
+        (lambda x: [[1, 2], [-2, 3]] @ x, BILINEAR, None, "gradient: expected"),
+        (bilinear, BILINEAR, lambda x: np.sum(x**2), "f: expected the coordinates"),
+        (bilinear, Blocks([[1.0]], [[2.0]], [[-3.0]]), None, "blocks: .* got another A22"),
+        (bilinear, Blocks([[1.0]], [[-2.0]], [[3.0]]), None, "blocks: .* got another A12"),
+        (
+            bilinear,
+            Blocks([[1.0]], [[2.0, 0.0]], np.eye(2)),
+            None,
+            r"blocks: expected n1, n2 = \(1, 1\)",
+        ),
+    ],
+)
+def test_functions_that_mix_points_or_disagree_are_refused(gradient, blocks, f, message):
+    assert Game.from_functions(bilinear, lambda x: BILINEAR, 1, 1).n == 2
+    with pytest.raises(ValueError, match=message):
+        Game.from_functions(gradient, lambda x: blocks, 1, 1, f=f)

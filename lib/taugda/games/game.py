@@ -111,7 +111,9 @@ class Game:
         Raises
         ------
         ValueError
-            If a dimension is not positive or g does not vanish at a known point.
+            If a dimension is not positive, g does not vanish at a known point, or trials near
+            the first known point (or the origin) show that a function mixes the points of a
+            stack or that the blocks are not the derivatives of the gradient.
         """
         game = object.__new__(cls)
         game.name, game.zero_sum, game.parameters, game.expr, game.g = name, True, (), None, None
@@ -130,6 +132,7 @@ class Game:
             residual = float(np.abs(game.gradient(x)).max())
             if residual > 1e-8 * max(1.0, float(np.abs(x).max()) ** 2):
                 raise ValueError(f"known_points: expected g = 0 at {x}, got size {residual:.3g}")
+        game._try_functions(blocks)
         return game
 
     @property
@@ -235,6 +238,46 @@ class Game:
             return out.reshape((*points.shape[:-1], *shape))[()]  # a number where there is no axis
 
         return evaluate
+
+    @np.errstate(all="ignore")
+    def _try_functions(self, blocks: Callable[[Array], Blocks]) -> None:
+        """Compare a stack of points with one at a time, and the blocks with differences of g."""
+        g, n, n1, n2 = self.unchecked_gradient, self.n, self.n1, self.n2
+        rng = np.random.default_rng(0)
+        around = self.known_points[0] if self.known_points else np.zeros(n)
+        points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
+        functions = [("gradient", g, (n,)), *([("f", self._f, ())] if self._f else [])]
+        for name, function, shape in functions:
+            try:
+                single, many = np.array([function(x) for x in points]), np.asarray(function(points))
+            except (IndexError, TypeError, ValueError) as error:
+                raise ValueError(f"{name}: expected a function of many points: {error}") from error
+            same = many.shape == (len(points), *shape)
+            if not same or (np.abs(many - single) > 1e-8 * np.nanmax(np.abs(single))).any():
+                raise ValueError(
+                    f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
+                    f"a stack of {len(points)} points gives other values than one by one"
+                )
+        x, h = points[0], 1e-6 * max(1.0, float(np.abs(points[0]).max()))
+        if not np.isfinite(g(x)).all():
+            return
+        made = blocks(x)
+        if (made.n1, made.n2) != (n1, n2):
+            raise ValueError(f"blocks: expected n1, n2 = {(n1, n2)}, got {(made.n1, made.n2)}")
+        v = rng.standard_normal((2, n)) * [[1] * n1 + [0] * n2, [0] * n1 + [1] * n2]
+        slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
+        gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
+        noise = 1e-8 * (np.abs(slopes).max() + np.abs(g(x)).max())
+        for name, k, rows in (
+            ("A11", 0, slice(n1)),
+            ("A12", 1, slice(n1)),
+            ("A12", 0, slice(n1, n)),
+            ("A22", 1, slice(n1, n)),
+        ):
+            if gaps[k, rows].max() > 1e-4 * np.abs(slopes[k, rows]).max() + noise:
+                raise ValueError(
+                    f"blocks: expected the derivatives of gradient, got another {name}"
+                )
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
         expression = sp.sympify(expression)
