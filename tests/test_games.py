@@ -286,6 +286,14 @@ def typed(f, x1=("x",), x2=("y",), *more):
     ("define", "message"),
     [
         (lambda: Game(X * Y + Z, [X], [Y]), r"f: expected only .* got also \['z'\]"),
+        (lambda: Game(sp.Symbol("x") * Y, [X], [Y]), r"got also \['x'\] with other assumptions"),
+        (lambda: Game(X, [sp.Symbol("x", positive=True)], [Y]), "x1, x2: .* got one positive"),
+        (lambda: Game(X, [X], [sp.Symbol("k", integer=True)]), "x1, x2: .* got one integer"),
+        (lambda: Game(sp.sqrt(X**2) - Y**2, [X], [Y]), r"f: .* got Abs in Abs\(x\)"),
+        (lambda: Game(sp.Max(X, Y), [X], [Y]), "f: expected a smooth .* got Max"),
+        (lambda: Game(sp.Piecewise((X, X > 0), (X**2, True)), [X], [Y]), "got Piecewise"),
+        (lambda: Game(sp.Heaviside(X) * Y, [X], [Y]), "got Heaviside"),
+        (lambda: Game(sp.Function("h")(X) * Y, [X], [Y]), r"got h in h\(x\)"),
         (lambda: Game(X * Y, [X], [X]), r"x1, x2: expected distinct coordinates, got \['x'\]"),
         (lambda: Game(X * Y, [], [Y]), "x1: expected at least one SymPy symbol"),
         (lambda: Game(None, [X], [Y], g=[X]), "g: expected 2 entries, got 1"),
@@ -340,6 +348,26 @@ def test_bad_points_and_taus_are_refused_by_name(symbolic):
     for tau in (0.0, np.nan, [1.0, 2.0]):
         with pytest.raises(ValueError, match="tau: expected"):
             game.jacobian([1.0, 0.0], tau)
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "value"),
+    [
+        (sp.loggamma, 4.0, np.log(6)),
+        (sp.erf, 0.0, 0.0),
+        (sp.LambertW, np.e, 1.0),
+        (sp.elliptic_k, 0.5, 1.8540746773013719),
+    ],
+)
+def test_smooth_functions_that_numpy_lacks_are_evaluated(f, at, value):
+    game = Game(f(X) - Y**2, [X], [Y])
+    points = np.full((2, 3, 2), [at, 1.0])
+    np.testing.assert_allclose(game.f(points), np.full((2, 3), value - 1), rtol=1e-14)
+    h = 1e-5
+    slope = (game.f([at + h, 1.0]) - game.f([at - h, 1.0])) / (2 * h)
+    np.testing.assert_allclose(game.gradient(points)[0, 0], [slope, 2.0], rtol=1e-8)
+    curve = (game.gradient([at + h, 1.0]) - game.gradient([at - h, 1.0]))[0] / (2 * h)
+    np.testing.assert_allclose(game.jacobian([at, 1.0], 1.0), np.diag([curve, 2.0]), atol=1e-8)
 
 
 BILINEAR = Blocks([[1.0]], [[2.0]], [[3.0]])

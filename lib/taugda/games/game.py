@@ -1,5 +1,6 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -7,9 +8,18 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
+from sympy.core.function import AppliedUndef
+from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
+
+# Not smooth on the whole line, or not known to be.
+_ROUGH = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.DiracDelta, sp.floor)
+_ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, sp.Derivative)
+_ROUGH += (sp.Integral, AppliedUndef)
+# What a coordinate must not be declared as: it takes every value on the line.
+_NARROW = "positive negative nonnegative nonpositive nonzero integer rational imaginary".split()
 
 
 class Game:
@@ -55,6 +65,12 @@ class Game:
         self.parameters = _symbols("parameters", parameters) if parameters else ()
         self.x1, self.x2 = _symbols("x1", x1), _symbols("x2", x2)
         self.variables = self.x1 + self.x2
+        for s in self.variables:
+            for word in _NARROW:
+                if s.assumptions0.get(word):
+                    raise ValueError(
+                        f"x1, x2: expected Symbol({s.name!r}, real=True), got one {word}"
+                    )
         self.n1, self.n2, self.n = len(self.x1), len(self.x2), len(self.variables)
         names = [s.name for s in self.variables + self.parameters]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -229,11 +245,26 @@ class Game:
             raise ValueError(
                 f"game: expected one without free parameters, got {self!r} with {names}"
             )
-        compiled = sp.lambdify(self.variables, expressions, modules="numpy", cse=True)
+        modules = _modules(expressions)
+        compiled = sp.lambdify(self.variables, expressions, modules=modules, cse=True)
+
+        def one(*x: float) -> list[Any]:
+            try:
+                return compiled(*x)
+            except ZeroDivisionError:  # mpmath's way to say that there is a pole
+                return [np.nan] * len(expressions)
 
         def evaluate(points: Array) -> Array:
             out = np.empty((*points.shape[:-1], len(expressions)))
-            for i, value in enumerate(compiled(*np.moveaxis(points, -1, 0))):
+            columns = np.moveaxis(points, -1, 0)
+            if modules == "mpmath":
+                values = np.vectorize(one, otypes=[object])(*columns).tolist()
+                values = np.moveaxis(np.array(values, dtype=complex), -1, 0)
+            else:
+                values = compiled(*columns)
+            for i, value in enumerate(values):
+                if np.iscomplexobj(value):
+                    value = np.where(np.imag(value) == 0, np.real(value), np.nan)
                 out[..., i] = value  # constant entries come as scalars and are spread here
             return out.reshape((*points.shape[:-1], *shape))[()]  # a number where there is no axis
 
@@ -286,7 +317,16 @@ class Game:
         unknown = sorted(map(str, expression.free_symbols - {*self.variables, *self.parameters}))
         if unknown:
             names = [s.name for s in self.variables]
-            raise ValueError(f"{name}: expected only the coordinates {names}, got also {unknown}")
+            twins = " with other assumptions (real=True)" if {*unknown} & {*names} else ""
+            raise ValueError(
+                f"{name}: expected only the coordinates {names}, got also {unknown}{twins}"
+            )
+        rough = [e for e in expression.atoms(*_ROUGH) if e.free_symbols & {*self.variables}]
+        if rough:
+            got = f"{type(rough[0]).__name__} in {rough[0]}"
+            raise ValueError(
+                f"{name}: expected a smooth function with known derivatives, got {got}"
+            )
         return expression
 
     def _known(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
@@ -297,6 +337,18 @@ class Game:
         if any(sp.simplify(value) != 0 for value in values):
             raise ValueError(f"known_points: expected g = 0 at {exact_point}")
         return exact_point
+
+
+def _modules(expressions: Sequence[sp.Expr]) -> str | list[str]:
+    """Say what evaluates the expressions for many points: NumPy, SciPy, or else mpmath."""
+    for printer, modules in ((NumPyPrinter, "numpy"), (SciPyPrinter, ["scipy", "numpy"])):
+        try:
+            printed = printer({"allow_unknown_functions": False}).doprint(sp.Tuple(*expressions))
+        except NotImplementedError:
+            continue
+        if not re.search(r"\bmath\.", printed):  # which takes no arrays
+            return modules
+    return "mpmath"
 
 
 def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
