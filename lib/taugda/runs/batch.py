@@ -189,31 +189,3 @@ def _progress(total: int) -> Iterator[tuple[Any, Callable[[str], None]]]:
     live = sys.stderr.isatty() and total > 0
     with tqdm(total=total, unit="run", disable=not live, dynamic_ncols=True) as bar:
         yield bar, tqdm.write if live else lambda line: print(line, flush=True)
-
-
-def summary(project: Project, items: Sequence[Item], outcomes: Sequence[Outcome]) -> str:
-    """Write what a batch did: a table, then the error and the log of each failed run."""
-    ended = {outcome.label: outcome for outcome in outcomes}
-    rows = []
-    for item in items:
-        outcome = ended.get(item.label)
-        state = ("failed" if outcome.error else "done") if outcome else item.state
-        rows.append([item.stem, item.run, state, f"{outcome.seconds:.1f}" if outcome else ""])
-    lines = [plain_table(["notebook", "run", "state", "seconds"], rows)]
-    for outcome in outcomes:
-        if outcome.error:
-            lines.append(f"\nFailed: {outcome.label}: {outcome.error}")
-            lines += [f"  log: {project.display(outcome.log)}"] if outcome.log else []
-    hint = "Run it again with --refresh if you want to."
-    kept = [
-        f"\nKept: {item.label}: {item.reason}. {hint}" for item in items if item.state == "kept"
-    ]
-    return "\n".join(lines + kept)
-
-
-def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table for the terminal, in columns two blanks apart."""
-    lines = [list(header), *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)

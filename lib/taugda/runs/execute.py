@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from taugda.atomic import write_atomic
 from taugda.runs import checkpoints
-from taugda.runs.files import recover, staging_folder, swap_in, write_atomic, write_json
+from taugda.runs.files import recover, staging_folder, swap_in, write_json
 from taugda.runs.lock import BusyError, Lock, hold
 from taugda.runs.machine import gpus, take_gpu
 from taugda.runs.parameters import changed, parameters_text
