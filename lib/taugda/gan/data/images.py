@@ -10,8 +10,6 @@ from torch import Tensor
 
 from taugda.checks import count, positive
 
-__all__ = ["Batches", "Images", "prepare"]
-
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -64,11 +62,6 @@ class Batches(Iterator[Tensor]):
         Where the batches are wanted, and of which type.
     flip, noise : bool, float
         Whether pictures are mirrored at random; height of the uniform noise, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """Data sets by name."""
 
-import difflib
 import shutil
-import tempfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -14,8 +14,6 @@ from taugda.gan.data.fetch import DataError, fetch_into
 from taugda.gan.data.images import Images
 from taugda.gan.data.pictures import Pictures, find_pictures, fit, keep
 from taugda.gan.models import stages
-
-__all__ = ["DATASETS", "load"]
 
 DATASETS = ("digits", "cifar10", "celeba", "folder")
 _WANTED = {
@@ -59,15 +57,11 @@ def load(
 
     Raises
     ------
-    ValueError
-        If the name or the resolution is none that there is, or ``path`` is missing.
-    DataError
-        If the data are missing, cannot be fetched or cannot be read; the message says which file.
+    ValueError, DataError
+        If an argument is none that there is; if the data are missing, cannot be fetched or read.
     """
     if name not in DATASETS:
-        close = difflib.get_close_matches(str(name), DATASETS)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"name: expected one of {', '.join(DATASETS)}, got {name!r}{hint}")
+        raise ValueError(f"name: expected one of {', '.join(DATASETS)}, got {name!r}")
     if name == "digits":
         if resolution not in (None, 8):
             raise ValueError(f"resolution: expected 8, the digits' own, got {resolution!r}")
@@ -86,7 +80,7 @@ def load(
             pixels = torch.stack([fit(picture, resolution) for picture in each])
         source = "CIFAR-10's training split"
     else:
-        pictures = _find_celeba(path, download) if name == "celeba" else find_pictures(path)
+        pictures = _celeba(path, download) if name == "celeba" else find_pictures(path)
         source = "CelebA's aligned pictures" if name == "celeba" else f"the pictures in {path.name}"
         labels = None if name == "celeba" else pictures.labels
         pixels = keep(pictures, resolution, cache)
@@ -95,16 +89,8 @@ def load(
 
 def _digits() -> Images:
     # scikit-learn's own loader reads the same file, after importing all of it for a second or two.
-    found = find_spec("sklearn")
-    where = found.submodule_search_locations if found else None
-    path = Path(where[0] if where else "sklearn") / "datasets" / "data" / "digits.csv.gz"
-    try:
-        rows = np.loadtxt(path, delimiter=",", dtype=np.int64)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: expected the digits that scikit-learn ships, got: {error}; "
-            "install scikit-learn again"
-        ) from error
+    (folder,) = find_spec("sklearn").submodule_search_locations
+    rows = np.loadtxt(Path(folder) / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.int64)
     pixels = torch.from_numpy(rows[:, :-1].astype(np.uint8).reshape(-1, 1, 8, 8))
     source = "scikit-learn's handwritten digits, 8 x 8"
     return Images(pixels, 16, "digits", source, torch.from_numpy(rows[:, -1].copy()))
@@ -114,46 +100,34 @@ def _cifar10(path: Path, download: bool) -> tuple[Tensor, Tensor]:
     """Read the training split from the published archive or the unpacked folder at or in a path."""
     from taugda.gan.vision import torchvision
 
-    published, utils = torchvision.datasets.CIFAR10, torchvision.datasets.utils
+    published = torchvision.datasets.CIFAR10
     base, archive = published.base_folder, published.filename
     (first, _), *_ = published.train_list
-    places = [path, path / base, path / archive]
+    places = (path, path / base, path / archive)
     found = next((p for p in places if p.is_file() or (p / first).is_file()), None)
+    advice = f"Put {archive} (MD5 {published.tgz_md5}) or the unpacked folder {base} into {path}"
     if found is None:
-        advice = (
-            f"Put {archive} (MD5 {published.tgz_md5}) or the unpacked folder {base} into {path}"
-        )
-        if not download:
-            raise DataError(f"cifar10: not found in {path}. {advice}, or allow the download.")
 
         def get(folder: Path) -> None:
-            utils.download_url(published.url, folder, archive, published.tgz_md5)
+            url, md5 = published.url, published.tgz_md5
+            torchvision.datasets.utils.download_url(url, folder, archive, md5)
 
-        found = fetch_into(path, archive, get, f"cifar10: cannot fetch {published.url}", advice)
+        found = _fetched("cifar10", path, archive, get, advice, download)
     kind = type("CIFAR10", (published,), {"base_folder": ""})  # the folder may have any name
     # The archive is unpacked aside: its folder may be read-only, and runs side by side would see
     # each other's half-written files.
-    with tempfile.TemporaryDirectory() as aside:
-        folder = found
-        if found.is_file():
-            if not utils.check_integrity(found, published.tgz_md5):
-                raise DataError(f"cifar10: {found} is damaged: expected MD5 {published.tgz_md5}")
-            shutil.unpack_archive(found, aside, "gztar")
-            folder = Path(aside) / base
+    with TemporaryDirectory() as aside:
         try:
-            split = kind(folder)
-        except RuntimeError as error:
-            parts = [*published.train_list, *published.test_list]
-            parts.append([published.meta["filename"], published.meta["md5"]])
-            bad = [(p, md5) for p, md5 in parts if not utils.check_integrity(folder / p, md5)]
-            raise DataError(
-                f"cifar10: {bad[0][0]} in {found} is missing or damaged: expected MD5 {bad[0][1]}"
-            ) from error
+            if found.is_file():
+                shutil.unpack_archive(found, aside, "gztar")
+            split = kind(Path(aside) / base if found.is_file() else found)
+        except Exception as error:  # what is damaged fails in many ways
+            raise DataError(f"cifar10: cannot read all of {found}: {error}. {advice}.") from error
     pixels = torch.from_numpy(split.data).permute(0, 3, 1, 2).contiguous()
     return pixels, torch.tensor(split.targets)
 
 
-def _find_celeba(path: Path, download: bool) -> Pictures:
+def _celeba(path: Path, download: bool) -> Pictures:
     """Find CelebA's aligned pictures, a folder or zip at or in a path; it needs no label file."""
     folder, archive = "img_align_celeba", "img_align_celeba.zip"
     if path.is_file() or (path.name == folder and path.is_dir()):
@@ -162,18 +136,22 @@ def _find_celeba(path: Path, download: bool) -> Pictures:
         for name in (folder, archive):
             if (place / name).exists():
                 return find_pictures(place / name)
-    advice = f"Put {archive} (aligned and cropped, 1.4 GB) or the folder {folder} into {path}"
-    if not download:
-        raise DataError(f"celeba: not found in {path}. {advice}, or allow the download.")
-
-    from taugda.gan.vision import torchvision
-
-    known = {name: (file_id, md5) for file_id, md5, name in torchvision.datasets.CelebA.file_list}
-    file_id, md5 = known[archive]
 
     def get(into: Path) -> None:
-        utils = torchvision.datasets.utils
-        utils.download_file_from_google_drive(file_id, into, archive, md5)
+        from taugda.gan.vision import torchvision
 
-    failed = f"celeba: cannot fetch {archive} from Google Drive (it refuses after a daily quota)"
-    return find_pictures(fetch_into(path, archive, get, failed, advice))
+        known = {name: (id_, md5) for id_, md5, name in torchvision.datasets.CelebA.file_list}
+        file_id, md5 = known[archive]
+        # Google Drive refuses after a daily quota.
+        torchvision.datasets.utils.download_file_from_google_drive(file_id, into, archive, md5)
+
+    advice = f"Put {archive} (aligned and cropped, 1.4 GB) or the folder {folder} into {path}"
+    return find_pictures(_fetched("celeba", path, archive, get, advice, download))
+
+
+def _fetched(
+    name: str, path: Path, archive: str, get: Callable[[Path], None], advice: str, download: bool
+) -> Path:
+    if not download:
+        raise DataError(f"{name}: not found in {path}. {advice}, or allow the download.")
+    return fetch_into(path, archive, get, f"{name}: cannot fetch {archive}", advice)
