@@ -4,8 +4,8 @@ The architecture is that of Mescheder, Geiger and Nowozin (2018) without normali
 the paper's released code configures it: a 4 x 4 start, one stage for each doubling of the
 resolution, residual branches scaled by 0.1, leaky ReLUs of slope 0.2 before each convolution; the
 width, the number of feature maps, doubles with each stage up to a cap.
-The linear layers number the units of the 4 x 4 end with the channels last, as the convolutions hold
-them in memory, where the released code numbers them with the channels first.
+The linear layers number the units of the 4 x 4 end with the channels last, as in memory, where the
+released code numbers them with the channels first.
 """
 
 import itertools
@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taugda.checks import count
-
-__all__ = ["Discriminator", "Generator", "parameter_count", "stages"]
 
 SLOPE = 0.2  # of the leaky ReLU below zero
 _START = 4  # pixels across at the narrow end
