@@ -10,16 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taugda.checks import count as _size
+from taugda import checks
 from taugda.gan.checkpoints import kept
 from taugda.gan.data import Images, prepare
 from taugda.gan.distances import features
 from taugda.gan.distances.frechet import Statistics, frechet_distance, relative, statistics
 
-__all__ = ["DISTANCES", "Scorer", "fixed_latents", "quantize", "reference", "scorer"]
-
 DISTANCES = ("digits", "classifier", "pixels", "fid")
-_LEAST = features.INCEPTION_FEATURES  # pictures that FID needs, as many as it has features
 _SPLITS = 20  # random halves of the real pictures whose distance is averaged
 Extract = Callable[[Tensor], NDArray[np.float64]]
 
@@ -39,8 +36,8 @@ def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
     Tensor, shape (samples, dimension)
         Standard normal numbers, on the CPU, the same on every device.
     """
-    size = _size("samples", samples), _size("dimension", dimension)
-    return torch.randn(size, generator=torch.Generator().manual_seed(_size("seed", seed, least=0)))
+    size = checks.count("samples", samples), checks.count("dimension", dimension)
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
 def quantize(pictures: Tensor) -> Tensor:
@@ -129,74 +126,64 @@ def scorer(
 
     Raises
     ------
-    ValueError
-        If the distance is unknown, means nothing on these pictures, or there are too few.
-    DataError
-        If the Inception weights cannot be had.
+    ValueError, DataError
+        If the distance is unknown, means nothing on these pictures, or there are too few; if the
+        Inception weights cannot be had.
     """
-    _size("samples", samples)
-    _size("count", count)
     n = len(images.pixels)
     if distance not in DISTANCES:
         raise ValueError(f"distance: expected one of {', '.join(DISTANCES)}, got {distance!r}")
-    if not 2 <= count <= n:
-        raise ValueError(f"count: expected from 2 to the {n} real pictures, got {count}")
-    if distance == "fid":
-        if images.pixels.shape[1] != 3:
-            raise ValueError(
-                f"distance: fid is for photographs in colour; Inception's features mean nothing on "
-                f"{images.name}, take another such as digits or pixels"
-            )
-        for name, given in (("count", count), ("samples", samples)):
-            if given < _LEAST:
-                raise ValueError(
-                    f"{name}: expected at least {_LEAST} pictures, as many as FID has features, "
-                    f"got {given}"
-                )
-        network = features.Inception(weights, device)
-        options = {"count": count, "seed": seed, "flip": flip, "noise": noise, "cache": cache}
-        real, provenance = reference(images, network, **options)
-        unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
-        return Scorer(
-            "FID", "FID", unit, provenance | {"features": _LEAST}, {"FID": real},
-            {"FID": network}, frechet_distance, _LEAST,
-        )  # fmt: skip
-    if samples < 2:
-        raise ValueError(f"samples: expected at least 2 generated pictures, got {samples}")
+    if distance == "fid" and images.pixels.shape[1] != 3:
+        raise ValueError(
+            f"distance: fid is for photographs in colour; Inception's features mean nothing on "
+            f"{images.name}, take another such as digits or pixels"
+        )
     if distance == "digits" and images.name != "digits":
         raise ValueError(f"distance: digits is for the data set digits, got {images.name!r}")
-    return _by_features(distance, images, count, seed, device, cache)
+    # FID needs as many pictures as it has features.
+    least = features.INCEPTION_FEATURES if distance == "fid" else 2
+    checks.count("samples", samples, least=least)
+    if not least <= count <= n:
+        raise ValueError(f"count: expected from {least} to the {n} real pictures, got {count}")
+    if distance == "fid":
+        return _by_inception(images, count, seed, flip, noise, weights, device, cache)
+    return _by_classifier(distance, images, count, seed, device, cache)
 
 
-def reference(
-    images: Images,
-    inception: features.Inception,
-    *,
-    count: int,
-    seed: int,
-    flip: bool,
-    noise: float,
-    cache: Path | None = None,
-) -> tuple[Statistics, dict[str, Any]]:
-    """Return FID's statistics of real pictures, drawn and prepared as in the paper, and of what."""
+def _by_inception(
+    images: Images, count: int, seed: int, flip: bool, noise: float, weights: str | None,
+    device: str, cache: Path | None,
+) -> Scorer:  # fmt: skip
+    """Return FID to real pictures that are drawn and prepared as in the paper."""
+    network, least = features.Inception(weights, device), features.INCEPTION_FEATURES
     about = {
         "data": images.digest, "resolution": images.pixels.shape[2], "real_pictures": count,
-        "seed": seed, "flip": bool(flip), "noise": float(noise), "weights": inception.digest,
+        "seed": seed, "flip": bool(flip), "noise": float(noise), "weights": network.digest,
     }  # fmt: skip
 
     def make() -> dict[str, Any]:
         random = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(images.pixels), generator=random)[:count]
         prepared = prepare(images.pixels[chosen], images.levels, random, flip, noise)
-        found = statistics(inception(quantize(prepared), progress=True), least=_LEAST)
-        mean, covariance = torch.from_numpy(found.mean), torch.from_numpy(found.covariance)
-        return {"mean": mean, "covariance": covariance}
+        found = statistics(network(quantize(prepared)))
+        return {name: torch.from_numpy(part) for name, part in found._asdict().items()}
 
     made = kept(cache, f"fid-{images.name}", about, make)
-    return Statistics(made["mean"].numpy(), made["covariance"].numpy(), count), about
+    real = {"FID": Statistics(made["mean"].numpy(), made["covariance"].numpy())}
+    unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
+    return Scorer(
+        "FID",
+        "FID",
+        unit,
+        about | {"features": least},
+        real,
+        {"FID": network},
+        frechet_distance,
+        least,
+    )
 
 
-def _by_features(
+def _by_classifier(
     distance: str, images: Images, count: int, seed: int, device: str, cache: Path | None
 ) -> Scorer:
     """Return distances of features (if any) and pixels, in units of the real pictures' spread."""
@@ -236,8 +223,7 @@ def _yardsticks(
     splits = []
     for _ in range(_SPLITS if few else 1):
         order = torch.randperm(len(x), generator=random).numpy()
-        halves = np.array_split(x[order], 2)
-        splits.append(relative(*(statistics(half) for half in halves)))
+        splits.append(relative(*map(statistics, np.array_split(x[order], 2))))
     found = {"two_halves": float(np.mean(splits))}
     if few and labels is not None:
         rest = [x[(labels != k).numpy()] for k in labels.unique()]
