@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from taugda.gan import data
-from taugda.gan.data import DataError, pictures
+from taugda.gan import data, pictures
+from taugda.gan.fetch import DataError
 from taugda.gan.vision import torchvision
 
 RANDOM = np.random.default_rng(5)
@@ -195,7 +195,7 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path, monkeypa
 
 FETCH = """import sys, time
 from pathlib import Path
-from taugda.gan.data.fetch import fetch_into
+from taugda.gan.fetch import fetch_into
 work, how = Path(sys.argv[1]), sys.argv[2]
 
 def get(folder):

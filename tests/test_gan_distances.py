@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from taugda.gan import checkpoints, data, distances
+from taugda.gan import checkpoints, data, distances, features
 from taugda.gan.data import DataError, Images
-from taugda.gan.distances import Statistics, features, frechet_distance, quantize, statistics
+from taugda.gan.distances import Statistics, frechet_distance, quantize, statistics
 from taugda.gan.vision import torchvision
 
 

@@ -40,10 +40,10 @@ class Checkpoints:
         try:
             write_atomic(self.folder / f"update-{update:09d}.pt", packed(state))
         except OSError as error:
-            rest = ", ".join(path.name for path in self._paths()) or "none"
+            there = ", ".join(path.name for path in self._paths()) or "none"
             raise CheckpointError(
                 f"the checkpoint of update {update} cannot be written to {self.folder}: "
-                f"{error.strerror}; a run started again goes on from those there: {rest}"
+                f"{error.strerror}; there to go on from: {there}"
             ) from error
         # A killed process may have left a part of a file; a run has one process at a time.
         for old in [*self._paths()[2:], *self.folder.glob(".update-*.tmp")]:

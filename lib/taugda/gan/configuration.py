@@ -108,18 +108,7 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
         return self
 
     def rates(self, update: int) -> tuple[float, float]:
-        """Return both players' rates in one update.
-
-        Parameters
-        ----------
-        update : int
-            Its number, from 0.
-
-        Returns
-        -------
-        gamma1, gamma2 : float
-            gamma1 / (1 + update)^nu and tau times that.
-        """
+        """Return both players' rates in an update, counted from 0."""
         gamma1 = self.gamma1 / (1 + update) ** self.nu
         return gamma1, self.tau * gamma1
 

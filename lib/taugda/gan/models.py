@@ -31,18 +31,7 @@ def stages(resolution: int) -> int:
 
 
 def parameter_count(player: nn.Module) -> int:
-    """Count a player's parameters.
-
-    Parameters
-    ----------
-    player : torch.nn.Module
-        Generator or discriminator.
-
-    Returns
-    -------
-    int
-        Numbers that training changes.
-    """
+    """Count the numbers of a player that training changes."""
     return sum(parameter.numel() for parameter in player.parameters())
 
 
@@ -69,9 +58,9 @@ class _Block(nn.Module):
         hidden = min(width_in, width_out)
         self.conv_0 = nn.Conv2d(width_in, hidden, 3, padding=1)
         self.conv_1 = nn.Conv2d(hidden, width_out, 3, padding=1)
-        self.shortcut = (
-            nn.Conv2d(width_in, width_out, 1, bias=False) if width_in != width_out else None
-        )
+        self.shortcut = None
+        if width_in != width_out:
+            self.shortcut = nn.Conv2d(width_in, width_out, 1, bias=False)
 
     def forward(self, x: Tensor, walk: Walk = _PLAIN) -> Tensor:
         branch = walk.apply(self.conv_1, walk.bend(walk.apply(self.conv_0, walk.bend(x))))
@@ -79,11 +68,9 @@ class _Block(nn.Module):
         return torch.add(straight, branch, alpha=_BRANCH)
 
 
-def _widths(resolution: int, **sizes: int) -> list[int]:
-    """Check sizes, and return the widths from the full resolution down to the 4 x 4 end."""
-    for name, size in sizes.items():
-        count(name, size)
-    return [min(sizes["cap"], sizes["width"] * 2**k) for k in range(stages(resolution) + 1)]
+def _widths(resolution: int, width: int, cap: int) -> list[int]:
+    """Return the widths from the full resolution down to the 4 x 4 end."""
+    return [min(cap, width * 2**k) for k in range(stages(resolution) + 1)]
 
 
 class Generator(nn.Module):
@@ -102,7 +89,7 @@ class Generator(nn.Module):
         cap: int = 1024,
     ) -> None:
         super().__init__()
-        widths = _widths(resolution, channels=channels, latent=latent, width=width, cap=cap)[::-1]
+        widths = _widths(resolution, width, cap)[::-1]
         self.label = nn.Parameter(torch.randn(1))
         self.start = nn.Linear(latent + 1, widths[0] * _START**2)
         # One block before each upsampling and one at the full resolution.
@@ -130,7 +117,7 @@ class Discriminator(nn.Module):
         self, resolution: int = 32, channels: int = 3, width: int = 64, cap: int = 1024
     ) -> None:
         super().__init__()
-        widths = _widths(resolution, channels=channels, width=width, cap=cap)
+        widths = _widths(resolution, width, cap)
         self.picture = nn.Conv2d(channels, widths[0], 3, padding=1)
         # One block at the full resolution and one after each pooling.
         pairs = [(widths[0], widths[0]), *itertools.pairwise(widths)]

@@ -89,16 +89,9 @@ class Trainer:
         return self.generator, self.discriminator
 
     def draw(self) -> Tensor:
-        """Draw a batch of latent vectors.
-
-        Returns
-        -------
-        Tensor, shape (batch, latent)
-            Standard normal numbers.
-        """
-        c = self.configuration
-        size = (c.batch, c.latent)
-        return torch.randn(size, generator=self._random, device=self.device, dtype=c.dtype)
+        """Draw a batch of latent vectors (batch, latent), standard normal."""
+        c, place = self.configuration, {"generator": self._random, "device": self.device}
+        return torch.randn(c.batch, c.latent, dtype=c.dtype, **place)
 
     def update(self, real: Tensor, z2: Tensor, z1: Tensor) -> Losses:
         """Let each player take one step.
@@ -138,18 +131,8 @@ class Trainer:
         return Losses(loss1, loss2, penalty)
 
     def check(self, losses: Losses) -> None:
-        """Stop where a loss or a parameter is not finite; waits for the device.
-
-        Parameters
-        ----------
-        losses : Losses
-            Of the last update.
-
-        Raises
-        ------
-        DivergedError
-            With the update, tau and what to try.
-        """
+        """Raise DivergedError where a loss of the last update or a parameter is not finite."""
+        # This waits for the device.
         norms = [nn.utils.get_total_norm(steps.parameters) for steps in self._steps]
         finite = torch.isfinite(torch.stack([*losses, *norms])).tolist()
         names = ("generator's loss", "discriminator's loss", "gradient penalty",
@@ -164,22 +147,7 @@ class Trainer:
 
     @torch.no_grad()
     def samples(self, beta: float, latents: Tensor, batch: int = 500) -> Tensor:
-        """Make pictures with one of the generator's averages.
-
-        Parameters
-        ----------
-        beta : float
-            Which average.
-        latents : Tensor, shape (n, latent)
-            Latent vectors, on any device.
-        batch : int
-            How many are made at once.
-
-        Returns
-        -------
-        Tensor, shape (n, channels, resolution, resolution)
-            Pictures in [-1, 1], on the training device.
-        """
+        """Make pictures in [-1, 1] with the average of that beta, a batch at once."""
         average = self.averages[beta]
         parts = latents.to(self.device, self.configuration.dtype).split(batch)
         return torch.cat([average(part) for part in parts])

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from taugda.atomic import write_atomic
 from taugda.gan.checkpoints import kept
 from taugda.gan.configuration import arithmetic
-from taugda.gan.data import DataError, Images
-from taugda.gan.data.fetch import fetch_into
+from taugda.gan.data import Images
+from taugda.gan.fetch import DataError, fetch_into
 
 CLASSIFIER_FEATURES, INCEPTION_FEATURES = 64, 2048
 _HELD_OUT = 0.2  # share of the pictures that the accuracy is measured on

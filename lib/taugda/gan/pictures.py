@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from taugda.gan.checkpoints import kept
-from taugda.gan.data.fetch import DataError
+from taugda.gan.fetch import DataError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _KEPT_FROM = 10_000  # fewer pictures are decoded again sooner than a file is worth keeping

@@ -3,61 +3,73 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from taugda import checks
+from taugda.gan import features
 from taugda.gan.checkpoints import kept
 from taugda.gan.data import Images, prepare
-from taugda.gan.distances import features
-from taugda.gan.distances.frechet import Statistics, frechet_distance, relative, statistics
 
 DISTANCES = ("digits", "classifier", "pixels", "fid")
 _SPLITS = 20  # random halves of the real pictures whose distance is averaged
 Extract = Callable[[Tensor], NDArray[np.float64]]
 
 
+class Statistics(NamedTuple):
+    """Mean (d) and covariance (d, d) of features."""
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+def statistics(features: ArrayLike, least: int = 2) -> Statistics:
+    """Return mean and covariance of features (n, d), of which at least so many are expected."""
+    x = np.asarray(features, dtype=np.float64)
+    if len(x) < least:
+        raise ValueError(f"features: expected at least {least} samples, got {len(x)}")
+    mean = x.mean(axis=0)
+    centred = x - mean
+    return Statistics(mean, centred.T @ centred / (len(x) - 1))
+
+
+def frechet_distance(a: Statistics, b: Statistics) -> float:
+    """Return |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), at least 0."""
+    # With any factors C_a = F_a F_a^T and C_b = F_b F_b^T, the trace of the root is the sum of the
+    # singular values of F_a^T F_b: their squares are the eigenvalues of C_a C_b.  So nothing
+    # becomes complex and singular covariances need no correction.
+    overlap = np.linalg.svd(_factor(a.covariance).T @ _factor(b.covariance), compute_uv=False).sum()
+    gap = float(np.sum((a.mean - b.mean) ** 2))
+    total = gap + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
+    return max(0.0, float(total))
+
+
+def relative(a: Statistics, real: Statistics) -> float:
+    """Return 100 times Fréchet's distance over the trace of the real features' covariance."""
+    return 100 * frechet_distance(a, real) / float(np.trace(real.covariance))
+
+
+def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return F with F F^T the covariance: by Cholesky, or by eigenvalues where it is singular."""
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return vectors * np.sqrt(np.clip(values, 0, None))
+
+
 def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
-    """Draw the latent vectors that every evaluation uses.
-
-    Parameters
-    ----------
-    samples, dimension : int
-        How many, and of which dimension.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    Tensor, shape (samples, dimension)
-        Standard normal numbers, on the CPU, the same on every device.
-    """
+    """Draw the standard normal latent vectors of all evaluations, the same on every device."""
     size = checks.count("samples", samples), checks.count("dimension", dimension)
     return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
 def quantize(pictures: Tensor) -> Tensor:
-    """Round pictures to eight bits a channel, as torchvision's ``save_image`` does.
-
-    Parameters
-    ----------
-    pictures : Tensor
-        Numbers in [-1, 1]; what lies outside is cut off.
-
-    Returns
-    -------
-    Tensor of uint8
-        0 for -1, 255 for 1, rounded to the nearest, halves up.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite.
-    """
+    """Round pictures in [-1, 1] to eight bits a channel, as torchvision's ``save_image`` does."""
     if not torch.isfinite(pictures).all():
         raise ValueError("pictures: expected finite numbers, got some that are not")
     return pictures.clamp(-1, 1).add(1).div(2).mul(255).add(0.5).to(torch.uint8)
