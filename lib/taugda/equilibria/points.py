@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
-from taugda.equilibria.closeup import DIGITS, Closeup
+from taugda.equilibria.closeup import DIGITS, MULTIPLICITY, Closeup
 from taugda.equilibria.kinds import Classification
 from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
 from taugda.equilibria.search import search
@@ -119,49 +119,43 @@ def critical_points(
     """
     if method not in (None, "exact", "known", "search"):
         raise ValueError(f"method: expected 'exact', 'known' or 'search', got {method!r}")
-    with mpmath.workdps(DIGITS):
-        look = Closeup(game)
-        if method in (None, "exact"):
-            try:
-                return _collect(look, map(_known, solve_exactly(game)))
-            except NotPolynomialError:
-                if method == "exact":
-                    raise
-        if method == "known" or (method is None and game.known_points):
-            return _collect(look, map(_known, game.known_points))
-        box = (
-            np.tile([-3.0, 3.0], (game.n, 1)) if bounds is None else finite_array("bounds", bounds)
+    if method in (None, "exact"):
+        try:
+            return _collect(Closeup(game), map(_rounded, solve_exactly(game)))
+        except NotPolynomialError:
+            if method == "exact":
+                raise
+    if method == "known" or (method is None and game.known_points):
+        return _collect(Closeup(game), map(_rounded, game.known_points))
+    box = np.tile([-3.0, 3.0], (game.n, 1)) if bounds is None else finite_array("bounds", bounds)
+    if box.shape != (game.n, 2) or (box[:, 0] >= box[:, 1]).any():
+        raise ValueError(
+            f"bounds: expected {game.n} rows (low, high) with low < high, got {bounds}"
         )
-        if box.shape != (game.n, 2) or (box[:, 0] >= box[:, 1]).any():
-            raise ValueError(
-                f"bounds: expected {game.n} rows (low, high) with low < high, got {bounds}"
-            )
-        rng = np.random.default_rng(0) if rng is None else rng
+    rng = np.random.default_rng(0) if rng is None else rng
+    with mpmath.workdps(DIGITS):
+        look = Closeup(game, DIGITS if game.symbolic else 15)
         found = search(look, box, count("starts", starts), positive("tolerance", tolerance), rng)
-        return _collect(look, ((None, x, step) for x, step in found))
+        return _collect(look, ((None, x, error) for x, error in found))
 
 
-def _collect(
-    look: Closeup, points: Iterable[tuple[tuple[sp.Expr, ...] | None, Any, Any]]
-) -> list[CriticalPoint]:
+def _collect(look: Closeup, points: Iterable[tuple[Any, Any, Any]]) -> list[CriticalPoint]:
     """Make critical points of an exact form (or None), a point and its error."""
     game, result = look.game, []
-    for exact, point, step in points:
-        seen = look.classified(point, step)
-        if seen is None:  # f or g is not real and finite there
-            continue
-        x = game.wrap([float(c) for c in point])
-        residual = float(np.abs(game.gradient(x)).max())
-        result.append(CriticalPoint(x, exact, residual, seen[1], seen[0]))
+    for exact, point, error in points:
+        seen = look.classified(point, error)
+        if seen is not None:  # else f or g is not real and finite there
+            x = game.wrap([float(c) for c in point])
+            residual = float(np.abs(game.gradient(x)).max())
+            result.append(CriticalPoint(x, exact, residual, seen[1], seen[0]))
     return sorted(result, key=lambda p: tuple(np.round(p.x, 9)))
 
 
-def _known(point: Sequence[Any]) -> tuple[tuple[sp.Expr, ...] | None, Any, Any]:
-    """Return the exact form, if there is one, the point and its error."""
-    if isinstance(point, np.ndarray):
-        return None, point, 0 * point
-    digits = [mpmath.mpf(str(sp.N(c, DIGITS))) for c in point]
-    return tuple(point), digits, [(1 + abs(c)) * mpmath.mpf(10) ** (10 - DIGITS) for c in digits]
+def _rounded(point: Sequence[Any]) -> tuple[tuple[sp.Expr, ...] | None, Array, Array]:
+    """Return the exact form, if there is one, the point in double precision and its error."""
+    known = isinstance(point, np.ndarray)
+    x = point if known else np.array([float(c.evalf(30)) for c in point])
+    return None if known else tuple(point), x, MULTIPLICITY * np.spacing(np.abs(x)) * (x != 0)
 
 
 def _latex(coordinate: sp.Expr | float, value: float) -> str:

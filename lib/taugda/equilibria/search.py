@@ -17,7 +17,7 @@ _STEPS = 40  # of Newton's method, each at most a tenth of the box
 def search(
     look: Closeup, box: Array, starts: int, tolerance: float, rng: np.random.Generator
 ) -> list[tuple[list[Any], list[Any]]]:
-    """Return the points in the box, each with Newton's last step; refuse a continuum of them."""
+    """Return the points in the box, each with its error; refuse a continuum of them."""
     game, (low, high) = look.game, box.T
     width = np.array([p or w for p, w in zip(game.periods, high - low, strict=True)], dtype=float)
     slack, reach = tolerance * width, float(width.min()) / 20
