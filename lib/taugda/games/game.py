@@ -1,5 +1,6 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -7,9 +8,18 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
+from sympy.core.function import AppliedUndef
+from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
+
+# Not smooth on the whole line, or not known to be.
+_ROUGH = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.DiracDelta, sp.floor)
+_ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, sp.Derivative)
+_ROUGH += (sp.Integral, AppliedUndef)
+# What a coordinate must not be declared as: it takes every value on the line.
+_NARROW = "positive negative nonnegative nonpositive nonzero integer rational imaginary".split()
 
 
 class Game:
@@ -55,6 +65,12 @@ class Game:
         self.parameters = _symbols("parameters", parameters) if parameters else ()
         self.x1, self.x2 = _symbols("x1", x1), _symbols("x2", x2)
         self.variables = self.x1 + self.x2
+        for s in self.variables:
+            for word in _NARROW:
+                if s.assumptions0.get(word):
+                    raise ValueError(
+                        f"x1, x2: expected Symbol({s.name!r}, real=True), got one {word}"
+                    )
         self.n1, self.n2, self.n = len(self.x1), len(self.x2), len(self.variables)
         names = [s.name for s in self.variables + self.parameters]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -66,12 +82,11 @@ class Game:
         if g is None:
             signs = [1] * self.n1 + [-1] * self.n2
             g = [s * sp.diff(self.expr, v) for s, v in zip(signs, self.variables, strict=True)]
-        if len(g) != self.n:
-            raise ValueError(f"g: expected {self.n} components, got {len(g)}")
-        self.g = sp.Matrix([self._expression("g", component) for component in g])
         periods = [None] * self.n if periods is None else periods
-        if len(periods) != self.n:
-            raise ValueError(f"periods: expected {self.n} entries, got {len(periods)}")
+        for name, given in (("g", g), ("periods", periods)):
+            if len(given) != self.n:
+                raise ValueError(f"{name}: expected {self.n} entries, got {len(given)}")
+        self.g = sp.Matrix([self._expression("g", component) for component in g])
         self.periods = tuple(None if p is None else sp.sympify(p) for p in periods)
         self.known_points = tuple(self._known(point) for point in known_points)
 
@@ -112,7 +127,9 @@ class Game:
         Raises
         ------
         ValueError
-            If a dimension is not positive or g does not vanish at a known point.
+            If a dimension is not positive, g does not vanish at a known point, or trials near
+            the first known point (or the origin) show that a function mixes the points of a
+            stack or that the blocks are not the derivatives of the gradient.
         """
         game = object.__new__(cls)
         game.name, game.zero_sum, game.parameters, game.expr, game.g = name, True, (), None, None
@@ -131,6 +148,7 @@ class Game:
             residual = float(np.abs(game.gradient(x)).max())
             if residual > 1e-8 * max(1.0, float(np.abs(x).max()) ** 2):
                 raise ValueError(f"known_points: expected g = 0 at {x}, got size {residual:.3g}")
+        game._try_functions(blocks)
         return game
 
     @property
@@ -149,14 +167,14 @@ class Game:
         return f"$\\displaystyle {left} = {self.latex()}$" if self.symbolic else repr(self)
 
     def __repr__(self) -> str:
-        kind = "zero-sum" if self.zero_sum else "general-sum"
-        return f"<{self.name}: {kind} game, n1 = {self.n1}, n2 = {self.n2}>"
+        kind = "zero" if self.zero_sum else "general"
+        return f"<{self.name}: {kind}-sum game, n1 = {self.n1}, n2 = {self.n2}>"
 
     def point(self, x: ArrayLike, name: str = "x") -> Array:
         """Return one point or an array of points, shape (..., n1 + n2), checked."""
         points = finite_array(name, x)
         if points.shape[-1:] != (self.n,):
-            raise ValueError(f"{name}: expected {self.n} coordinates, got shape {points.shape}")
+            raise ValueError(f"{name}: expected {self.n} coordinates each, got shape {np.shape(x)}")
         return points
 
     def f(self, x: ArrayLike) -> Array:
@@ -227,15 +245,70 @@ class Game:
             raise ValueError(
                 f"game: expected one without free parameters, got {self!r} with {names}"
             )
-        compiled = sp.lambdify(self.variables, expressions, modules="numpy", cse=True)
+        modules = _modules(expressions)
+        compiled = sp.lambdify(self.variables, expressions, modules=modules, cse=True)
+
+        def one(*x: float) -> list[Any]:
+            try:
+                return compiled(*x)
+            except ZeroDivisionError:  # mpmath's way to say that there is a pole
+                return [np.nan] * len(expressions)
 
         def evaluate(points: Array) -> Array:
             out = np.empty((*points.shape[:-1], len(expressions)))
-            for i, value in enumerate(compiled(*np.moveaxis(points, -1, 0))):
+            columns = np.moveaxis(points, -1, 0)
+            if modules == "mpmath":
+                values = np.vectorize(one, otypes=[object])(*columns).tolist()
+                values = np.moveaxis(np.array(values, dtype=complex), -1, 0)
+            else:
+                values = compiled(*columns)
+            for i, value in enumerate(values):
+                if np.iscomplexobj(value):
+                    value = np.where(np.imag(value) == 0, np.real(value), np.nan)
                 out[..., i] = value  # constant entries come as scalars and are spread here
             return out.reshape((*points.shape[:-1], *shape))[()]  # a number where there is no axis
 
         return evaluate
+
+    @np.errstate(all="ignore")
+    def _try_functions(self, blocks: Callable[[Array], Blocks]) -> None:
+        """Compare a stack of points with one at a time, and the blocks with differences of g."""
+        g, n, n1, n2 = self.unchecked_gradient, self.n, self.n1, self.n2
+        rng = np.random.default_rng(0)
+        around = self.known_points[0] if self.known_points else np.zeros(n)
+        points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
+        functions = [("gradient", g, (n,)), *([("f", self._f, ())] if self._f else [])]
+        for name, function, shape in functions:
+            try:
+                single, many = np.array([function(x) for x in points]), np.asarray(function(points))
+            except (IndexError, TypeError, ValueError) as error:
+                raise ValueError(f"{name}: expected a function of many points: {error}") from error
+            same = many.shape == (len(points), *shape)
+            if not same or (np.abs(many - single) > 1e-8 * np.nanmax(np.abs(single))).any():
+                raise ValueError(
+                    f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
+                    f"a stack of {len(points)} points gives other values than one by one"
+                )
+        x, h = points[0], 1e-6 * max(1.0, float(np.abs(points[0]).max()))
+        if not np.isfinite(g(x)).all():
+            return
+        made = blocks(x)
+        if (made.n1, made.n2) != (n1, n2):
+            raise ValueError(f"blocks: expected n1, n2 = {(n1, n2)}, got {(made.n1, made.n2)}")
+        v = rng.standard_normal((2, n)) * [[1] * n1 + [0] * n2, [0] * n1 + [1] * n2]
+        slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
+        gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
+        noise = 1e-8 * (np.abs(slopes).max() + np.abs(g(x)).max())
+        for name, k, rows in (
+            ("A11", 0, slice(n1)),
+            ("A12", 1, slice(n1)),
+            ("A12", 0, slice(n1, n)),
+            ("A22", 1, slice(n1, n)),
+        ):
+            if gaps[k, rows].max() > 1e-4 * np.abs(slopes[k, rows]).max() + noise:
+                raise ValueError(
+                    f"blocks: expected the derivatives of gradient, got another {name}"
+                )
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
         expression = sp.sympify(expression)
@@ -244,7 +317,16 @@ class Game:
         unknown = sorted(map(str, expression.free_symbols - {*self.variables, *self.parameters}))
         if unknown:
             names = [s.name for s in self.variables]
-            raise ValueError(f"{name}: expected only the coordinates {names}, got also {unknown}")
+            twins = " with other assumptions (real=True)" if {*unknown} & {*names} else ""
+            raise ValueError(
+                f"{name}: expected only the coordinates {names}, got also {unknown}{twins}"
+            )
+        rough = [e for e in expression.atoms(*_ROUGH) if e.free_symbols & {*self.variables}]
+        if rough:
+            got = f"{type(rough[0]).__name__} in {rough[0]}"
+            raise ValueError(
+                f"{name}: expected a smooth function with known derivatives, got {got}"
+            )
         return expression
 
     def _known(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
@@ -255,6 +337,18 @@ class Game:
         if any(sp.simplify(value) != 0 for value in values):
             raise ValueError(f"known_points: expected g = 0 at {exact_point}")
         return exact_point
+
+
+def _modules(expressions: Sequence[sp.Expr]) -> str | list[str]:
+    """Say what evaluates the expressions for many points: NumPy, SciPy, or else mpmath."""
+    for printer, modules in ((NumPyPrinter, "numpy"), (SciPyPrinter, ["scipy", "numpy"])):
+        try:
+            printed = printer({"allow_unknown_functions": False}).doprint(sp.Tuple(*expressions))
+        except NotImplementedError:
+            continue
+        if not re.search(r"\bmath\.", printed):  # which takes no arrays
+            return modules
+    return "mpmath"
 
 
 def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:

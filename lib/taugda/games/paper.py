@@ -211,16 +211,17 @@ def covariance_gan(
 
     def gradient(x: Array) -> Array:
         v, w = _matrices(x, d)
-        g = [-(w + w.swapaxes(-1, -2)) @ v, -(sigma - v @ v.swapaxes(-1, -2)) + m * w]
-        return np.stack(g, axis=-3).reshape(x.shape)
+        out = np.empty((*x.shape[:-1], 2, d, d))
+        out[..., 0, :, :] = -(w + w.swapaxes(-1, -2)) @ v
+        out[..., 1, :, :] = -(sigma - v @ v.swapaxes(-1, -2)) + m * w
+        return out.reshape(x.shape)
 
     def blocks(x: Array) -> Blocks:
         v, w = _matrices(x, d)
         a11, a12 = np.kron(-(w + w.T), np.eye(d)), -np.kron(np.eye(d), v.T) @ symmetrize
         return Blocks(a11, a12, m * np.eye(size))
 
-    root = vectors @ np.diag(np.sqrt(values)) @ vectors.T
-    known = [np.concatenate([root.ravel(), np.zeros(size)])]
+    known = [[*(vectors @ np.diag(np.sqrt(values)) @ vectors.T).ravel(), *np.zeros(size)]]
     return Game.from_functions(gradient, blocks, size, size, f=f, known_points=known, name=name)
 
 
@@ -274,11 +275,11 @@ def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
     ValueError
         If d is not a positive whole number.
     """
-    d = count("d", d)
-    u, v0, w0 = rng.standard_normal((3, d, d))
+    u, v0, w0 = rng.standard_normal((3, count("d", d), d))
     return u @ u.T + np.eye(d), np.concatenate([v0.ravel(), w0.ravel()])
 
 
-def _matrices(x: Array, d: int) -> Array:
+def _matrices(x: Array, d: int) -> tuple[Array, Array]:
     """Return V and W of points (V, W), each of shape (..., d, d)."""
-    return np.moveaxis(x.reshape(*x.shape[:-1], 2, d, d), -3, 0)
+    both = x.reshape(*x.shape[:-1], 2, d, d)
+    return both[..., 0, :, :], both[..., 1, :, :]
