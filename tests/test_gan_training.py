@@ -16,7 +16,7 @@ import torch
 from taugda.gan import checkpoints
 from taugda.gan.checkpoints import CheckpointError, Checkpoints
 from taugda.gan.configuration import Configuration
-from taugda.gan.gradients import discriminator_gradient, generator_loss
+from taugda.gan.gradients import discriminator_gradient, generator_gradient
 from taugda.gan.loop import Evaluation, train
 from taugda.gan.models import Discriminator, Generator, parameter_count, stages
 from taugda.gan.update import DivergedError, Trainer
@@ -69,21 +69,16 @@ def test_other_resolutions_are_refused(resolution):
         Generator(resolution)
 
 
-@pytest.mark.parametrize("size", ["channels", "width", "cap"])
-def test_sizes_must_be_positive(size):
-    with pytest.raises(ValueError, match=f"{size}: expected a whole number"):
-        Discriminator(**{size: 0})
-
-
 # One update
 
 
 def test_losses_at_an_undecided_discriminator():
-    nothing = torch.zeros(4)
-    assert generator_loss(nothing, "non-saturating") == pytest.approx(math.log(2))
-    assert generator_loss(nothing, "saturating") == pytest.approx(-math.log(2))
-    with pytest.raises(ValueError, match="loss: expected one of non-saturating, saturating"):
-        generator_loss(nothing, "hinge")
+    players = Generator(8, 1, latent=6, width=4), Discriminator(8, 1, width=4)
+    for parameter in players[1].parameters():
+        torch.nn.init.zeros_(parameter)
+    for loss, sign in (("non-saturating", 1), ("saturating", -1)):
+        value, _ = generator_gradient(*players, torch.zeros(3, 6), loss)
+        assert value == pytest.approx(sign * math.log(2))
 
 
 @pytest.mark.parametrize("penalty", ["R1", "R2"])
@@ -151,25 +146,19 @@ def test_rates_decay_slowly_and_keep_their_ratio():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tau": 0}, "tau: expected numbers greater than 0"),
-        ({"tau": -1.0}, "tau: expected"),
-        ({"tau": math.nan}, "tau: expected finite"),
-        ({"mu": -1}, "mu: expected numbers at least 0"),
-        ({"gamma1": 0.0}, "gamma1: expected"),
-        ({"averages": (1.0,)}, r"averages: expected a number in \[0, 1\), got 1.0"),
-        ({"averages": (-0.1,)}, "averages: expected a number"),
-        ({"averages": ()}, "averages: expected at least one"),
-        ({"averages": (0.9, 0.9)}, "averages: expected at least one beta, each once"),
-        ({"updates": 0}, "updates: expected a whole number"),
+        ({"tau": 0}, r"tau\n.*greater than 0"),
+        ({"tau": math.nan}, r"tau\n.*finite"),
+        ({"mu": -1}, r"mu\n.*greater than or equal to 0"),
+        ({"averages": (1.0,)}, r"averages\.0\n.*less than 1 .*input_value=1.0"),
+        ({"averages": ()}, r"averages\n.*at least 1 item"),
+        ({"averages": (0.9, 0.9)}, "averages: expected each beta once"),
+        ({"updates": 1.5}, r"updates\n.*valid integer"),
         ({"resolution": 20}, "resolution: expected a power of two"),
-        ({"penalty": "R3"}, "penalty: expected one of R1, R2"),
-        ({"loss": "hinge"}, "loss: expected one of"),
-        ({"precision": "half"}, "precision: expected one of"),
+        ({"penalty": "R3"}, r"penalty\n.*'R1' or 'R2'"),
         ({"precision": "tf32"}, "precision: tf32 needs a CUDA device"),
-        ({"device": "abacus"}, "device: expected one such as cpu or cuda, got 'abacus'"),
-        ({"device": "meta"}, "device: expected one that this machine has"),
-        ({"device": "cuda:99"}, "device: expected one that this machine has, got 'cuda:99'"),
-        ({"seed": -1}, "seed: expected a whole number"),
+        ({"device": "abacus"}, "device: expected one of this machine"),
+        ({"device": "cuda:99"}, "device: expected one of this machine"),
+        ({"tua": 1.0}, r"tua\n.*not permitted"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
@@ -214,9 +203,7 @@ def run(folder, c=None, stop_at=None, checkpoint_every=1, **options):
     c = c or configuration()
     trainer = Trainer(c)
     latents = torch.randn(9, c.latent, generator=torch.Generator().manual_seed(0))
-    evaluation = Evaluation(
-        Brightness(stop_at), latents, every=4, also_at=[1], pictures_at=[2, 6], shown=4
-    )
+    evaluation = Evaluation(Brightness(stop_at), latents, every=4, also_at=[1], pictures_at=[2, 6])
     history = train(
         trainer, Noise(c), evaluation, Checkpoints(folder), checkpoint_every, progress=False
     )
@@ -246,7 +233,7 @@ def test_a_run_is_evaluated_where_it_should_be(tmp_path):
     assert set(history.scores["spread"]) == {"0.9", "0.99"}
     assert all(len(values) == 4 for values in history.losses.values())
     assert sorted(history.pictures) == [2, 6, 12]
-    assert history.pictures[6].shape == (4, 1, 8, 8)
+    assert history.pictures[6].shape == (9, 1, 8, 8)
     assert history.pictures[6].dtype == torch.uint8
     assert history.seconds > 0
     assert trainer.updates == 12
@@ -324,7 +311,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage
 
 
 def test_only_the_newest_checkpoints_stay(tmp_path):
-    store = Checkpoints(tmp_path, keep=2)
+    store = Checkpoints(tmp_path)
     for update in (5, 10, 15):
         store.save(update, {"x": torch.tensor(update)})
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
@@ -366,11 +353,6 @@ def test_a_run_that_diverges_stops_and_says_what_to_try(tmp_path):
         assert all(torch.isfinite(value).all() for value in player.values())
 
 
-def test_samples_of_an_unknown_average_are_refused():
-    with pytest.raises(ValueError, match=r"beta: expected one of 0.9, 0.99, got 0.5"):
-        Trainer(configuration()).samples(0.5, torch.zeros(1, 6))
-
-
 def test_samples_do_not_depend_on_how_many_are_made_at_once():
     trainer = Trainer(configuration(precision="float64"))
     z = torch.randn(7, 6, dtype=torch.float64)
@@ -378,13 +360,11 @@ def test_samples_do_not_depend_on_how_many_are_made_at_once():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("every", 0), ("also_at", [-1]), ("pictures_at", [1.5]), ("shown", 0)]
+    ("name", "value"), [("every", 0), ("also_at", [-1]), ("pictures_at", [1.5])]
 )
 def test_an_evaluation_out_of_range_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name}: expected a whole number"):
-        Evaluation(
-            **({"scorer": Brightness(), "latents": torch.zeros(1, 6), "every": 1} | {name: value})
-        )
+    with pytest.raises(ValueError, match=f"{name}.*: expected a whole number"):
+        Evaluation(**({"scorer": None, "latents": torch.zeros(1, 6), "every": 1} | {name: value}))
 
 
 KILLED = """

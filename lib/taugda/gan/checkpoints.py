@@ -6,7 +6,6 @@ A file holds a mark, the SHA-256 of what follows, and what ``torch.save`` wrote.
 import hashlib
 import io
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,6 @@ from typing import Any
 import torch
 
 from taugda.atomic import write_atomic
-from taugda.checks import count
-
-__all__ = ["CheckpointError", "Checkpoints", "kept", "packed", "read"]
 
 _MARK = b"taugda checkpoint 1\n"
 _HEAD = len(_MARK) + hashlib.sha256().digest_size
@@ -27,35 +23,30 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoints:
-    """The last checkpoints of one training run.
+    """The last two checkpoints of one training run.
 
     Parameters
     ----------
     folder : Path
         Where they lie; made when the first is saved.
-    keep : int
-        How many of the newest stay.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.keep = count("keep", keep)
-        self.damaged: list[str] = []  # what `newest` passed over, a phrase each
+        self.damaged: list[str] = []  # names of those that `newest` passed over
 
     def save(self, update: int, state: dict[str, Any]) -> None:
         """Write a checkpoint, then drop the oldest; where it cannot be, the earlier ones stay."""
-        content = packed(state)
         try:
-            write_atomic(self.folder / f"update-{update:09d}.pt", content)
+            write_atomic(self.folder / f"update-{update:09d}.pt", packed(state))
         except OSError as error:
-            there = self._paths()
-            rest = f"the run goes on from {there[0].name} when it is started again" if there else ""
+            there = ", ".join(path.name for path in self._paths()) or "none"
             raise CheckpointError(
-                f"the checkpoint of update {update} ({len(content) / 2**20:.0f} MiB) cannot be "
-                f"written to {self.folder}: {error.strerror}; {rest or 'no earlier one is there'}"
+                f"the checkpoint of update {update} cannot be written to {self.folder}: "
+                f"{error.strerror}; there to go on from: {there}"
             ) from error
         # A killed process may have left a part of a file; a run has one process at a time.
-        for old in [*self._paths()[self.keep :], *self.folder.glob(".update-*.tmp")]:
+        for old in [*self._paths()[2:], *self.folder.glob(".update-*.tmp")]:
             old.unlink(missing_ok=True)
 
     def newest(self) -> dict[str, Any] | None:
@@ -65,12 +56,11 @@ class Checkpoints:
             state = read(path)
             if state is not None:
                 return state
-            self.damaged.append(f"{path.name} is damaged")
+            self.damaged.append(path.name)
         return None
 
     def _paths(self) -> list[Path]:
-        found = [p for p in self.folder.glob("update-*.pt") if re.fullmatch(r"update-\d+", p.stem)]
-        return sorted(found, reverse=True)
+        return sorted(self.folder.glob("update-*.pt"), reverse=True)
 
 
 def packed(state: dict[str, Any]) -> bytes:

@@ -4,26 +4,23 @@ Sources: Fiez & Ratliff (2021), experiments on image GANs, and the configuration
 code where the text is silent or differs (the decay, the penalty's factor, the order of steps).
 """
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import torch
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
-from taugda.checks import count, positive
-from taugda.gan.gradients import GENERATOR_LOSSES, PENALTIES, Loss, Penalty
+from taugda.gan.gradients import Loss, Penalty
 from taugda.gan.models import stages
 
-__all__ = ["Configuration", "arithmetic"]
-
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "tf32", "float64"]
-PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "float64")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
+class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
     """The settings of one training run.
 
     Parameters
@@ -66,72 +63,52 @@ class Configuration:
     Raises
     ------
     ValueError
-        If a value is out of its range or the device is not there.
+        If a value is out of its range, of another type or unknown, or the device is not there.
     """
 
-    tau: float
-    mu: float
+    tau: Positive
+    mu: NonNegative
     penalty: Penalty = "R1"
-    penalty_factor: float = 1.0
+    penalty_factor: Positive = 1.0
     loss: Loss = "non-saturating"
     alternating: bool = True
-    gamma1: float = 1e-4
-    nu: float = 0.005
-    rms_alpha: float = 0.99
-    rms_eps: float = 1e-8
-    averages: tuple[float, ...] = (0.99, 0.999, 0.9999)
-    updates: int = 150_000
-    batch: int = 64
-    latent: int = 256
+    gamma1: Positive = 1e-4
+    nu: NonNegative = 0.005
+    rms_alpha: Fraction = 0.99
+    rms_eps: Positive = 1e-8
+    averages: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)] = (
+        0.99,
+        0.999,
+        0.9999,
+    )
+    updates: PositiveInt = 150_000
+    batch: PositiveInt = 64
+    latent: PositiveInt = 256
     resolution: int = 32
-    channels: int = 3
-    width: int = 64
-    cap: int = 1024
+    channels: PositiveInt = 3
+    width: PositiveInt = 64
+    cap: PositiveInt = 1024
     flip: bool = True
-    noise: float = 1 / 128
-    seed: int = 0
+    noise: NonNegative = 1 / 128
+    seed: NonNegativeInt = 0
     device: str = "cpu"
     precision: Precision = "float32"
 
-    def __post_init__(self) -> None:
-        for name in ("tau", "penalty_factor", "gamma1", "rms_eps"):
-            positive(name, getattr(self, name))
-        for name in ("mu", "nu", "noise"):
-            positive(name, getattr(self, name), zero=True)
-        for name in ("updates", "batch", "latent", "channels", "width", "cap"):
-            count(name, getattr(self, name))
-        count("seed", self.seed, least=0)
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
         stages(self.resolution)
-        choices = {"penalty": PENALTIES, "loss": GENERATOR_LOSSES, "precision": PRECISIONS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                given = getattr(self, name)
-                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {given!r}")
-        _fraction("rms_alpha", self.rms_alpha)
-        object.__setattr__(self, "averages", tuple(self.averages))
-        if not self.averages or len(set(self.averages)) != len(self.averages):
-            raise ValueError(
-                f"averages: expected at least one beta, each once, got {self.averages!r}"
-            )
-        for beta in self.averages:
-            _fraction("averages", beta)
-        device = _device(self.device)
-        if self.precision == "tf32" and device.type != "cuda":
-            raise ValueError(f"precision: tf32 needs a CUDA device, got device {self.device!r}")
+        if len(set(self.averages)) < len(self.averages):
+            raise ValueError(f"averages: expected each beta once, got {self.averages}")
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"device: expected one of this machine: {error}") from error
+        if self.precision == "tf32" and not self.device.startswith("cuda"):
+            raise ValueError(f"precision: tf32 needs a CUDA device, got {self.device!r}")
+        return self
 
     def rates(self, update: int) -> tuple[float, float]:
-        """Return both players' rates in one update.
-
-        Parameters
-        ----------
-        update : int
-            Its number, from 0.
-
-        Returns
-        -------
-        gamma1, gamma2 : float
-            gamma1 / (1 + update)^nu and tau times that.
-        """
+        """Return both players' rates in an update, counted from 0."""
         gamma1 = self.gamma1 / (1 + update) ** self.nu
         return gamma1, self.tau * gamma1
 
@@ -142,7 +119,7 @@ class Configuration:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data by name."""
-        return dataclasses.asdict(self) | {"averages": list(self.averages)}
+        return self.model_dump(mode="json")
 
 
 @contextmanager
@@ -155,21 +132,3 @@ def arithmetic(precision: Precision) -> Iterator[None]:
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before
-
-
-def _fraction(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a number in [0, 1), got {value!r}")
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device: expected one such as cpu or cuda, got {name!r}") from error
-    if device.type == "cpu":
-        return device
-    if device.type == "cuda" and torch.cuda.is_available():
-        if device.index is None or device.index < torch.cuda.device_count():
-            return device
-    raise ValueError(f"device: expected one that this machine has, got {name!r}")

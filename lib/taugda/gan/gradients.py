@@ -23,31 +23,8 @@ from torch.nn import functional as F
 
 from taugda.gan.models import SLOPE, Discriminator, Generator, Layer, Walk
 
-__all__ = ["GENERATOR_LOSSES", "PENALTIES", "discriminator_gradient", "generator_gradient"]
-
 Loss = Literal["non-saturating", "saturating"]
 Penalty = Literal["R1", "R2"]
-GENERATOR_LOSSES: tuple[Loss, ...] = ("non-saturating", "saturating")
-PENALTIES: tuple[Penalty, ...] = ("R1", "R2")
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Return -mean log sigma(D(x)) - mean log(1 - sigma(D(G(z)))), of the judgements (logits)."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def generator_loss(fake: Tensor, loss: Loss) -> Tensor:
-    """Return -mean log sigma(D(G(z))), or f's part where saturating, of the judgements (logits)."""
-    if loss == "non-saturating":
-        return F.softplus(-fake).mean()
-    if loss == "saturating":
-        return -F.softplus(fake).mean()
-    raise ValueError(f"loss: expected one of {', '.join(GENERATOR_LOSSES)}, got {loss!r}")
-
-
-def gradient_penalty(slope: Tensor, mu: float, factor: float) -> Tensor:
-    """Return factor mu mean |grad_x D(x)|^2 (Mescheder et al., 2018), of the slopes at pictures."""
-    return factor * mu * slope.square().sum(dim=tuple(range(1, slope.ndim))).mean()
 
 
 class _Recorded(Walk):
@@ -101,8 +78,8 @@ def discriminator_gradient(
     record = _Recorded()
     judged = player(pictures, record)
     free = judged.detach().requires_grad_()
-    first, second = free[:n], free[n:]
-    loss = discriminator_loss(*((first, second) if penalty == "R1" else (second, first)))
+    of_real, of_fake = (free[:n], free[n:]) if penalty == "R1" else (free[n:], free[:n])
+    loss = F.softplus(-of_real).mean() + F.softplus(of_fake).mean()
     (weight,) = torch.autograd.grad(loss, free)
     inside, outside = weight[:n], weight[n:]
     one = torch.ones_like(inside)
@@ -111,7 +88,7 @@ def discriminator_gradient(
     weighted = judged @ torch.cat([one, outside])
     slopes, *cotangents = torch.autograd.grad(weighted, [pictures, *outputs])
     slope = slopes[:n].detach().requires_grad_()
-    size = gradient_penalty(slope, mu, factor)
+    size = factor * mu * slope.square().sum(dim=(1, 2, 3)).mean()
     (direction,) = torch.autograd.grad(size, slope)
 
     gradients: dict[nn.Parameter, Tensor] = {}
@@ -146,6 +123,8 @@ def generator_gradient(
     generator: Generator, discriminator: Discriminator, z: Tensor, loss: Loss
 ) -> tuple[Tensor, Sequence[Tensor]]:
     """Return the generator's loss and its gradient in the order of ``parameters()``."""
-    value = generator_loss(discriminator(generator(z)), loss)
+    judged = discriminator(generator(z))
+    saturating = loss == "saturating"
+    value = -F.softplus(judged).mean() if saturating else F.softplus(-judged).mean()
     # Only the generator's gradient is asked for, so none is formed for player 2's weights.
     return value.detach(), torch.autograd.grad(value, list(generator.parameters()))

@@ -15,10 +15,17 @@ from taugda.gan.data import Batches
 from taugda.gan.distances import Scorer, quantize
 from taugda.gan.update import Losses, Trainer
 
-__all__ = ["Evaluation", "History", "train"]
-
 # On a GPU, looking at the losses makes it wait; so they are looked at once in so many updates.
 _GPU_CHECKS_EVERY = 100
+_SHOWN = 64  # pictures that are kept at a time
+
+
+@dataclass
+class _Sums:
+    """Losses summed since the last evaluation, on the device."""
+
+    total: Tensor | None = None
+    updates: int = 0
 
 
 @dataclass
@@ -51,9 +58,8 @@ class Evaluation:
         The fixed latent vectors that every evaluation uses.
     every, also_at : int, sequence of int
         Updates between two evaluations, and further updates to evaluate at; the last is one.
-    pictures_at, shown : sequence of int, int
-        Updates at which pictures from the first latent vectors are kept, and how many; the last is
-        one.
+    pictures_at : sequence of int
+        Updates at which pictures from the first latent vectors are kept; the last is one.
     """
 
     scorer: Scorer
@@ -61,22 +67,15 @@ class Evaluation:
     every: int
     also_at: Sequence[int] = ()
     pictures_at: Sequence[int] = ()
-    shown: int = 64
 
     def __post_init__(self) -> None:
         count("every", self.every)
-        for name in ("also_at", "pictures_at"):
-            for update in getattr(self, name):
-                count(name, update, least=0)
-        count("shown", self.shown)
+        for update in (*self.also_at, *self.pictures_at):
+            count("also_at, pictures_at", update, least=0)
 
     def due(self, update: int, last: int) -> bool:
         """Say whether scores are wanted after an update."""
         return update % self.every == 0 or update in self.also_at or update == last
-
-    def keeps(self, update: int, last: int) -> bool:
-        """Say whether pictures are wanted after an update."""
-        return update in self.pictures_at or update == last
 
 
 def train(
@@ -108,10 +107,8 @@ def train(
 
     Raises
     ------
-    DivergedError
-        If a loss or a parameter is not finite; the checkpoint before stays.
-    CheckpointError
-        If a checkpoint cannot be written.
+    DivergedError, CheckpointError
+        If a loss or a parameter is not finite; if a checkpoint cannot be written.
     """
     from tqdm import tqdm
 
@@ -119,8 +116,8 @@ def train(
     c = trainer.configuration
     history, sums = History(), _Sums()
     state = checkpoints.newest()
-    for phrase in checkpoints.damaged:
-        print(f"{phrase}: passed over")
+    for name in checkpoints.damaged:
+        print(f"{name} is damaged: passed over")
     if state is not None:
         trainer.load_state_dict(state["trainer"])
         batches.load_state_dict(state["batches"])
@@ -142,8 +139,11 @@ def train(
             due, keep = evaluation.due(k, c.updates), k % checkpoint_every == 0 or k == c.updates
             if due or keep or k % look_every == 0:
                 trainer.check(losses)
-                bar.set_postfix_str(_words(trainer, losses), refresh=False)
-            sums.add(losses)
+                words = "losses {:.3f} {:.3f} penalty {:.3g} rates {:.2e} {:.2e}"
+                bar.set_postfix_str(words.format(*losses, *c.rates(k - 1)), refresh=False)
+            values = torch.stack(losses).double()
+            sums.total = values if sums.total is None else sums.total.to(values.device) + values
+            sums.updates += 1
             history.seconds += time.perf_counter() - started
             _evaluate(trainer, evaluation, history, sums)
             if keep:
@@ -153,28 +153,12 @@ def train(
     return history
 
 
-class _Sums:
-    """Losses summed since the last evaluation, on the device."""
-
-    def __init__(self, total: Tensor | None = None, updates: int = 0) -> None:
-        self.total, self.updates = total, updates
-
-    def add(self, losses: Losses) -> None:
-        values = torch.stack(losses).double()
-        self.total = values if self.total is None else self.total.to(values.device) + values
-        self.updates += 1
-
-    def take(self) -> list[float]:
-        means = [] if self.total is None else (self.total / self.updates).tolist()
-        self.total, self.updates = None, 0
-        return means
-
-
 def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: _Sums) -> None:
     k, c = trainer.updates, trainer.configuration
-    if evaluation.keeps(k, c.updates):
-        shown = trainer.samples(c.averages[0], evaluation.latents[: evaluation.shown])
-        history.pictures[k] = quantize(shown).cpu()
+    if k in evaluation.pictures_at or k == c.updates:
+        history.pictures[k] = quantize(
+            trainer.samples(c.averages[0], evaluation.latents[:_SHOWN])
+        ).cpu()
     if not evaluation.due(k, c.updates):
         return
     history.update.append(k)
@@ -182,14 +166,8 @@ def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: 
         scores = evaluation.scorer.score(trainer.samples(beta, evaluation.latents))
         for name, value in scores.items():
             history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)
-    # The evaluation at the start has no losses before it.
-    for name, mean in zip(Losses._fields, sums.take(), strict=False):
-        history.losses.setdefault(name, []).append(mean)
-
-
-def _words(trainer: Trainer, losses: Losses) -> str:
-    gamma1, gamma2 = trainer.configuration.rates(trainer.updates - 1)
-    return (
-        f"losses {losses.generator:.3f} {losses.discriminator:.3f} "
-        f"penalty {losses.penalty:.3g} rates {gamma1:.2e} {gamma2:.2e}"
-    )
+    if sums.total is not None:  # the evaluation at the start has no losses before it
+        means = (sums.total / sums.updates).tolist()
+        for name, mean in zip(Losses._fields, means, strict=True):
+            history.losses.setdefault(name, []).append(mean)
+        sums.total, sums.updates = None, 0

@@ -4,8 +4,8 @@ The architecture is that of Mescheder, Geiger and Nowozin (2018) without normali
 the paper's released code configures it: a 4 x 4 start, one stage for each doubling of the
 resolution, residual branches scaled by 0.1, leaky ReLUs of slope 0.2 before each convolution; the
 width, the number of feature maps, doubles with each stage up to a cap.
-The linear layers number the units of the 4 x 4 end with the channels last, as the convolutions hold
-them in memory, where the released code numbers them with the channels first.
+The linear layers number the units of the 4 x 4 end with the channels last, as in memory, where the
+released code numbers them with the channels first.
 """
 
 import itertools
@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taugda.checks import count
-
-__all__ = ["Discriminator", "Generator", "parameter_count", "stages"]
 
 SLOPE = 0.2  # of the leaky ReLU below zero
 _START = 4  # pixels across at the narrow end
@@ -33,18 +31,7 @@ def stages(resolution: int) -> int:
 
 
 def parameter_count(player: nn.Module) -> int:
-    """Count a player's parameters.
-
-    Parameters
-    ----------
-    player : torch.nn.Module
-        Generator or discriminator.
-
-    Returns
-    -------
-    int
-        Numbers that training changes.
-    """
+    """Count the numbers of a player that training changes."""
     return sum(parameter.numel() for parameter in player.parameters())
 
 
@@ -71,9 +58,9 @@ class _Block(nn.Module):
         hidden = min(width_in, width_out)
         self.conv_0 = nn.Conv2d(width_in, hidden, 3, padding=1)
         self.conv_1 = nn.Conv2d(hidden, width_out, 3, padding=1)
-        self.shortcut = (
-            nn.Conv2d(width_in, width_out, 1, bias=False) if width_in != width_out else None
-        )
+        self.shortcut = None
+        if width_in != width_out:
+            self.shortcut = nn.Conv2d(width_in, width_out, 1, bias=False)
 
     def forward(self, x: Tensor, walk: Walk = _PLAIN) -> Tensor:
         branch = walk.apply(self.conv_1, walk.bend(walk.apply(self.conv_0, walk.bend(x))))
@@ -81,11 +68,9 @@ class _Block(nn.Module):
         return torch.add(straight, branch, alpha=_BRANCH)
 
 
-def _widths(resolution: int, **sizes: int) -> list[int]:
-    """Check sizes, and return the widths from the full resolution down to the 4 x 4 end."""
-    for name, size in sizes.items():
-        count(name, size)
-    return [min(sizes["cap"], sizes["width"] * 2**k) for k in range(stages(resolution) + 1)]
+def _widths(resolution: int, width: int, cap: int) -> list[int]:
+    """Return the widths from the full resolution down to the 4 x 4 end."""
+    return [min(cap, width * 2**k) for k in range(stages(resolution) + 1)]
 
 
 class Generator(nn.Module):
@@ -104,7 +89,7 @@ class Generator(nn.Module):
         cap: int = 1024,
     ) -> None:
         super().__init__()
-        widths = _widths(resolution, channels=channels, latent=latent, width=width, cap=cap)[::-1]
+        widths = _widths(resolution, width, cap)[::-1]
         self.label = nn.Parameter(torch.randn(1))
         self.start = nn.Linear(latent + 1, widths[0] * _START**2)
         # One block before each upsampling and one at the full resolution.
@@ -132,7 +117,7 @@ class Discriminator(nn.Module):
         self, resolution: int = 32, channels: int = 3, width: int = 64, cap: int = 1024
     ) -> None:
         super().__init__()
-        widths = _widths(resolution, channels=channels, width=width, cap=cap)
+        widths = _widths(resolution, width, cap)
         self.picture = nn.Conv2d(channels, widths[0], 3, padding=1)
         # One block at the full resolution and one after each pooling.
         pairs = [(widths[0], widths[0]), *itertools.pairwise(widths)]

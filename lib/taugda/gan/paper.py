@@ -5,8 +5,6 @@ released notebooks: FID at 150,000 updates, mean and standard error (population 
 over the root of three) over three seeds.
 """
 
-__all__ = ["BETAS", "FID", "MUS", "TAUS", "UPDATES"]
-
 TAUS = (1.0, 2.0, 4.0, 8.0)
 BETAS = (0.99, 0.999, 0.9999)
 MUS = (10.0, 1.0)

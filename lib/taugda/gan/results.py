@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,6 @@ from PIL import Image
 from scipy import stats
 
 from taugda.gan import paper
-
-__all__ = ["Experiment", "Experiments", "Family", "Finding", "Judged", "experiments"]
 
 LEVEL = 0.05  # of the tests
 # The smallest tau is worse than every other; some tau between the extremes is better than both; the
@@ -29,16 +27,21 @@ _FREE = {"tau", "seed", "checkpoint_every", "data_path", "device", "download", "
          "precision", "weights"}  # fmt: skip
 # What may differ between those of one family besides; how often a run is looked at changes nothing.
 _FREE_IN_FAMILY = {*_FREE, "mu", "evaluate_at", "evaluate_every"}
-Array = NDArray[np.float64]
 Scores = Mapping[float, Mapping[int, float]]  # a distance, smaller is better, by tau and seed
 
 
-class Finding(NamedTuple):
-    """What a test over seeds says: True supported, False contradicted, None undecided; p-value."""
+@dataclass(frozen=True)
+class Finding:
+    """What a test over seeds says: p-values of a statement and of its opposite."""
 
-    holds: bool | None
-    p: float | None
+    p: float  # nan where there is nothing to test
+    opposite: float
     seeds: int
+
+    @property
+    def holds(self) -> bool | None:
+        """True: supported, False: contradicted, None: undecided."""
+        return True if self.p < LEVEL else False if self.opposite < LEVEL else None
 
     @property
     def word(self) -> str:
@@ -81,38 +84,42 @@ class Experiment:
     @property
     def scores(self) -> list[str]:
         """Names of the distances that were taken."""
-        return sorted({score for _, _, history in self._histories() for score in history["scores"]})
+        return sorted({s for run in self.runs.values() for s in run.metrics["history"]["scores"]})
 
-    def _histories(self) -> list[tuple[float, int, dict[str, Any]]]:
-        return [(*key, run.metrics["history"]) for key, run in sorted(self.runs.items())]
+    def along(self, score: str, beta: str) -> dict[float, dict[int, dict[int, float]]]:
+        """Return a score of the runs that have it by tau, seed and updates done."""
+        found: dict[float, dict[int, dict[int, float]]] = {}
+        for (tau, seed), run in sorted(self.runs.items()):
+            history = run.metrics["history"]
+            values = history["scores"].get(score, {}).get(beta)
+            if values is not None:
+                found.setdefault(tau, {})[seed] = dict(zip(history["update"], values, strict=True))
+        return found
 
     def at(self, update: int, score: str, beta: str) -> dict[float, dict[int, float]]:
         """Return a score after some updates by tau and seed, of the runs that have it."""
-        found: dict[float, dict[int, float]] = {}
-        for tau, seed, history in self._histories():
-            values = history["scores"].get(score, {}).get(beta)
-            if values is not None and update in history["update"]:
-                found.setdefault(tau, {})[seed] = values[history["update"].index(update)]
-        return found
+        found = {
+            tau: {seed: values[update] for seed, values in by_seed.items() if update in values}
+            for tau, by_seed in self.along(score, beta).items()
+        }
+        return {tau: values for tau, values in found.items() if values}
 
     def at_end(self, score: str) -> dict[float, dict[int, float]]:
         """Return a score of the longest average after the last update, by tau and seed."""
         return self.at(self.settings["updates"], score, self.betas[-1])
 
-    def curves(self, score: str, beta: str, since: int = 0) -> dict[float, tuple[list[int], Array]]:
-        """Return by tau the updates that all seeds were scored at, and the scores, a row a seed."""
-        found = {}
-        for tau in self.taus:
-            mine = [(h["update"], h["scores"][score]) for t, _, h in self._histories() if t == tau]
-            by_update = [dict(zip(k, scores[beta], strict=True)) for k, scores in mine]
-            updates = sorted(k for k in set.intersection(*map(set, by_update)) if k >= since)
-            found[tau] = updates, np.array([[each[k] for k in updates] for each in by_update])
-        return found
-
     def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
         """Return curves along training for `plots.score_curves`, a panel for each average."""
-        title = rf"$\mu = {self.settings['mu']:g}$, $\beta = "
-        return [(f"{title}{beta}$", self.curves(score, beta, since)) for beta in self.betas]
+        panels = []
+        for beta in self.betas:
+            curves = {}
+            for tau, by_seed in self.along(score, beta).items():
+                shared = set.intersection(*map(set, by_seed.values()))
+                updates = sorted(update for update in shared if update >= since)
+                rows = [[values[update] for update in updates] for values in by_seed.values()]
+                curves[tau] = updates, np.array(rows)
+            panels.append((rf"$\mu = {self.settings['mu']:g}$, $\beta = {beta}$", curves))
+        return panels
 
     def layout(
         self, score: str, update: int | None = None, theirs: paper.Table | None = None
@@ -131,11 +138,11 @@ class Experiment:
                 rows.append(_papers_row(float(beta), theirs))
         return rows
 
-    def sheets(self, figure: str = "samples") -> tuple[int | None, dict[float, NDArray[np.uint8]]]:
-        """Return a seed that all have and, by tau, the picture of that name that its run left."""
+    def sheets(self) -> tuple[int | None, dict[float, NDArray[np.uint8]]]:
+        """Return a seed that all have and, by tau, the figure of samples that its run left."""
         seed = self.seeds[0] if self.seeds else None
-        folders = {tau: run.folder for (tau, s), run in sorted(self.runs.items()) if s == seed}
-        paths = {tau: folder / "figures" / f"{figure}.png" for tau, folder in folders.items()}
+        runs = {tau: run for (tau, s), run in sorted(self.runs.items()) if s == seed}
+        paths = {tau: run.folder / "figures" / "samples.png" for tau, run in runs.items()}
         return seed, {t: np.asarray(Image.open(p)) for t, p in paths.items() if p.is_file()}
 
 
@@ -169,7 +176,9 @@ class Family(dict[float, Experiment]):
         for mu, experiment in self.items():
             scores = experiment.at(update, score, experiment.betas[-1])
             if len(scores) > 1:
-                finding = larger_is_worse(scores)
+                low, high = min(scores), max(scores)
+                seeds = min(len(scores[low]), len(scores[high]))
+                finding = Finding(_worse(scores, high, low), _worse(scores, low, high), seeds)
                 said = {"the largest is worse than the smallest": finding.word}
                 rows.append({r"$\mu$": mu} | _means(scores) | said | {"p": _short(finding.p)})
         return rows
@@ -241,14 +250,13 @@ def experiments(runs: Iterable[Any]) -> Experiments:
     Parameters
     ----------
     runs : iterable of Finished
-        With ``folder``, ``collection``, ``parameters`` and ``metrics`` (see `taugda.record`), of
-        which ``history`` is read, and ``score_provenance``.
+        As `taugda.record.finished` returns them.
 
     Returns
     -------
     Experiments
-        A list.  Runs that differ in tau and seed alone (or in where they were made) are one
-        experiment; ordered by data set, then by the number of updates, gamma1 and mu.
+        A list by data set, updates, gamma1 and mu; runs that differ in tau and seed alone (or in
+        where they were made) are one experiment.
     """
     groups: dict[str, Experiment] = {}
     for run in runs:
@@ -280,25 +288,14 @@ def judge(scores: Scores) -> dict[str, Finding]:
         "more_not_better": (_some(worse[high, t] for t in taus[:-1]),
                             _all(worse[t, high] for t in taus[:-1])),
     }  # fmt: skip
-    return {name: _finding(*pair, seeds) for name, pair in pairs.items()}
-
-
-def larger_is_worse(scores: Scores) -> Finding:
-    """Test whether the largest tau is worse than the smallest, as `judge` does."""
-    low, high = min(scores), max(scores)
-    seeds = min(len(scores[low]), len(scores[high]))
-    return _finding(_worse(scores, high, low), _worse(scores, low, high), seeds)
+    return {name: Finding(*pair, seeds) for name, pair in pairs.items()}
 
 
 def interplay(weak: Scores, strong: Scores) -> Finding:
     """Test whether log d(largest tau) / d(smallest tau) is larger under the stronger penalty."""
-    change = []
-    for scores in (weak, strong):
-        low, high = scores[min(scores)], scores[max(scores)]
-        change.append({s: np.log(high[s] / low[s]) for s in low.keys() & high.keys()})
-    seeds = sorted(change[0].keys() & change[1].keys())
-    gaps = np.array([change[1][s] - change[0][s] for s in seeds])
-    return _finding(_p_positive(gaps), _p_positive(-gaps), len(seeds))
+    less, more = (_ratios(scores, max(scores), min(scores)) for scores in (weak, strong))
+    gaps = np.array([more[seed] - less[seed] for seed in more if seed in less])
+    return Finding(_p_positive(gaps), _p_positive(-gaps), len(gaps))
 
 
 def summary(values: Mapping[int, float]) -> tuple[float, float, int]:
@@ -335,35 +332,31 @@ def _measured(name: str, findings: Mapping[str, Finding]) -> dict[str, tuple[Any
     return {f"{name}_{statement}": (holds, None) for statement, holds in found.items()}
 
 
-def _short(x: float | None, digits: int = 2) -> float | None:
-    """Return a number with as many digits as three seeds can carry."""
-    return None if x is None else float(f"{x:.{digits}g}")
+def _short(x: float, digits: int = 2) -> float | None:
+    """Return a number with as many digits as three seeds can carry; None for nan."""
+    return None if np.isnan(x) else float(f"{x:.{digits}g}")
 
 
-def _worse(scores: Scores, a: float, b: float) -> float | None:
+def _ratios(scores: Scores, a: float, b: float) -> dict[int, float]:
+    """Logarithm of the distance at tau = a over that at tau = b, by seed."""
+    return {s: np.log(scores[a][s] / scores[b][s]) for s in scores[a] if s in scores[b]}
+
+
+def _worse(scores: Scores, a: float, b: float) -> float:
     """p-value for the distance being larger at tau = a than at tau = b."""
-    seeds = sorted(scores[a].keys() & scores[b].keys())
-    return _p_positive(np.array([np.log(scores[a][s] / scores[b][s]) for s in seeds]))
+    return _p_positive(np.array(list(_ratios(scores, a, b).values())))
 
 
-def _p_positive(gaps: Array) -> float | None:
+def _p_positive(gaps: NDArray[np.float64]) -> float:
     if len(gaps) < 2 or np.ptp(gaps) == 0:
-        return None  # one seed, or no spread between them: copies of one run, say
+        return np.nan  # one seed, or no spread between them: copies of one run, say
     return float(stats.ttest_1samp(gaps, 0.0, alternative="greater").pvalue)
 
 
-def _all(values: Iterable[float | None]) -> float | None:
+def _all(values: Iterable[float]) -> float:
+    return float(np.max(list(values)))
+
+
+def _some(values: Iterable[float]) -> float:
     found = list(values)
-    return None if not found or None in found else max(found)
-
-
-def _some(values: Iterable[float | None]) -> float | None:
-    found = list(values)
-    return None if not found or None in found else min(1.0, min(found) * len(found))
-
-
-def _finding(p: float | None, opposite: float | None, seeds: int) -> Finding:
-    holds = True if p is not None and p < LEVEL else None
-    if holds is None and opposite is not None and opposite < LEVEL:
-        holds = False
-    return Finding(holds, p, seeds)
+    return float(np.minimum(1, np.min(found) * len(found)))

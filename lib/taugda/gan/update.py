@@ -17,8 +17,6 @@ from taugda.gan.configuration import Configuration
 from taugda.gan.gradients import discriminator_gradient, generator_gradient
 from taugda.gan.models import Discriminator, Generator
 
-__all__ = ["DivergedError", "Losses", "Trainer"]
-
 
 class DivergedError(RuntimeError):
     """A loss or a parameter is no longer a finite number."""
@@ -54,8 +52,7 @@ class _Steps:
 class Trainer:
     """Both players with the state of their steps and the generator's averages.
 
-    The initial players depend on the seed alone.  The latent vectors of `draw` come from a
-    generator of their own on the training device, seeded with it too.
+    The initial players depend on the seed alone, and so do the latent vectors of `draw`.
 
     Parameters
     ----------
@@ -65,7 +62,7 @@ class Trainer:
     Attributes
     ----------
     generator, discriminator : Generator, Discriminator
-        Players 1 and 2, on the device and of the precision of the configuration.
+        Players 1 and 2, on the device.
     averages : dict of float to Generator
         An exponential average of the generator for each beta, from the initial players on.
     updates : int
@@ -92,16 +89,9 @@ class Trainer:
         return self.generator, self.discriminator
 
     def draw(self) -> Tensor:
-        """Draw a batch of latent vectors.
-
-        Returns
-        -------
-        Tensor, shape (batch, latent)
-            Standard normal numbers.
-        """
-        c = self.configuration
-        size = (c.batch, c.latent)
-        return torch.randn(size, generator=self._random, device=self.device, dtype=c.dtype)
+        """Draw a batch of latent vectors (batch, latent), standard normal."""
+        c, place = self.configuration, {"generator": self._random, "device": self.device}
+        return torch.randn(c.batch, c.latent, dtype=c.dtype, **place)
 
     def update(self, real: Tensor, z2: Tensor, z1: Tensor) -> Losses:
         """Let each player take one step.
@@ -141,63 +131,26 @@ class Trainer:
         return Losses(loss1, loss2, penalty)
 
     def check(self, losses: Losses) -> None:
-        """Stop where a loss or a parameter is not finite; waits for the device.
-
-        Parameters
-        ----------
-        losses : Losses
-            Of the last update.
-
-        Raises
-        ------
-        DivergedError
-            With the update, tau and what to try.
-        """
-        values = {
-            "generator's loss": losses.generator,
-            "discriminator's loss": losses.discriminator,
-            "gradient penalty": losses.penalty,
-        }
-        for name, steps in zip(("generator", "discriminator"), self._steps, strict=True):
-            values[f"{name}'s parameters"] = nn.utils.get_total_norm(steps.parameters)
-        finite = torch.isfinite(torch.stack(list(values.values()))).tolist()
-        if all(finite):
-            return
+        """Raise DivergedError where a loss of the last update or a parameter is not finite."""
+        # This waits for the device.
+        norms = [nn.utils.get_total_norm(steps.parameters) for steps in self._steps]
+        finite = torch.isfinite(torch.stack([*losses, *norms])).tolist()
+        names = ("generator's loss", "discriminator's loss", "gradient penalty",
+                 "generator's parameters", "discriminator's parameters")  # fmt: skip
         c = self.configuration
-        raise DivergedError(
-            f"update {self.updates}: the {list(values)[finite.index(False)]} not finite any more "
-            f"at tau = {c.tau:g}, gamma1 = {c.gamma1:g}, mu = {c.mu:g}; try a smaller gamma1, a "
-            "smaller tau, or a larger mu"
-        )
+        if not all(finite):
+            raise DivergedError(
+                f"update {self.updates}: the {names[finite.index(False)]} not finite any more at "
+                f"tau = {c.tau:g}, gamma1 = {c.gamma1:g}, mu = {c.mu:g}; try a smaller gamma1, a "
+                "smaller tau, or a larger mu"
+            )
 
     @torch.no_grad()
     def samples(self, beta: float, latents: Tensor, batch: int = 500) -> Tensor:
-        """Make pictures with one of the generator's averages.
-
-        Parameters
-        ----------
-        beta : float
-            Which average.
-        latents : Tensor, shape (n, latent)
-            Latent vectors, on any device.
-        batch : int
-            How many are made at once.
-
-        Returns
-        -------
-        Tensor, shape (n, channels, resolution, resolution)
-            Pictures in [-1, 1], on the training device.
-
-        Raises
-        ------
-        ValueError
-            If no average has that beta.
-        """
-        if beta not in self.averages:
-            known = ", ".join(f"{b:g}" for b in self.averages)
-            raise ValueError(f"beta: expected one of {known}, got {beta!r}")
+        """Make pictures in [-1, 1] with the average of that beta, a batch at once."""
+        average = self.averages[beta]
         parts = latents.to(self.device, self.configuration.dtype).split(batch)
-        return torch.cat([self.averages[beta](part) for part in parts])
+        return torch.cat([average(part) for part in parts])
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next updates depend on, as plain values and tensors."""
@@ -213,12 +166,12 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; one of another configuration is refused with a ValueError."""
         mine = self.configuration.as_dict()
-        other = [k for k, value in mine.items() if state["configuration"].get(k) != value]
-        if other:
-            raise ValueError(
-                f"state: expected one of this configuration, got one in which {other[0]} is "
-                f"{state['configuration'].get(other[0])!r} instead of {mine[other[0]]!r}"
-            )
+        for name, value in mine.items():
+            if (theirs := state["configuration"].get(name)) != value:
+                raise ValueError(
+                    f"state: expected one of this configuration, got one in which {name} is "
+                    f"{theirs!r} instead of {value!r}"
+                )
         for player, part in zip(self._players, state["players"], strict=True):
             player.load_state_dict(part)
         for beta, average in self.averages.items():

@@ -1,6 +1,5 @@
 """Features of pictures: of a small classifier trained on the real ones, of FID's Inception."""
 
-import filecmp
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,8 @@ from torch.nn import functional as F
 from taugda.atomic import write_atomic
 from taugda.gan.checkpoints import kept
 from taugda.gan.configuration import arithmetic
-from taugda.gan.data import DataError, Images
-from taugda.gan.data.fetch import fetch_into
-
-__all__ = ["CLASSIFIER_FEATURES", "INCEPTION_FEATURES", "Inception", "train_classifier"]
+from taugda.gan.data import Images
+from taugda.gan.fetch import DataError, fetch_into
 
 CLASSIFIER_FEATURES, INCEPTION_FEATURES = 64, 2048
 _HELD_OUT = 0.2  # share of the pictures that the accuracy is measured on
@@ -78,9 +75,8 @@ def train_classifier(
     classes = int(images.labels.max()) + 1
     network = Classifier(images.pixels.shape[1], images.pixels.shape[2], classes)
     about = {"data": images.digest, "seed": seed}
-    made = kept(
-        cache, f"classifier-{images.name}", about, lambda: _train(network, images, seed, device)
-    )
+    prefix = f"classifier-{images.name}"
+    made = kept(cache, prefix, about, lambda: _train(network, images, seed, device))
     network.load_state_dict(made["network"])
     network.accuracy, network.held_out = made["accuracy"], made["held_out"]
     return network.eval().requires_grad_(False)
@@ -112,13 +108,12 @@ def _train(network: Classifier, images: Images, seed: int, device: str) -> dict[
                     F.cross_entropy(judged(part), labels[part]).backward()
                     optimizer.step()
             with torch.no_grad():
-                right = sum(
-                    int((judged(part).argmax(1) == labels[part]).sum()) for part in test.split(1000)
-                )
+                wrong = [judged(part).argmax(1) != labels[part] for part in test.split(1000)]
             network.cpu()
     finally:
         torch.set_num_threads(threads)
-    return {"network": network.state_dict(), "accuracy": right / held_out, "held_out": held_out}
+    accuracy = (held_out - int(torch.cat(wrong).sum())) / held_out
+    return {"network": network.state_dict(), "accuracy": accuracy, "held_out": held_out}
 
 
 class Inception:
@@ -133,45 +128,35 @@ class Inception:
         url = inception.FID_WEIGHTS_URL
         place = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
         if weights is None and not place.exists():
-            _fetch(url, place)
+
+            def get(into: Path) -> None:
+                torch.hub.download_url_to_file(url, str(into / place.name), hash_prefix=_HASH)
+
+            advice = f"Put {place.name} into {place.parent}, or name the file as weights"
+            fetch_into(place.parent, place.name, get, f"weights: cannot fetch {url}", advice)
         path = place if weights is None else Path(weights).expanduser()
-        try:
-            data = path.read_bytes()
-            self.digest = hashlib.sha256(data).hexdigest()
-            if not self.digest.startswith(_HASH):
-                raise DataError(
-                    f"weights: expected pytorch-fid's file with a SHA-256 that starts with "
-                    f"{_HASH}, got {self.digest[: len(_HASH)]} of {path}"
-                )
-            if not (place.is_file() and filecmp.cmp(path, place, shallow=False)):
-                write_atomic(place, data)
-        except OSError as error:
-            raise DataError(f"weights: cannot read {path} or put it to {place}: {error}") from error
+        data = path.read_bytes()
+        self.digest = hashlib.sha256(data).hexdigest()
+        if not self.digest.startswith(_HASH):
+            raise DataError(
+                f"weights: expected pytorch-fid's file with a SHA-256 that starts with "
+                f"{_HASH}, got {self.digest[: len(_HASH)]} of {path}"
+            )
+        if not (place.exists() and place.read_bytes() == data):
+            write_atomic(place, data)
         blocks = [inception.InceptionV3.BLOCK_INDEX_BY_DIM[INCEPTION_FEATURES]]
         self._network = inception.InceptionV3(blocks).eval().to(device)
         self._device = device
 
     @torch.no_grad()
-    def __call__(self, pictures: Tensor, progress: bool = False) -> NDArray:
+    def __call__(self, pictures: Tensor) -> NDArray:
         """Return the features (n, 2048) of pictures in eight bits (n, 3, h, w)."""
         from tqdm import tqdm
 
         parts = pictures.split(_INCEPTION_BATCH)
-        bar = tqdm(
-            parts, desc="Inception", unit="batch", delay=2, leave=False, disable=not progress
-        )
+        found = []
         with arithmetic("float32"):
-            found = [
-                self._network(part.to(self._device).float().div(255))[0].flatten(1).cpu()
-                for part in bar
-            ]
+            for part in tqdm(parts, desc="Inception", unit="batch", delay=2, leave=False):
+                (judged,) = self._network(part.to(self._device).float().div(255))
+                found.append(judged.flatten(1).cpu())
         return torch.cat(found).double().numpy()
-
-
-def _fetch(url: str, place: Path) -> None:
-    def get(into: Path) -> None:
-        torch.hub.download_url_to_file(url, str(into / place.name), hash_prefix=_HASH)
-
-    failed = f"weights: cannot fetch Inception's weights from {url}"
-    advice = f"Put {place.name} into {place.parent}, or set the parameter weights to the file"
-    fetch_into(place.parent, place.name, get, failed, advice)

@@ -2,13 +2,10 @@
 
 import hashlib
 import io
-import os
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,18 +14,11 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from taugda.gan.checkpoints import kept
-from taugda.gan.data.fetch import DataError
-
-__all__ = ["Pictures", "decode", "find_pictures", "fit", "keep"]
+from taugda.gan.fetch import DataError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _KEPT_FROM = 10_000  # fewer pictures are decoded again sooner than a file is worth keeping
 _AT_ONCE = 128  # pictures a thread takes at a time
-# What Pillow and zipfile raise on files that are damaged or no pictures.
-_UNREADABLE = (
-    OSError, ValueError, SyntaxError, EOFError, zipfile.BadZipFile, zlib.error,
-    Image.DecompressionBombError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,8 @@ class Pictures:
     """Picture files in a directory or a zip, not yet read; sorted names with forward slashes."""
 
     path: Path
-    names: tuple[str, ...]
+    names: list[str]
+    read: Callable[[str], bytes]
 
     @property
     def identity(self) -> object:
@@ -51,41 +42,30 @@ class Pictures:
     def labels(self) -> Tensor | None:
         """Number of each picture's class folder in their order; None unless all are in one."""
         parents = [PurePosixPath(name).parts[:-1] for name in self.names]
-        # The classes are the first level of folders that differ; zip ends with the shortest path.
+        # The classes are the first level of folders that differs; zip ends with the shortest path.
         for folders in zip(*parents, strict=False):
-            numbers = {folder: number for number, folder in enumerate(sorted(set(folders)))}
-            if len(numbers) > 1:
-                return torch.tensor([numbers[folder] for folder in folders])
+            classes = sorted(set(folders))
+            if len(classes) > 1:
+                return torch.from_numpy(np.searchsorted(classes, folders))
         return None
-
-    @contextmanager
-    def reader(self) -> Iterator[Callable[[str], bytes]]:
-        """Open what holds the pictures: a function from a name to bytes, which threads may call."""
-        if self.path.is_file():
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive.read
-        else:
-            yield lambda name: (self.path / name).read_bytes()
 
 
 def find_pictures(path: Path) -> Pictures:
     """List the picture files in a directory and all below it, or in a zip; hidden ones are not."""
     if path.is_dir():
         found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
-    elif not path.exists():
-        raise DataError(f"{path}: expected a directory or a zip of pictures, found nothing")
+        read = lambda name: (path / name).read_bytes()  # noqa: E731
     elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            found = archive.namelist()
+        archive = zipfile.ZipFile(path)
+        found, read = archive.namelist(), archive.read
     else:
-        raise DataError(f"{path}: expected a directory or a zip of pictures, found another file")
+        what = "another file" if path.exists() else "nothing"
+        raise DataError(f"{path}: expected a directory or a zip of pictures, found {what}")
     names = sorted(name for name in found if _is_picture(name))
     if not names:
-        raise DataError(
-            f"{path}: expected pictures ({', '.join(SUFFIXES)}), found none "
-            f"among {len(found)} files"
-        )
-    return Pictures(path, tuple(names))
+        kinds = ", ".join(SUFFIXES)
+        raise DataError(f"{path}: expected pictures ({kinds}), found none among {len(found)} files")
+    return Pictures(path, names, read)
 
 
 def _is_picture(name: str) -> bool:
@@ -106,31 +86,20 @@ def decode(pictures: Pictures, resolution: int) -> Tensor:
     """Decode pictures in threads; grey ones, palettes and transparency become plain RGB."""
     from tqdm import tqdm
 
-    names = pictures.names
-    pixels = torch.empty((len(names), 3, resolution, resolution), dtype=torch.uint8)
-    with (
-        pictures.reader() as read,
-        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
-        tqdm(total=len(names), desc="decoding", unit="picture", delay=2, leave=False) as bar,
-    ):
-
-        def part(numbers: range) -> int:
-            for number in numbers:
-                try:
-                    pixels[number] = fit(_rgb(read(names[number])), resolution)
-                except _UNREADABLE as error:
-                    raise DataError(
-                        f"{pictures.path}: cannot read the picture {names[number]}: {error}"
-                    ) from error
-            return len(numbers)
-
-        numbers = range(len(names))
+    def one(name: str) -> Tensor:
         try:
-            for done in pool.map(part, [numbers[k : k + _AT_ONCE] for k in numbers[::_AT_ONCE]]):
-                bar.update(done)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+            return fit(_rgb(pictures.read(name)), resolution)
+        # Pillow and zipfile raise errors of many kinds on files that are damaged or no pictures.
+        except Exception as error:
+            raise DataError(f"{pictures.path}: cannot read the picture {name}: {error}") from error
+
+    n = len(pictures.names)
+    pixels = torch.empty((n, 3, resolution, resolution), dtype=torch.uint8)
+    bar = tqdm(total=n, desc="decoding", unit="picture", delay=2, leave=False)
+    with bar, ThreadPool() as pool:
+        for k, picture in enumerate(pool.imap(one, pictures.names, _AT_ONCE)):
+            pixels[k] = picture
+            bar.update()
     return pixels
 
 
@@ -145,11 +114,9 @@ def _rgb(data: bytes) -> Image.Image:
     return picture.convert("RGB")
 
 
-def keep(
-    pictures: Pictures, resolution: int, cache: Path | None, least: int = _KEPT_FROM
-) -> Tensor:
-    """Decode pictures, or take a set of at least so many from a cache."""
-    if cache is None or len(pictures.names) < least:
+def keep(pictures: Pictures, resolution: int, cache: Path | None) -> Tensor:
+    """Decode pictures, or take a large set from a cache."""
+    if cache is None or len(pictures.names) < _KEPT_FROM:
         return decode(pictures, resolution)
     about = {"pictures": pictures.identity, "resolution": resolution}
     made = kept(cache, "pictures", about, lambda: {"pixels": decode(pictures, resolution)})

@@ -3,64 +3,73 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from taugda.checks import count as _size
+from taugda import checks
+from taugda.gan import features
 from taugda.gan.checkpoints import kept
 from taugda.gan.data import Images, prepare
-from taugda.gan.distances import features
-from taugda.gan.distances.frechet import Statistics, frechet_distance, relative, statistics
-
-__all__ = ["DISTANCES", "Scorer", "fixed_latents", "quantize", "reference", "scorer"]
 
 DISTANCES = ("digits", "classifier", "pixels", "fid")
-_LEAST = features.INCEPTION_FEATURES  # pictures that FID needs, as many as it has features
 _SPLITS = 20  # random halves of the real pictures whose distance is averaged
 Extract = Callable[[Tensor], NDArray[np.float64]]
 
 
+class Statistics(NamedTuple):
+    """Mean (d) and covariance (d, d) of features."""
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+def statistics(features: ArrayLike, least: int = 2) -> Statistics:
+    """Return mean and covariance of features (n, d), of which at least so many are expected."""
+    x = np.asarray(features, dtype=np.float64)
+    if len(x) < least:
+        raise ValueError(f"features: expected at least {least} samples, got {len(x)}")
+    mean = x.mean(axis=0)
+    centred = x - mean
+    return Statistics(mean, centred.T @ centred / (len(x) - 1))
+
+
+def frechet_distance(a: Statistics, b: Statistics) -> float:
+    """Return |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), at least 0."""
+    # With any factors C_a = F_a F_a^T and C_b = F_b F_b^T, the trace of the root is the sum of the
+    # singular values of F_a^T F_b: their squares are the eigenvalues of C_a C_b.  So nothing
+    # becomes complex and singular covariances need no correction.
+    overlap = np.linalg.svd(_factor(a.covariance).T @ _factor(b.covariance), compute_uv=False).sum()
+    gap = float(np.sum((a.mean - b.mean) ** 2))
+    total = gap + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
+    return max(0.0, float(total))
+
+
+def relative(a: Statistics, real: Statistics) -> float:
+    """Return 100 times Fréchet's distance over the trace of the real features' covariance."""
+    return 100 * frechet_distance(a, real) / float(np.trace(real.covariance))
+
+
+def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return F with F F^T the covariance: by Cholesky, or by eigenvalues where it is singular."""
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return vectors * np.sqrt(np.clip(values, 0, None))
+
+
 def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
-    """Draw the latent vectors that every evaluation uses.
-
-    Parameters
-    ----------
-    samples, dimension : int
-        How many, and of which dimension.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    Tensor, shape (samples, dimension)
-        Standard normal numbers, on the CPU, the same on every device.
-    """
-    size = _size("samples", samples), _size("dimension", dimension)
-    return torch.randn(size, generator=torch.Generator().manual_seed(_size("seed", seed, least=0)))
+    """Draw the standard normal latent vectors of all evaluations, the same on every device."""
+    size = checks.count("samples", samples), checks.count("dimension", dimension)
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
 def quantize(pictures: Tensor) -> Tensor:
-    """Round pictures to eight bits a channel, as torchvision's ``save_image`` does.
-
-    Parameters
-    ----------
-    pictures : Tensor
-        Numbers in [-1, 1]; what lies outside is cut off.
-
-    Returns
-    -------
-    Tensor of uint8
-        0 for -1, 255 for 1, rounded to the nearest, halves up.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite.
-    """
+    """Round pictures in [-1, 1] to eight bits a channel, as torchvision's ``save_image`` does."""
     if not torch.isfinite(pictures).all():
         raise ValueError("pictures: expected finite numbers, got some that are not")
     return pictures.clamp(-1, 1).add(1).div(2).mul(255).add(0.5).to(torch.uint8)
@@ -129,74 +138,64 @@ def scorer(
 
     Raises
     ------
-    ValueError
-        If the distance is unknown, means nothing on these pictures, or there are too few.
-    DataError
-        If the Inception weights cannot be had.
+    ValueError, DataError
+        If the distance is unknown, means nothing on these pictures, or there are too few; if the
+        Inception weights cannot be had.
     """
-    _size("samples", samples)
-    _size("count", count)
     n = len(images.pixels)
     if distance not in DISTANCES:
         raise ValueError(f"distance: expected one of {', '.join(DISTANCES)}, got {distance!r}")
-    if not 2 <= count <= n:
-        raise ValueError(f"count: expected from 2 to the {n} real pictures, got {count}")
-    if distance == "fid":
-        if images.pixels.shape[1] != 3:
-            raise ValueError(
-                f"distance: fid is for photographs in colour; Inception's features mean nothing on "
-                f"{images.name}, take another such as digits or pixels"
-            )
-        for name, given in (("count", count), ("samples", samples)):
-            if given < _LEAST:
-                raise ValueError(
-                    f"{name}: expected at least {_LEAST} pictures, as many as FID has features, "
-                    f"got {given}"
-                )
-        network = features.Inception(weights, device)
-        options = {"count": count, "seed": seed, "flip": flip, "noise": noise, "cache": cache}
-        real, provenance = reference(images, network, **options)
-        unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
-        return Scorer(
-            "FID", "FID", unit, provenance | {"features": _LEAST}, {"FID": real},
-            {"FID": network}, frechet_distance, _LEAST,
-        )  # fmt: skip
-    if samples < 2:
-        raise ValueError(f"samples: expected at least 2 generated pictures, got {samples}")
+    if distance == "fid" and images.pixels.shape[1] != 3:
+        raise ValueError(
+            f"distance: fid is for photographs in colour; Inception's features mean nothing on "
+            f"{images.name}, take another such as digits or pixels"
+        )
     if distance == "digits" and images.name != "digits":
         raise ValueError(f"distance: digits is for the data set digits, got {images.name!r}")
-    return _by_features(distance, images, count, seed, device, cache)
+    # FID needs as many pictures as it has features.
+    least = features.INCEPTION_FEATURES if distance == "fid" else 2
+    checks.count("samples", samples, least=least)
+    if not least <= count <= n:
+        raise ValueError(f"count: expected from {least} to the {n} real pictures, got {count}")
+    if distance == "fid":
+        return _by_inception(images, count, seed, flip, noise, weights, device, cache)
+    return _by_classifier(distance, images, count, seed, device, cache)
 
 
-def reference(
-    images: Images,
-    inception: features.Inception,
-    *,
-    count: int,
-    seed: int,
-    flip: bool,
-    noise: float,
-    cache: Path | None = None,
-) -> tuple[Statistics, dict[str, Any]]:
-    """Return FID's statistics of real pictures, drawn and prepared as in the paper, and of what."""
+def _by_inception(
+    images: Images, count: int, seed: int, flip: bool, noise: float, weights: str | None,
+    device: str, cache: Path | None,
+) -> Scorer:  # fmt: skip
+    """Return FID to real pictures that are drawn and prepared as in the paper."""
+    network, least = features.Inception(weights, device), features.INCEPTION_FEATURES
     about = {
         "data": images.digest, "resolution": images.pixels.shape[2], "real_pictures": count,
-        "seed": seed, "flip": bool(flip), "noise": float(noise), "weights": inception.digest,
+        "seed": seed, "flip": bool(flip), "noise": float(noise), "weights": network.digest,
     }  # fmt: skip
 
     def make() -> dict[str, Any]:
         random = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(images.pixels), generator=random)[:count]
         prepared = prepare(images.pixels[chosen], images.levels, random, flip, noise)
-        found = statistics(inception(quantize(prepared), progress=True), least=_LEAST)
-        mean, covariance = torch.from_numpy(found.mean), torch.from_numpy(found.covariance)
-        return {"mean": mean, "covariance": covariance}
+        found = statistics(network(quantize(prepared)))
+        return {name: torch.from_numpy(part) for name, part in found._asdict().items()}
 
     made = kept(cache, f"fid-{images.name}", about, make)
-    return Statistics(made["mean"].numpy(), made["covariance"].numpy(), count), about
+    real = {"FID": Statistics(made["mean"].numpy(), made["covariance"].numpy())}
+    unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
+    return Scorer(
+        "FID",
+        "FID",
+        unit,
+        about | {"features": least},
+        real,
+        {"FID": network},
+        frechet_distance,
+        least,
+    )
 
 
-def _by_features(
+def _by_classifier(
     distance: str, images: Images, count: int, seed: int, device: str, cache: Path | None
 ) -> Scorer:
     """Return distances of features (if any) and pixels, in units of the real pictures' spread."""
@@ -236,8 +235,7 @@ def _yardsticks(
     splits = []
     for _ in range(_SPLITS if few else 1):
         order = torch.randperm(len(x), generator=random).numpy()
-        halves = np.array_split(x[order], 2)
-        splits.append(relative(*(statistics(half) for half in halves)))
+        splits.append(relative(*map(statistics, np.array_split(x[order], 2))))
     found = {"two_halves": float(np.mean(splits))}
     if few and labels is not None:
         rest = [x[(labels != k).numpy()] for k in labels.unique()]
