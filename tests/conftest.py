@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from taugda.runs.plan import make_plan
 from taugda.runs.project import Project
 
 RECORD = "from taugda.record import Run\nrun = Run({stem!r}, globals())"
@@ -18,7 +19,7 @@ state["from"].append(state["done"])
 run.checkpoints.mkdir(parents=True, exist_ok=True)
 ledger = run.project.root / "ledger"
 with ledger.open("a") as lines:
-    print("begin", seed, os.getpid(), file=lines)
+    print("begin", seed, os.getpid(), os.getppid(), file=lines)
 while state["done"] < updates:
     state["done"] += 1
     state["sum"] += random.Random(f"{seed}-{state['done']}").random()
@@ -75,11 +76,11 @@ class Toy:
         """Write a notebook that trains slowly, with checkpoints."""
         self.notebook(stem, TRAINING, DONE, parameters=PARAMETERS, kind="training")
 
-    def ledger(self, word):
-        """Seeds of the training runs that began or ended, one an attempt, in order of time."""
+    def ledger(self, word, column=1):
+        """Training runs that began or ended, one an attempt: seed (1), kernel, its parent."""
         path = self.project.root / "ledger"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [int(line.split()[1]) for line in lines if line.startswith(word)]
+        return [int(line.split()[column]) for line in lines if line.startswith(word)]
 
     def write(self, name, text):
         """Write a text file at a path below the root."""
@@ -92,6 +93,15 @@ class Toy:
         """Folder of a run."""
         return self.project.run(stem, run)
 
+    def metrics(self, stem, run="default"):
+        """Values that a run measured."""
+        content = json.loads((self.run(stem, run) / "metrics.json").read_text())
+        return {name: entry["value"] for name, entry in content.items()}
+
+    def states(self, *wanted, **options):
+        """What a plan says of runs, each a notebook and what differs from its defaults."""
+        return [item.state for item in make_plan(self.project, wanted, **options)]
+
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
@@ -102,23 +112,3 @@ def toy(tmp_path, monkeypatch):
     for name in ("TAUGDA_OUTPUTS", "TAUGDA_RUN_DIR", "TAUGDA_RUN_NOTEBOOK"):
         monkeypatch.delenv(name, raising=False)
     return Toy(Project(root, root / "outputs"))
-
-
-@pytest.fixture
-def small_library(tmp_path):
-    """Folder of a package whose modules a fingerprint can look at."""
-    package = tmp_path / "library" / "taugda"
-    (package / "runs").mkdir(parents=True)
-    modules: dict[str, str] = {
-        "__init__": "",
-        "games": "from .helpers import double\n\ndef game():\n    return double(1)\n",
-        "helpers": '"""Help."""\n\ndef double(x):\n    """Twice x."""\n    return 2 * x  # twice\n',
-        "plots": "def draw():\n    from taugda import palette\n    return palette.RED\n",
-        "palette": "RED = 1\n",
-        "unused": "x = 1\n",
-        "runs/__init__": "from taugda.runs.record import Run\n",
-        "runs/record": "class Run: pass\n",
-    }
-    for name, text in modules.items():
-        Path(package / f"{name}.py").write_text(text, encoding="utf-8")
-    return package

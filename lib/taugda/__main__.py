@@ -1,6 +1,7 @@
 """The command line: ``python -m taugda run``, ``report``, ``publish``, ``claims``..."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -8,46 +9,43 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taugda.runs.errors import EngineError, ParameterError, ProjectError
-from taugda.runs.parameters import parse_assignment, read_file, read_parameters
-from taugda.runs.project import Project
-from taugda.runs.provenance import cores
+from taugda.runs.machine import cores
+from taugda.runs.project import ParameterError, Project, ProjectError
 
 if TYPE_CHECKING:
+    from taugda.runs.execute import Outcome
     from taugda.runs.plan import Item
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Command-line arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        Exit status: 0 on success, 1 if a run or the report failed, 2 if the request was wrong,
-        130 if it was interrupted.
+    Returns the exit status: 0 on success, 1 if a run or the report failed, 2 if the request was
+    wrong, 130 if it was interrupted, 141 if nobody reads on what it prints.
     """
     options = _parser().parse_args(arguments)
     try:
-        return options.command(Project.find(), options)
+        status = options.command(Project.find(), options)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("taugda: interrupted; finished runs are kept", file=sys.stderr)
         return 130
-    except EngineError as error:
-        print(f"taugda: {error}", file=sys.stderr)
-        return 1
-    except ValueError as error:
+    except BrokenPipeError:
+        # Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ValueError, RuntimeError) as error:
         from taugda.claims import ClaimError
         from taugda.report import ReportError
+        from taugda.runs.batch import EngineError
 
-        if not isinstance(error, (ParameterError, ProjectError, ClaimError, ReportError)):
+        if not isinstance(
+            error, (ParameterError, ProjectError, ClaimError, ReportError, EngineError)
+        ):
             raise
         print(f"taugda: {error}", file=sys.stderr)
-        return 1 if isinstance(error, ReportError) else 2
+        return 1 if isinstance(error, (ReportError, EngineError)) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,9 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
     run.add_argument("--no-report", action="store_true", help="leave the HTML pages as they are")
 
-    status = commands.add_parser("status", help="say how the batches stand, at work or ended")
-    status.set_defaults(command=_status)
-
     report = commands.add_parser("report", help="make the HTML pages from the runs")
     report.set_defaults(command=_report)
     report.add_argument(
@@ -132,16 +127,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
-    return number
-
-
 def _natural(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"expected an integer >= 0, found {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or _natural(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
     return int(text)
 
 
@@ -169,37 +163,28 @@ def _run(project: Project, options: argparse.Namespace) -> int:
 
     What is up to date is left alone.
     """
-    from taugda.claims import read_claims
-    from taugda.runs.batch import execute_all, summary
-    from taugda.runs.estimate import preview
+    from taugda.record.claims import read_claims
+    from taugda.runs.batch import execute_all
     from taugda.runs.plan import check_writable, make_plan
-    from taugda.runs.status import batch_name
 
     plan = make_plan(project, _wanted(project, options), options.refresh, options.force)
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
     one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
-    print(preview(project, plan, options.jobs, numbered=one_sweep and not options.only))
+    print(_preview(plan, options.jobs, numbered=one_sweep and not options.only))
     if options.dry_run:
         return 0
     check_writable(project)
-    name = batch_name(options.names)
-    if options.index is not None:
-        name += f".{options.index}"
-    engine = None
-    if options.scheduler:
-        from taugda.runs.cluster import Cluster
-
-        engine = Cluster(project, options.scheduler, options.jobs, options.limit)
     outcomes = execute_all(
-        project, plan, options.jobs, name=name, retries=options.retries, limit=options.limit,
-        engine=engine,
+        project, plan, options.jobs, retries=options.retries, limit=options.limit,
+        scheduler=options.scheduler,
     )  # fmt: skip
-    print(f"\n{summary(project, plan, outcomes)}\n")
+    print(f"\n{_summary(project, plan, outcomes)}\n")
     status = 1 if any(outcome.error for outcome in outcomes) else 0
     if not options.no_report and options.index is None:
-        status = max(status, _build(project))
+        options.single_file = False
+        status = max(status, _report(project, options))
     return status
 
 
@@ -207,91 +192,100 @@ def _is_sweep(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
-    """Keep the runs that --index or --only name."""
-    if options.index is not None:
-        if options.only or len(options.names) != 1 or not _is_sweep(options.names[0]):
-            raise ParameterError("--index needs exactly one sweep file, and no --only")
-        if options.index >= len(plan):
-            raise ParameterError(
-                f"--index must be from 0 to {len(plan) - 1} for {options.names[0]}, "
-                f"found {options.index}"
-            )
-        return [plan[options.index]]
-    if options.only is None:
-        return plan
-    chosen = [
-        item
-        for item in plan
-        if fnmatchcase(item.run, options.only) or fnmatchcase(item.label, options.only)
-    ]
-    if not chosen:
-        known = ", ".join(item.label for item in plan[:3])
-        raise ParameterError(
-            f"--only: no run matches {options.only!r}; use a pattern such as '*tau=4*' "
-            f"(runs: {known}{', ...' if len(plan) > 3 else ''})"
-        )
-    return chosen
-
-
 def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
-    from taugda.runs.sweep import read_sweep
+    """Notebook and overrides of each run that is asked for."""
+    from taugda.runs.parameters import parse_assignment, read_file
+    from taugda.runs.sweeps import read_sweep
 
-    overrides: dict[str, Any] = {}
+    names, overrides = options.names, dict[str, Any]()
     for file in options.files:
-        overrides.update(read_file(file))
-    overrides.update(map(parse_assignment, options.assignments))
-    names = options.names
+        overrides |= read_file(file)
+    overrides |= dict(map(parse_assignment, options.assignments))
+    if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(names[0])):
+        raise ParameterError("-p and -f need exactly one notebook")
     if not names:
         default = project.sweeps / "default.yaml"
         names = [*project.stems(), *([str(default)] if default.exists() else [])]
-    sweeps = [name for name in names if _is_sweep(name)]
-    if (options.files or options.assignments) and (len(options.names) != 1 or sweeps):
-        raise ParameterError("-p and -f need exactly one notebook")
+        for line in project.strangers():
+            print(f"taugda: {line}", file=sys.stderr)
     wanted: list[tuple[str, dict[str, Any]]] = []
     for name in names:
-        if name in sweeps:
-            path = Path(name)
+        if _is_sweep(name):
             named = project.sweeps / name
-            wanted.extend(
-                read_sweep(project, named if named.exists() and not path.exists() else path)
-            )
+            here = Path(name).exists() or not named.exists()
+            wanted += read_sweep(project, Path(name) if here else named)
         else:
             wanted.append((name, overrides))
     return wanted
 
 
-def _status(project: Project, options: argparse.Namespace) -> int:
-    from taugda.runs.format import show_seconds
-    from taugda.runs.status import read_status
-    from taugda.runs.tables import plain_table
+def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
+    """Keep the runs that --index or --only name."""
+    index, only = options.index, options.only
+    if index is not None:
+        if only or len(options.names) != 1 or not _is_sweep(options.names[0]):
+            raise ParameterError("--index needs exactly one sweep file, and no --only")
+        if index >= len(plan):
+            last = len(plan) - 1
+            raise ParameterError(
+                f"--index must be from 0 to {last} for {options.names[0]}, found {index}"
+            )
+        return [plan[index]]
+    if only is None:
+        return plan
+    chosen = [x for x in plan if fnmatchcase(x.run, only) or fnmatchcase(x.label, only)]
+    if not chosen:
+        known = ", ".join([item.label for item in plan[:3]] + ["..."] * (len(plan) > 3))
+        raise ParameterError(
+            f"--only: no run matches {only!r}; use a pattern such as '*tau=4*' (runs: {known})"
+        )
+    return chosen
 
-    rows = []
-    for batch in read_status(project):
-        counts = ", ".join(f"{count} {name}" for name, count in batch["counts"].items() if count)
-        left = batch["seconds_left"] if batch["state"] == "running" else None
-        rows.append([batch["name"], batch["state"], counts, show_seconds(left) if left else ""])
-    print(plain_table(["batch", "state", "runs", "time left"], rows))
-    return 0
+
+def _preview(items: "list[Item]", jobs: int, numbered: bool) -> str:
+    """Write what would run and why, and how long the same run took last time."""
+    lines = []
+    for number, item in enumerate(items):
+        words = [f"{item.state} ({item.reason})" if item.reason else item.state]
+        if item.due:
+            words += [
+                "would run",
+                *([f"took {item.duration:.0f} s last time"] if item.duration else []),
+            ]
+        label = f"{number:4}  {item.label}" if numbered else item.label
+        lines.append(f"{label}: {', '.join(words)}")
+    due = sum(item.due for item in items)
+    runs = "run" if len(items) == 1 else "runs"
+    return "\n".join([*lines, f"{due} of {len(items)} {runs} to execute, {jobs} at a time"])
 
 
-def _build(project: Project, single_file: bool = False) -> int:
-    from taugda.report import ReportError, build
+def _summary(project: Project, items: "list[Item]", outcomes: "list[Outcome]") -> str:
+    """Write what a batch did: a table, then the error and the log of each failed run."""
+    from taugda.record.tables import plain_table
 
-    try:
-        index = build(project, single_file=single_file)
-    except ReportError as error:
-        print(f"taugda: {error}", file=sys.stderr)
-        return 1
-    print(f"Open {project.display(index)}")
-    return 0
+    ended = {outcome.label: outcome for outcome in outcomes}
+    rows, notes = [], []
+    for item in items:
+        outcome, state, seconds = ended.get(item.label), item.state, ""
+        if outcome:
+            state, seconds = "failed" if outcome.error else "done", f"{outcome.seconds:.1f}"
+            if outcome.error:
+                notes.append(f"\nFailed: {item.label}: {outcome.error}")
+                notes += [f"  log: {project.display(outcome.log)}"] if outcome.log else []
+        elif item.state == "kept":
+            hint = "Run it again with --refresh if you want to."
+            notes.append(f"\nKept: {item.label}: {item.reason}. {hint}")
+        rows.append([item.stem, item.run, state, seconds])
+    return "\n".join([plain_table(["notebook", "run", "state", "seconds"], rows), *notes])
 
 
 def _report(project: Project, options: argparse.Namespace) -> int:
+    from taugda.report import build
     from taugda.runs.plan import check_writable
 
     check_writable(project)
-    return _build(project, options.single_file)
+    print(f"Open {project.display(build(project, single_file=options.single_file))}")
+    return 0
 
 
 def _publish(project: Project, options: argparse.Namespace) -> int:
@@ -321,11 +315,12 @@ def _claims(project: Project, options: argparse.Namespace) -> int:
 
 
 def _parameters(project: Project, options: argparse.Namespace) -> int:
-    from taugda.runs.tables import plain_table
+    from taugda.record.tables import plain_table
+    from taugda.runs.parameters import read_parameters
 
     stem = project.find_notebook(options.name)
-    declared = read_parameters(project.notebook(stem))
-    rows = [[p.name, p.annotation, repr(p.default), p.help] for p in declared.values()]
+    declared = read_parameters(project.notebook(stem)).values()
+    rows = [[p.name, p.annotation, repr(p.default), p.help] for p in declared]
     print(plain_table(["parameter", "type", "default", "meaning"], rows, f"Parameters of {stem}"))
     return 0
 

@@ -108,21 +108,6 @@ def _mark_readers(project: Project, items: list[Item]) -> None:
                 at_work.add(stem)
 
 
-def preview(items: list[Item], jobs: int, numbered: bool = False) -> str:
-    """Write what would run and why, and how long the same run took last time."""
-    lines = []
-    for number, item in enumerate(items):
-        words = [f"{item.state} ({item.reason})" if item.reason else item.state]
-        if item.due:
-            words.append("would run")
-            words += [f"took {item.duration:.0f} s last time"] if item.duration else []
-        label = f"{number:4}  {item.label}" if numbered else item.label
-        lines.append(f"{label}: {', '.join(words)}")
-    runs = "run" if len(items) == 1 else "runs"
-    due = sum(item.due for item in items)
-    return "\n".join([*lines, f"{due} of {len(items)} {runs} to execute, {jobs} at a time"])
-
-
 def check_writable(project: Project) -> None:
     """Make sure that results can be written."""
     probe = project.runs / ".writable"
