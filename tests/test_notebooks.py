@@ -47,9 +47,6 @@ def small(stem):
     return resolve(PROJECT, stem, read_file(ROOT / "parameters" / stem / "small.yaml"))
 
 
-# In the repository
-
-
 def test_notebooks_are_numbered_in_reading_order():
     numbers = [int(re.fullmatch(r"(\d\d)_[a-z_]+", stem)[1]) for stem in STEMS]
     assert numbers == list(range(1, len(STEMS) + 1))
