@@ -130,7 +130,7 @@ def test_a_run_that_downloads_its_data_is_made_of_them(toy):
     assert states(toy, ("toy", {"download": True})) == ["up to date"]
 
 
-FETCH = """from taugda.gan.data.fetch import fetch_into
+FETCH = """from taugda.gan.fetch import fetch_into
 import time
 root = run.project.root
 (root / f"begun-{n}").touch()

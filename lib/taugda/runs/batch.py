@@ -1,6 +1,7 @@
 """Many runs at once, on any executor: threads here, or the workers of a Dask scheduler."""
 
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +34,8 @@ class _Threads:
     def check(self) -> None:
         """Nothing can be lost."""
 
-    def end(self, runs: list[Path]) -> None:
+    def stop(self, runs: list[Path]) -> None:
         """End the runs in progress."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
         stop(runs)
 
 
@@ -55,12 +55,15 @@ class _Cluster:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         target: Any = address
         if address == "local":
+            # Workers must not heed Ctrl-C: this process does, and ends them.
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
             # No memory limit: training is in the kernel's process, not in the worker's.
             target = stack.enter_context(distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None,
                 host="127.0.0.1", silence_logs=logging.CRITICAL,
                 local_directory=stack.enter_context(TemporaryDirectory(prefix="taugda-")),
             ))  # fmt: skip
+            signal.signal(signal.SIGINT, handler)
         try:
             self._client = distributed.Client(target, timeout=_CONNECT, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -88,10 +91,9 @@ class _Cluster:
                 "scheduler and workers again and give the same command"
             )
 
-    def end(self, runs: list[Path]) -> None:
+    def stop(self, runs: list[Path]) -> None:
         """End the runs in progress."""
         if self._client.status == "running":
-            self.executor.shutdown(wait=False, cancel_futures=True)
             self._client.run(stop, runs, on_error="ignore")
 
     def _close(self) -> None:
@@ -167,8 +169,9 @@ def execute_all(
                         say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
                         bar.update()
         except BaseException:
-            engine.end([project.run(item.stem, item.run) for item in due])
-            wait([future for future in running if future.running()], 60)
+            at_work = [future for future in running if not future.cancel()]
+            engine.stop([project.run(item.stem, item.run) for item in due])
+            wait(at_work, 60)
             raise
     return [ended[item.label] for item in items if item.due]
 

@@ -1,5 +1,6 @@
 """One run: a notebook executed by papermill under the run's lock, all or nothing."""
 
+import logging
 import os
 import shutil
 import signal
@@ -103,7 +104,8 @@ def execute(project: Project, item: Item, threads: int = 1, limit: float | None 
             return Outcome(item.label, busy=error.holder)
         except OSError as error:
             return Outcome(item.label, error=f"its lock cannot be taken ({error.strerror})")
-        if now.state == UP_TO_DATE and (item.state != FORCED or now.finished != item.finished):
+        meanwhile = not now.due and now.finished != item.finished
+        if meanwhile or (now.state == UP_TO_DATE and item.state != FORCED):
             return Outcome(item.label, time.monotonic() - begin, shared=True)
         if limit is not None:
             timer = threading.Timer(limit, kernel.end, [f"the time limit of {limit:g} s is over"])
@@ -173,6 +175,7 @@ def _execute_notebook(
     import papermill
     from traitlets.config import Config
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says is in the outcome
     output, log = staging / "notebook.ipynb", staging / "log.txt"
     config = Config()
     # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
