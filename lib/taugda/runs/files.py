@@ -100,11 +100,11 @@ class Marks:
         """Line of what keys and, in lists, numbers lead to, or of the last that is there."""
         node, line = self._root, 1 if self._root is None else self._root.start_mark.line + 1
         for step in place:
-            entries = node.value if isinstance(node, yaml.CollectionNode) else []
+            found = []
             if isinstance(node, yaml.MappingNode):
-                found = [pair for pair in entries if pair[0].value == str(step)]
-            else:
-                found = [(entry, entry) for entry in entries[step : step + 1]] if entries else []
+                found = [pair for pair in node.value if pair[0].value == str(step)]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                found = [(entry, entry) for entry in node.value[step : step + 1]]
             if not found:
                 break
             line, node = found[0][0].start_mark.line + 1, found[0][1]
