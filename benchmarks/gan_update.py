@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from taugda.gan.configuration import Configuration
 from taugda.gan.models import Discriminator, Generator
-from taugda.gan.training import Trainer
+from taugda.gan.update import Trainer
 
 ROUNDS = 5
 SETTINGS = {

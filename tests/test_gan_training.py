@@ -1,31 +1,25 @@
 """The image GANs' players, one update of them, and runs that are stopped and taken up again."""
 
 import errno
+import io
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
 
+import gan_reference
 import pytest
 import torch
-from gan_reference import (
-    Reference,
-    discriminator_gradient,
-    generate,
-    generator_gradient,
-    judge,
-)
 
-from taugda.gan import objectives, passes
+from taugda.gan import checkpoints
 from taugda.gan.checkpoints import CheckpointError, Checkpoints
 from taugda.gan.configuration import Configuration
-from taugda.gan.evaluation import quantize
+from taugda.gan.gradients import discriminator_gradient, generator_gradient
 from taugda.gan.loop import Evaluation, train
-from taugda.gan.models import Discriminator, Generator, parameter_count, stages
-from taugda.gan.training import DivergedError, Trainer
+from taugda.gan.models import Discriminator, Generator, parameter_count
+from taugda.gan.update import DivergedError, Trainer
 
 SMALL = {
     "resolution": 8, "channels": 1, "width": 4, "latent": 6, "batch": 5, "averages": (0.9, 0.99),
@@ -59,20 +53,12 @@ def test_players_have_the_papers_numbers_of_parameters():
     assert parameter_count(Discriminator()) == 2_579_649
 
 
-def test_widest_layer_is_512_whatever_the_cap_above():
-    assert Generator(cap=512).state_dict().keys() == Generator().state_dict().keys()
-    assert parameter_count(Generator(cap=512)) == parameter_count(Generator(cap=4096))
-    assert parameter_count(Discriminator(cap=256)) < parameter_count(Discriminator())
-
-
 @pytest.mark.parametrize("resolution", [8, 16, 32, 64, 128])
 def test_players_fit_every_power_of_two_from_eight(resolution):
-    generator = Generator(resolution, 3, latent=5, width=2)
-    pictures = generator(torch.randn(2, 5))
+    pictures = Generator(resolution, 3, latent=5, width=2)(torch.randn(2, 5))
     assert pictures.shape == (2, 3, resolution, resolution)
     assert pictures.abs().max() <= 1
     assert Discriminator(resolution, 3, width=2)(pictures).shape == (2,)
-    assert 4 * 2 ** stages(resolution) == resolution
 
 
 @pytest.mark.parametrize("resolution", [4, 12, 48, 0, -8, 8.0, True])
@@ -81,151 +67,54 @@ def test_other_resolutions_are_refused(resolution):
         Generator(resolution)
 
 
-@pytest.mark.parametrize("size", ["channels", "width", "cap"])
-def test_sizes_must_be_positive(size):
-    with pytest.raises(ValueError, match=f"{size}: expected a whole number"):
-        Discriminator(**{size: 0})
-
-
-@pytest.mark.parametrize("resolution", [8, 32])
-def test_players_are_the_reference_networks(resolution):
-    torch.manual_seed(0)
-    generator = Generator(resolution, 3, latent=7, width=4).double()
-    discriminator = Discriminator(resolution, 3, width=4).double()
-    z = torch.randn(3, 7, dtype=torch.float64)
-    theta, omega = dict(generator.named_parameters()), dict(discriminator.named_parameters())
-    torch.testing.assert_close(generator(z), generate(theta, z))
-    torch.testing.assert_close(discriminator(generator(z)), judge(omega, generate(theta, z)))
-
-
-# Objectives
-
-
-def test_losses_at_an_undecided_discriminator():
-    nothing = torch.zeros(4)
-    assert objectives.discriminator_loss(nothing, nothing) == pytest.approx(2 * math.log(2))
-    assert objectives.generator_loss(nothing) == pytest.approx(math.log(2))
-    assert objectives.generator_loss(nothing, "saturating") == pytest.approx(-math.log(2))
-
-
-def test_saturating_loss_is_the_generators_part_of_f():
-    fake = torch.linspace(-5, 5, 11)
-    expected = torch.log(1 - torch.sigmoid(fake)).mean()
-    torch.testing.assert_close(objectives.generator_loss(fake, "saturating"), expected)
-    with pytest.raises(ValueError, match="loss: expected one of non-saturating, saturating"):
-        objectives.generator_loss(fake, "hinge")
-
-
-def test_penalty_of_a_linear_discriminator_is_its_squared_slope():
-    slope = torch.full((3, 1, 2, 2), 0.5)  # |grad D|^2 = 1
-    assert objectives.gradient_penalty(slope, mu=10.0, factor=1.0) == pytest.approx(10.0)
-    assert objectives.gradient_penalty(slope, mu=10.0, factor=0.5) == pytest.approx(5.0)
-
-
 # One update
 
 
+def test_losses_at_an_undecided_discriminator():
+    players = Generator(8, 1, latent=6, width=4), Discriminator(8, 1, width=4)
+    for parameter in players[1].parameters():
+        torch.nn.init.zeros_(parameter)
+    for loss, sign in (("non-saturating", 1), ("saturating", -1)):
+        value, _ = generator_gradient(*players, torch.zeros(3, 6), loss)
+        assert value == pytest.approx(sign * math.log(2))
+
+
 @pytest.mark.parametrize("penalty", ["R1", "R2"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 3e-5)])
-def test_discriminator_gradient_equals_double_differentiation(penalty, dtype, tolerance):
+def test_discriminator_gradient_equals_double_differentiation_in_float32(penalty):
     torch.manual_seed(3)
-    theta = Generator(16, 3, latent=6, width=6).to(dtype)
-    omega = Discriminator(16, 3, width=6).to(dtype)
-    real, z = torch.rand(5, 3, 16, 16).to(dtype), torch.randn(5, 6).to(dtype)
-    found = passes.discriminator_gradient(omega, real, theta(z).detach(), 10.0, 0.5, penalty)
-    loss, size, expected = discriminator_gradient(
-        dict(theta.named_parameters()), dict(omega.named_parameters()), real, z, 10.0, 0.5, penalty
-    )
-    assert float(found.loss) == pytest.approx(float(loss), rel=tolerance)
-    assert float(found.penalty) == pytest.approx(float(size), rel=tolerance)
-    for (name, g), mine in zip(expected.items(), found.gradient, strict=True):
-        assert (mine - g).abs().max() <= tolerance * g.abs().max(), name
-
-
-def test_without_a_penalty_the_gradient_is_that_of_the_loss():
-    torch.manual_seed(4)
-    omega = Discriminator(8, 1, width=4).double()
-    real, fake = torch.rand(4, 1, 8, 8).double(), torch.rand(4, 1, 8, 8).double()
-    found = passes.discriminator_gradient(omega, real, fake, 0.0)
-    assert found.penalty == 0
-    loss = objectives.discriminator_loss(omega(real), omega(fake))
-    for mine, g in zip(
-        found.gradient, torch.autograd.grad(loss, list(omega.parameters())), strict=True
-    ):
-        torch.testing.assert_close(mine, g)
-
-
-@pytest.mark.parametrize("loss", ["non-saturating", "saturating"])
-def test_generator_gradient_equals_the_reference(loss):
-    torch.manual_seed(5)
-    theta, omega = Generator(8, 1, 6, 4).double(), Discriminator(8, 1, 4).double()
-    z = torch.randn(5, 6).double()
-    value, found = passes.generator_gradient(theta, omega, z, loss)
-    expected_value, expected = generator_gradient(
-        dict(theta.named_parameters()), dict(omega.named_parameters()), z, loss
-    )
-    assert float(value) == pytest.approx(float(expected_value), rel=1e-12)
-    for mine, g in zip(found, expected.values(), strict=True):
-        torch.testing.assert_close(mine, g, rtol=1e-10, atol=1e-14)
+    theta, omega = Generator(16, 3, latent=6, width=6), Discriminator(16, 3, width=6)
+    real, z = torch.rand(5, 3, 16, 16), torch.randn(5, 6)
+    *values, found = discriminator_gradient(omega, real, theta(z).detach(), 10.0, 0.5, penalty)
+    players = (dict(player.named_parameters()) for player in (theta, omega))
+    *wanted, expected = gan_reference.discriminator_gradient(*players, real, z, 10.0, 0.5, penalty)
+    assert [float(x) for x in values] == pytest.approx([float(x) for x in wanted], rel=3e-5)
+    for (name, g), mine in zip(expected.items(), found, strict=True):
+        assert (mine - g).abs().max() <= 3e-5 * g.abs().max(), name
 
 
 @pytest.mark.parametrize("alternating", [True, False])
 @pytest.mark.parametrize(
-    "changes", [{}, {"penalty": "R2", "loss": "saturating", "resolution": 16, "channels": 3}]
+    "changes",
+    [{}, {"mu": 0.0}, {"penalty": "R2", "loss": "saturating", "resolution": 16, "channels": 3}],
 )
 def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
     c = configuration(precision="float64", alternating=alternating, **changes)
     trainer = Trainer(c)
-    reference = Reference(
-        c,
-        dict(trainer.generator.named_parameters()),
-        dict(trainer.discriminator.named_parameters()),
-    )
+    players = trainer.generator, trainer.discriminator
+    reference = gan_reference.Reference(c, *(dict(p.named_parameters()) for p in players))
     for k in range(10):
         batch = random_pictures(c, k), trainer.draw(), trainer.draw()
         losses, expected = trainer.update(*batch), reference.update(*batch)
         found = losses.generator, losses.discriminator, losses.penalty
         assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-9)
-    pairs = [
-        (trainer.generator, reference.theta),
-        (trainer.discriminator, reference.omega),
+    pairs = zip(players, (reference.theta, reference.omega), strict=True)
+    for player, parameters in (
+        *pairs,
         *((trainer.averages[b], reference.averages[b]) for b in c.averages),
-    ]
-    for player, parameters in pairs:
+    ):
         for name, mine in player.named_parameters():
             expected = parameters[name]
             assert (mine - expected).abs().max() <= 1e-9 * expected.abs().max(), name
-
-
-def test_steps_are_those_of_pytorchs_rmsprop():
-    c = configuration()
-    trainer = Trainer(c)
-    theirs = [p.detach().clone().requires_grad_() for p in trainer.discriminator.parameters()]
-    optimizer = torch.optim.RMSprop(theirs, alpha=c.rms_alpha, eps=c.rms_eps)
-    for k in range(5):
-        real, z2, z1 = random_pictures(c, k), trainer.draw(), trainer.draw()
-        found = passes.discriminator_gradient(
-            trainer.discriminator, real, trainer.generator(z2).detach(), c.mu, c.penalty_factor
-        )
-        for parameter, part in zip(theirs, found.gradient, strict=True):
-            parameter.grad = part.clone()
-        optimizer.param_groups[0]["lr"] = c.rates(k)[1]
-        optimizer.step()
-        trainer.update(real, z2, z1)
-        for mine, parameter in zip(trainer.discriminator.parameters(), theirs, strict=True):
-            torch.testing.assert_close(mine, parameter, rtol=1e-6, atol=1e-9)
-
-
-def test_alternating_and_simultaneous_steps_differ():
-    ends = []
-    for alternating in (True, False):
-        trainer = Trainer(configuration(alternating=alternating))
-        trainer.update(random_pictures(trainer.configuration), trainer.draw(), trainer.draw())
-        ends.append(trainer)
-    first, second = (list(t.discriminator.parameters()) for t in ends)
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    first, second = (list(t.generator.parameters()) for t in ends)
-    assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 # Configuration
@@ -243,43 +132,30 @@ def test_the_defaults_are_the_papers():
 def test_rates_decay_slowly_and_keep_their_ratio():
     c = configuration(tau=8.0)
     assert c.rates(0) == (1e-3, 8e-3)
-    gamma1, gamma2 = c.rates(149_999)
-    assert gamma1 == pytest.approx(1e-3 / 150_000**0.005)
-    assert gamma2 == pytest.approx(8 * gamma1)
+    assert c.rates(149_999) == pytest.approx((1e-3 / 150_000**0.005, 8e-3 / 150_000**0.005))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tau": 0}, "tau: expected numbers greater than 0"),
-        ({"tau": -1.0}, "tau: expected"),
-        ({"tau": math.nan}, "tau: expected finite"),
-        ({"mu": -1}, "mu: expected numbers at least 0"),
-        ({"gamma1": 0.0}, "gamma1: expected"),
-        ({"averages": (1.0,)}, r"averages: expected a number in \[0, 1\), got 1.0"),
-        ({"averages": (-0.1,)}, "averages: expected a number"),
-        ({"averages": ()}, "averages: expected at least one"),
-        ({"averages": (0.9, 0.9)}, "averages: expected at least one beta, each once"),
-        ({"updates": 0}, "updates: expected a whole number"),
+        ({"tau": 0}, r"tau\n.*greater than 0"),
+        ({"tau": math.nan}, r"tau\n.*finite"),
+        ({"mu": -1}, r"mu\n.*greater than or equal to 0"),
+        ({"averages": (1.0,)}, r"averages\.0\n.*less than 1 .*input_value=1.0"),
+        ({"averages": ()}, r"averages\n.*at least 1 item"),
+        ({"averages": (0.9, 0.9)}, "averages: expected each beta once"),
+        ({"updates": 1.5}, r"updates\n.*valid integer"),
         ({"resolution": 20}, "resolution: expected a power of two"),
-        ({"penalty": "R3"}, "penalty: expected one of R1, R2"),
-        ({"loss": "hinge"}, "loss: expected one of"),
-        ({"precision": "half"}, "precision: expected one of"),
+        ({"penalty": "R3"}, r"penalty\n.*'R1' or 'R2'"),
         ({"precision": "tf32"}, "precision: tf32 needs a CUDA device"),
-        ({"device": "abacus"}, "device: expected one such as cpu or cuda, got 'abacus'"),
-        ({"device": "meta"}, "device: expected one that this machine has"),
-        ({"seed": -1}, "seed: expected a whole number"),
+        ({"device": "abacus"}, "device: expected one of this machine"),
+        ({"device": "cuda:99"}, "device: expected one of this machine"),
+        ({"tua": 1.0}, r"tua\n.*not permitted"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         configuration(**changes)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="device: expected one that this machine has, got 'cuda'"):
-        configuration(device="cuda")
 
 
 # Runs
@@ -288,9 +164,9 @@ def test_a_gpu_that_is_not_there_is_refused():
 class Noise:
     """Real pictures for a test: an endless stream that depends on its seed."""
 
-    def __init__(self, c, seed=None):
+    def __init__(self, c):
         self.shape = (c.batch, c.channels, c.resolution, c.resolution)
-        self.random = torch.Generator().manual_seed(c.seed if seed is None else seed)
+        self.random = torch.Generator().manual_seed(c.seed)
 
     def __next__(self):
         return torch.rand(self.shape, generator=self.random) * 2 - 1
@@ -319,9 +195,7 @@ def run(folder, c=None, stop_at=None, checkpoint_every=1, **options):
     c = c or configuration()
     trainer = Trainer(c)
     latents = torch.randn(9, c.latent, generator=torch.Generator().manual_seed(0))
-    evaluation = Evaluation(
-        Brightness(stop_at), latents, every=4, also_at=[1], pictures_at=[2, 6], shown=4
-    )
+    evaluation = Evaluation(Brightness(stop_at), latents, every=4, also_at=[1], pictures_at=[2, 6])
     history = train(
         trainer, Noise(c), evaluation, Checkpoints(folder), checkpoint_every, progress=False
     )
@@ -330,36 +204,26 @@ def run(folder, c=None, stop_at=None, checkpoint_every=1, **options):
 
 def same(a, b):
     """Everything that the next update would depend on, compared bit by bit."""
-    first, second = a.state_dict(), b.state_dict()
-
-    def flat(value):
-        if isinstance(value, dict):
-            return [x for key in value for x in flat(value[key])]
-        if isinstance(value, list):
-            return [x for entry in value for x in flat(entry)]
-        return [value]
-
-    pairs = list(zip(flat(first), flat(second), strict=True))
-    return all(torch.equal(x, y) if torch.is_tensor(x) else x == y for x, y in pairs)
+    first, second = io.BytesIO(), io.BytesIO()
+    torch.save(a.state_dict(), first)
+    torch.save(b.state_dict(), second)
+    return first.getvalue() == second.getvalue()
 
 
 def test_a_run_is_evaluated_where_it_should_be(tmp_path):
     trainer, history = run(tmp_path)
     assert history.update == [0, 1, 4, 8, 12]
-    assert set(history.scores) == {"brightness", "spread"}
-    assert all(len(v) == 5 for by_beta in history.scores.values() for v in by_beta.values())
-    assert set(history.scores["spread"]) == {"0.9", "0.99"}
-    assert all(len(values) == 4 for values in history.losses.values())
+    lengths = {k: {b: len(v) for b, v in by.items()} for k, by in history.scores.items()}
+    assert lengths == {name: {"0.9": 5, "0.99": 5} for name in ("brightness", "spread")}
+    assert [len(values) for values in history.losses.values()] == [4, 4, 4]
     assert sorted(history.pictures) == [2, 6, 12]
-    assert history.pictures[6].shape == (4, 1, 8, 8)
+    assert history.pictures[6].shape == (9, 1, 8, 8)
     assert history.pictures[6].dtype == torch.uint8
-    assert history.seconds > 0
-    assert trainer.updates == 12
+    assert history.seconds > 0 and trainer.updates == 12
     json.dumps(history.plain(), allow_nan=False)
 
 
-@pytest.mark.parametrize("stop_at", [2, 5, 7, 9])
-@pytest.mark.parametrize("checkpoint_every", [1, 3, 5])
+@pytest.mark.parametrize(("stop_at", "checkpoint_every"), [(2, 1), (5, 3), (7, 1), (9, 3), (9, 5)])
 def test_a_stopped_run_ends_bit_for_bit_like_an_undisturbed_one(
     tmp_path, stop_at, checkpoint_every, capsys
 ):
@@ -378,23 +242,32 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     first, history = run(tmp_path)
     second, again = run(tmp_path)
     assert same(first, second)
-    assert again.plain() == history.plain()
-    assert again.seconds == history.seconds
+    assert again.plain() == history.plain() and again.seconds == history.seconds
 
 
-def test_the_seed_decides_the_result(tmp_path):
-    a, _ = run(tmp_path / "a", configuration(seed=3))
-    b, _ = run(tmp_path / "b", configuration(seed=3))
-    c, _ = run(tmp_path / "c", configuration(seed=4))
+def test_the_seed_decides_the_result_and_leaves_the_global_generator_alone(tmp_path):
+    before = torch.random.get_rng_state()
+    places = {"a": 3, "b": 3, "c": 4}
+    a, b, c = (run(tmp_path / place, configuration(seed=k))[0] for place, k in places.items())
+    assert torch.equal(before, torch.random.get_rng_state())
     assert same(a, b)
     assert not torch.equal(a.generator.picture.weight, c.generator.picture.weight)
 
 
-def test_the_initial_players_leave_the_global_generator_alone():
-    torch.manual_seed(11)
-    before = torch.random.get_rng_state()
-    Trainer(configuration())
-    assert torch.equal(before, torch.random.get_rng_state())
+def test_a_checkpoint_of_older_code_is_read(tmp_path):
+    """It holds a player's squares in one vector, in the order of memory."""
+    whole, _ = run(tmp_path / "whole", configuration(precision="float64"))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", configuration(precision="float64"), stop_at=7)
+    path = sorted((tmp_path / "parts").glob("*.pt"))[-1]
+    state = checkpoints.read(path)
+    state["trainer"]["squares"] = [
+        torch.cat([x.as_strided((x.numel(),), (1,)) for x in parts])
+        for parts in state["trainer"]["squares"]
+    ]
+    path.write_bytes(checkpoints.packed(state))
+    resumed, _ = run(tmp_path / "parts", configuration(precision="float64"))
+    assert same(whole, resumed)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
@@ -413,30 +286,22 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage
     assert history.resumed
 
 
-def test_only_the_newest_checkpoints_stay(tmp_path):
-    store = Checkpoints(tmp_path, keep=2)
+def test_the_two_newest_checkpoints_stay_and_a_full_disk_keeps_them(tmp_path, monkeypatch):
+    store = Checkpoints(tmp_path / "new")
+    assert store.newest() is None
     for update in (5, 10, 15):
-        store.save(update, {"x": torch.tensor(update)})
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [
-        "update-000000010.pt",
-        "update-000000015.pt",
-    ]
-    assert store.load()["x"] == 15
-    assert Checkpoints(tmp_path / "nothing").load() is None
-
-
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    store = Checkpoints(tmp_path)
-    store.save(5, {"x": 5})
+        store.save(update, {"x": update})
+    names = ["update-000000010.pt", "update-000000015.pt"]
+    assert sorted(path.name for path in store.folder.iterdir()) == names
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"update 10 .*No space left.*update-000000005\.pt"):
-        store.save(10, {"x": 10})
-    assert [path.name for path in tmp_path.iterdir()] == ["update-000000005.pt"]
-    assert store.load() == {"x": 5}
+    with pytest.raises(CheckpointError, match=r"update 20 .*No space left.*update-000000015\.pt"):
+        store.save(20, {"x": 20})
+    assert sorted(path.name for path in store.folder.iterdir()) == names
+    assert store.newest() == {"x": 15}
 
 
 def test_a_state_of_another_configuration_is_refused(tmp_path):
@@ -446,23 +311,12 @@ def test_a_state_of_another_configuration_is_refused(tmp_path):
 
 
 def test_a_run_that_diverges_stops_and_says_what_to_try(tmp_path):
-    c = configuration(gamma1=1e30, mu=1e30)
-    with pytest.raises(
-        DivergedError, match=r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
-    ):
-        run(tmp_path, c)
-    assert all(
-        torch.isfinite(value).all()
-        for player in (Checkpoints(tmp_path).load() or {"trainer": {"players": []}})["trainer"][
-            "players"
-        ]
-        for value in player.values()
-    )
-
-
-def test_samples_of_an_unknown_average_are_refused():
-    with pytest.raises(ValueError, match=r"beta: expected one of 0.9, 0.99, got 0.5"):
-        Trainer(configuration()).samples(0.5, torch.zeros(1, 6))
+    message = r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
+    with pytest.raises(DivergedError, match=message):
+        run(tmp_path, configuration(gamma1=1e30, mu=1e30))
+    kept = Checkpoints(tmp_path).newest()
+    for player in kept["trainer"]["players"] if kept else ():
+        assert all(torch.isfinite(value).all() for value in player.values())
 
 
 def test_samples_do_not_depend_on_how_many_are_made_at_once():
@@ -471,19 +325,12 @@ def test_samples_do_not_depend_on_how_many_are_made_at_once():
     torch.testing.assert_close(trainer.samples(0.9, z, batch=3), trainer.samples(0.9, z))
 
 
-def test_pictures_become_bytes_by_rounding_to_the_nearest():
-    values = torch.tensor([-2.0, -1.0, -1 / 255, 1 / 255, 1.0, 3.0])
-    assert quantize(values).tolist() == [0, 0, 127, 128, 255, 255]
-
-
 @pytest.mark.parametrize(
-    ("name", "value"), [("every", 0), ("also_at", [-1]), ("pictures_at", [1.5]), ("shown", 0)]
+    ("name", "value"), [("every", 0), ("also_at", [-1]), ("pictures_at", [1.5])]
 )
 def test_an_evaluation_out_of_range_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name}: expected a whole number"):
-        Evaluation(
-            **({"scorer": Brightness(), "latents": torch.zeros(1, 6), "every": 1} | {name: value})
-        )
+    with pytest.raises(ValueError, match=f"{name}.*: expected a whole number"):
+        Evaluation(**({"scorer": None, "latents": torch.zeros(1, 6), "every": 1} | {name: value}))
 
 
 KILLED = """
@@ -492,38 +339,29 @@ from pathlib import Path
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[2])
 from test_gan_training import configuration, run
-c = configuration(updates=120)
-trainer, history = run(Path(sys.argv[1]), c, checkpoint_every=7)
+trainer, history = run(Path(sys.argv[1]), configuration(updates=120), checkpoint_every=7)
 torch.save(trainer.state_dict(), Path(sys.argv[1]) / "end.pth")
 """
 
 
 def test_a_killed_run_is_taken_up_again_bit_for_bit(tmp_path):
     """kill -9 at any moment, several times, by a real process."""
+    whole, parts, here = tmp_path / "whole", tmp_path / "parts", os.path.dirname(__file__)
 
-    def start(name):
-        here = os.path.dirname(__file__)
-        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name), here])
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", KILLED, folder, here])
 
-    undisturbed, kills = start("whole"), 0
-    assert undisturbed.wait(timeout=120) == 0
+    undisturbed, kills = start(whole), 0
     for _ in range(2):
-        process = start("parts")
-        before = set((tmp_path / "parts").glob("*.pt"))
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if set((tmp_path / "parts").glob("*.pt")) - before:
-                process.send_signal(signal.SIGKILL)
+        process, before = start(parts), set(parts.glob("*.pt"))
+        while process.poll() is None:
+            if set(parts.glob("*.pt")) - before:
+                process.kill()
                 kills += 1
                 break
             time.sleep(0.01)
         process.wait(timeout=60)
-    assert start("parts").wait(timeout=120) == 0
     assert kills >= 1
-    ends = [
-        torch.load(tmp_path / name / "end.pth", weights_only=True) for name in ("whole", "parts")
-    ]
-    for player in range(2):
-        first, second = (end["players"][player] for end in ends)
-        assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not list((tmp_path / "parts").glob(".*.tmp"))
+    assert start(parts).wait(timeout=120) == undisturbed.wait(timeout=120) == 0
+    assert (whole / "end.pth").read_bytes() == (parts / "end.pth").read_bytes()
+    assert not list(parts.glob(".*.tmp"))

@@ -1,20 +1,21 @@
-"""Checkpoints that are whole or not there, and are checked before they are trusted."""
+"""Files of tensors and plain values that are whole or count as not there: checkpoints, caches.
+
+A file holds a mark, the SHA-256 of what follows, and what ``torch.save`` wrote.
+"""
 
 import hashlib
 import io
-import re
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from taugda.atomic import write_atomic
-from taugda.checks import count
-
-__all__ = ["CheckpointError", "Checkpoints"]
 
 _MARK = b"taugda checkpoint 1\n"
-_DIGEST = hashlib.sha256().digest_size
+_HEAD = len(_MARK) + hashlib.sha256().digest_size
 
 
 class CheckpointError(RuntimeError):
@@ -22,97 +23,76 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoints:
-    """The last checkpoints of one training run.
+    """The last two checkpoints of one training run.
 
     Parameters
     ----------
     folder : Path
         Where they lie; made when the first is saved.
-    keep : int
-        How many of the newest stay.
-
-    Attributes
-    ----------
-    damaged : list of str
-        What `load` passed over, a phrase each.
-
-    Notes
-    -----
-    A file holds a mark, the SHA-256 of what follows, and what ``torch.save`` wrote.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.keep = count("keep", keep)
-        self.damaged: list[str] = []
+        self.damaged: list[str] = []  # names of those that `newest` passed over
 
-    def save(self, update: int, state: dict[str, Any]) -> Path:
-        """Write a checkpoint, then drop the oldest.
-
-        Parameters
-        ----------
-        update : int
-            Updates done.
-        state : dict
-            Tensors and plain values.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        CheckpointError
-            If it cannot be written; the earlier ones stay.
-        """
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getvalue()
-        path = self.folder / f"update-{update:09d}.pt"
+    def save(self, update: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint, then drop the oldest; where it cannot be, the earlier ones stay."""
         try:
-            write_atomic(path, _MARK + hashlib.sha256(content).digest() + content)
+            write_atomic(self.folder / f"update-{update:09d}.pt", packed(state))
         except OSError as error:
-            kept = self._paths()
-            rest = f"the run goes on from {kept[0].name} when it is started again" if kept else ""
+            there = ", ".join(path.name for path in self._paths()) or "none"
             raise CheckpointError(
-                f"the checkpoint of update {update} ({len(content) / 2**20:.0f} MiB) cannot be "
-                f"written to {self.folder}: {error.strerror}; "
-                + (rest or "no earlier one is there")
+                f"the checkpoint of update {update} cannot be written to {self.folder}: "
+                f"{error.strerror}; there to go on from: {there}"
             ) from error
         # A killed process may have left a part of a file; a run has one process at a time.
-        for old in [*self._paths()[self.keep :], *self.folder.glob(".update-*.tmp")]:
+        for old in [*self._paths()[2:], *self.folder.glob(".update-*.tmp")]:
             old.unlink(missing_ok=True)
-        return path
 
-    def load(self) -> dict[str, Any] | None:
-        """Read the newest checkpoint that is whole, its tensors on the CPU.
-
-        Returns
-        -------
-        dict or None
-            The state; None where there is no whole checkpoint.
-        """
+    def newest(self) -> dict[str, Any] | None:
+        """Read the newest checkpoint that is whole, its tensors on the CPU; None without one."""
         self.damaged = []
         for path in self._paths():
-            state = _read(path)
+            state = read(path)
             if state is not None:
                 return state
-            self.damaged.append(f"{path.name} is damaged")
+            self.damaged.append(path.name)
         return None
 
     def _paths(self) -> list[Path]:
-        found = [p for p in self.folder.glob("update-*.pt") if re.fullmatch(r"update-\d+", p.stem)]
-        return sorted(found, reverse=True)
+        return sorted(self.folder.glob("update-*.pt"), reverse=True)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def packed(state: dict[str, Any]) -> bytes:
+    """Return the content of a state's file."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    return _MARK + hashlib.sha256(content).digest() + content
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a state, its tensors on the CPU; None where there is none or it is damaged."""
     try:
         data = path.read_bytes()
     except OSError:
         return None
-    head = len(_MARK) + _DIGEST
-    content = data[head:]
-    if data[:head] != _MARK + hashlib.sha256(content).digest():
+    content = data[_HEAD:]
+    if data[:_HEAD] != _MARK + hashlib.sha256(content).digest():
         return None
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def kept(
+    folder: Path | None, prefix: str, about: dict[str, Any], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what is made once, from the folder if it lies there whole and is about the same."""
+    if folder is None:
+        return make()
+    text = json.dumps(about, sort_keys=True)
+    path = folder / f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.pt"
+    found = read(path)
+    if found is None or found["about"] != text:
+        found = make() | {"about": text}
+        write_atomic(path, packed(found))
+    return found

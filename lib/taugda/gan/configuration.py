@@ -4,32 +4,29 @@ Sources: Fiez & Ratliff (2021), experiments on image GANs, and the configuration
 code where the text is silent or differs (the decay, the penalty's factor, the order of steps).
 """
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal, Self
 
 import torch
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
-from taugda.checks import count, positive
+from taugda.gan.gradients import Loss, Penalty
 from taugda.gan.models import stages
-from taugda.gan.objectives import GENERATOR_LOSSES, PENALTIES, Loss, Penalty
 
-__all__ = ["PRECISIONS", "Configuration", "Precision"]
-
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "tf32", "float64"]
-PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "float64")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
+class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
     """The settings of one training run.
 
     Parameters
     ----------
-    tau : float
-        Timescale separation: the discriminator's rate over the generator's.  Paper: 1, 2, 4, 8.
-    mu : float
-        Weight of the gradient penalty, at least 0.  Paper: 10 and 1.
+    tau, mu : float
+        Timescale separation (paper: 1, 2, 4, 8), weight of the gradient penalty (paper: 10 and 1).
     penalty : {"R1", "R2"}
         Slope penalized at real (R1, the paper's) or at generated pictures (R2).
     penalty_factor : float
@@ -39,107 +36,79 @@ class Configuration:
     alternating : bool
         Whether the generator's step sees the updated discriminator, as in the released code, or
         both players step from the same point, as in the theory.
-    gamma1 : float
-        The generator's rate, per update.  Paper: 1e-4 (CIFAR-10), 5e-5 (CelebA; the released
-        script has 1e-4).  The discriminator's is gamma2 = tau gamma1.
-    nu : float
-        Exponent of the decay: update k (from 0) uses gamma1 / (1 + k)^nu.  Paper: 0.005.  The
-        text can be read as gamma1 / (1 + nu)^k; the released code is followed.
+    gamma1, nu : float
+        Update k (from 0) uses the rate gamma1 / (1 + k)^nu for the generator, tau times that for
+        the discriminator.  Paper: 1e-4 (CIFAR-10), 5e-5 (CelebA; the released script has 1e-4) and
+        0.005.  The text can be read as gamma1 / (1 + nu)^k; the released code is followed.
     rms_alpha, rms_eps : float
-        RMSprop's smoothing of the squared gradient and the number added to its root.  Paper:
-        0.99 and 1e-8.
+        RMSprop's smoothing of the squared gradient and the number added to its root.
     averages : tuple of float
         Factors beta in [0, 1) of the generator's exponential averages, kept side by side; an
-        average's window is about 1 / (1 - beta) updates.  Paper: 0.99, 0.999, 0.9999.
+        average's window is about 1 / (1 - beta) updates.
     updates : int
         Updates of each player.  Paper: 150,000 at mu = 10 and 300,000 at mu = 1.
-    batch : int
-        Pictures a batch, real and generated alike.  Paper: 64.
-    latent : int
-        Dimension of the standard normal latent vector.  Paper: 256.
+    batch, latent : int
+        Pictures a batch, real and generated alike; dimension of the standard normal latent vector.
     resolution, channels : int
-        Of the pictures.  Paper: 32 pixels across, 3 channels.
+        Of the pictures, in pixels across.
     width, cap : int
         Feature maps at the full resolution, and the most at any; they double with each stage.
-        Paper: 64 and 1024 (which is not reached).
-    flip : bool
-        Whether real pictures are mirrored at random.  Paper: yes.
-    noise : float
-        Height of the uniform noise that is added to real pictures in [-1, 1].  Paper: 1/128.
+    flip, noise : bool, float
+        Whether real pictures are mirrored at random; height of the uniform noise added to them.
     seed : int
         Of the initial players, the latent vectors, the order of the data and its augmentation.
-    device : str
-        Where to train, such as ``cpu`` or ``cuda``.
-    precision : {"float32", "tf32", "float64"}
-        Of the arithmetic; TF32 exists on CUDA devices only.
+    device, precision : str
+        Where to train, such as ``cpu`` or ``cuda``; float32, tf32 (on CUDA only) or float64.
 
     Raises
     ------
     ValueError
-        If a value is out of its range or the device is not there.
+        If a value is out of its range, of another type or unknown, or the device is not there.
     """
 
-    tau: float
-    mu: float
+    tau: Positive
+    mu: NonNegative
     penalty: Penalty = "R1"
-    penalty_factor: float = 1.0
+    penalty_factor: Positive = 1.0
     loss: Loss = "non-saturating"
     alternating: bool = True
-    gamma1: float = 1e-4
-    nu: float = 0.005
-    rms_alpha: float = 0.99
-    rms_eps: float = 1e-8
-    averages: tuple[float, ...] = (0.99, 0.999, 0.9999)
-    updates: int = 150_000
-    batch: int = 64
-    latent: int = 256
+    gamma1: Positive = 1e-4
+    nu: NonNegative = 0.005
+    rms_alpha: Fraction = 0.99
+    rms_eps: Positive = 1e-8
+    averages: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)] = (
+        0.99,
+        0.999,
+        0.9999,
+    )
+    updates: PositiveInt = 150_000
+    batch: PositiveInt = 64
+    latent: PositiveInt = 256
     resolution: int = 32
-    channels: int = 3
-    width: int = 64
-    cap: int = 1024
+    channels: PositiveInt = 3
+    width: PositiveInt = 64
+    cap: PositiveInt = 1024
     flip: bool = True
-    noise: float = 1 / 128
-    seed: int = 0
+    noise: NonNegative = 1 / 128
+    seed: NonNegativeInt = 0
     device: str = "cpu"
     precision: Precision = "float32"
 
-    def __post_init__(self) -> None:
-        for name in ("tau", "penalty_factor", "gamma1", "rms_eps"):
-            positive(name, getattr(self, name))
-        for name in ("mu", "nu", "noise"):
-            positive(name, getattr(self, name), zero=True)
-        for name in ("updates", "batch", "latent", "channels", "width", "cap"):
-            count(name, getattr(self, name))
-        count("seed", self.seed, least=0)
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
         stages(self.resolution)
-        _choice("penalty", self.penalty, PENALTIES)
-        _choice("loss", self.loss, GENERATOR_LOSSES)
-        _choice("precision", self.precision, PRECISIONS)
-        _fraction("rms_alpha", self.rms_alpha)
-        object.__setattr__(self, "averages", tuple(self.averages))
-        if not self.averages or len(set(self.averages)) != len(self.averages):
-            raise ValueError(
-                f"averages: expected at least one beta, each once, got {self.averages!r}"
-            )
-        for beta in self.averages:
-            _fraction("averages", beta)
-        device = _device(self.device)
-        if self.precision == "tf32" and device.type != "cuda":
-            raise ValueError(f"precision: tf32 needs a CUDA device, got device {self.device!r}")
+        if len(set(self.averages)) < len(self.averages):
+            raise ValueError(f"averages: expected each beta once, got {self.averages}")
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"device: expected one of this machine: {error}") from error
+        if self.precision == "tf32" and not self.device.startswith("cuda"):
+            raise ValueError(f"precision: tf32 needs a CUDA device, got {self.device!r}")
+        return self
 
     def rates(self, update: int) -> tuple[float, float]:
-        """Return both players' rates in one update.
-
-        Parameters
-        ----------
-        update : int
-            Its number, from 0.
-
-        Returns
-        -------
-        gamma1, gamma2 : float
-            gamma1 / (1 + update)^nu and tau times that.
-        """
+        """Return both players' rates in an update, counted from 0."""
         gamma1 = self.gamma1 / (1 + update) ** self.nu
         return gamma1, self.tau * gamma1
 
@@ -148,36 +117,18 @@ class Configuration:
         """Type of the numbers."""
         return torch.float64 if self.precision == "float64" else torch.float32
 
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as plain data.
-
-        Returns
-        -------
-        dict
-            Values by name.
-        """
-        found = dataclasses.asdict(self)
-        return found | {"averages": list(self.averages)}
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data by name."""
+        return self.model_dump(mode="json")
 
 
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
-
-
-def _fraction(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a number in [0, 1), got {value!r}")
-
-
-def _device(name: str) -> torch.device:
+@contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """Allow TF32 where it is asked for, and only there: cuDNN would use it by default."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
     try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device: expected one such as cpu or cuda, got {name!r}") from error
-    if device.type == "cpu":
-        return device
-    if device.type == "cuda" and torch.cuda.is_available():
-        if device.index is None or device.index < torch.cuda.device_count():
-            return device
-    raise ValueError(f"device: expected one that this machine has, got {name!r}")
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -1,8 +1,7 @@
 """A whole training run: updates, evaluation, checkpoints, progress; it can be stopped anywhere."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,53 +10,39 @@ from torch import Tensor
 
 from taugda.checks import count
 from taugda.gan.checkpoints import Checkpoints
-from taugda.gan.configuration import Precision
-from taugda.gan.data.images import Batches
-from taugda.gan.evaluation.quantize import quantize
-from taugda.gan.evaluation.scorers import Scorer
-from taugda.gan.training import Losses, Trainer
-
-__all__ = ["Evaluation", "History", "train"]
+from taugda.gan.configuration import arithmetic
+from taugda.gan.data import Batches
+from taugda.gan.distances import Scorer, quantize
+from taugda.gan.update import Losses, Trainer
 
 # On a GPU, looking at the losses makes it wait; so they are looked at once in so many updates.
 _GPU_CHECKS_EVERY = 100
+_SHOWN = 64  # pictures that are kept at a time
+
+
+@dataclass
+class _Sums:
+    """Losses summed since the last evaluation, on the device."""
+
+    total: Tensor | None = None
+    updates: int = 0
 
 
 @dataclass
 class History:
-    """What a training run left along its way.
+    """What a training run left along its way."""
 
-    Attributes
-    ----------
-    update : list of int
-        Updates done at each evaluation.
-    scores : dict of str to dict of str to list of float
-        By the score's name and the average's beta, one value an evaluation.
-    losses : dict of str to list of float
-        Means since the evaluation before (NaN-free: a run that diverges stops).
-    pictures : dict of int to Tensor
-        Pictures from the same first latent vectors at some updates, uint8, by updates done.
-    seconds : float
-        Time spent on updates alone, over all sessions of the run.
-    resumed : list of int
-        Updates done when the run was taken up again.
-    """
-
-    update: list[int] = field(default_factory=list)
+    update: list[int] = field(default_factory=list)  # updates done at each evaluation
+    # By the score's name and the average's beta, one value an evaluation.
     scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)  # means between evaluations
+    # From the same first latent vectors, in eight bits, by updates done.
     pictures: dict[int, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-    resumed: list[int] = field(default_factory=list)
+    seconds: float = 0.0  # spent on updates alone, over all sessions of the run
+    resumed: list[int] = field(default_factory=list)  # updates done when it was taken up again
 
     def plain(self) -> dict[str, Any]:
-        """Return what does not depend on the machine's speed, as plain data.
-
-        Returns
-        -------
-        dict
-            ``update``, ``scores`` and ``losses``.
-        """
+        """Return ``update``, ``scores`` and ``losses``: all but the machine's speed."""
         return {"update": self.update, "scores": self.scores, "losses": self.losses}
 
 
@@ -71,14 +56,10 @@ class Evaluation:
         The distance.
     latents : Tensor, shape (n, latent)
         The fixed latent vectors that every evaluation uses.
-    every : int
-        Updates between two evaluations; the last update is evaluated too.
-    also_at : sequence of int
-        Further updates to evaluate at.
+    every, also_at : int, sequence of int
+        Updates between two evaluations, and further updates to evaluate at; the last is one.
     pictures_at : sequence of int
-        Updates at which pictures from the first latent vectors are kept; the last always.
-    shown : int
-        How many of them.
+        Updates at which pictures from the first latent vectors are kept; the last is one.
     """
 
     scorer: Scorer
@@ -86,14 +67,15 @@ class Evaluation:
     every: int
     also_at: Sequence[int] = ()
     pictures_at: Sequence[int] = ()
-    shown: int = 64
 
     def __post_init__(self) -> None:
         count("every", self.every)
-        for name in ("also_at", "pictures_at"):
-            for update in getattr(self, name):
-                count(name, update, least=0)
-        count("shown", self.shown)
+        for update in (*self.also_at, *self.pictures_at):
+            count("also_at, pictures_at", update, least=0)
+
+    def due(self, update: int, last: int) -> bool:
+        """Say whether scores are wanted after an update."""
+        return update % self.every == 0 or update in self.also_at or update == last
 
 
 def train(
@@ -108,16 +90,12 @@ def train(
 
     Parameters
     ----------
-    trainer : Trainer
-        The players, fresh.
-    batches : Batches
-        The real pictures, fresh.
+    trainer, batches : Trainer, Batches
+        The players and the real pictures, fresh.
     evaluation : Evaluation
         What is measured along the way.
-    checkpoints : Checkpoints
-        Where the run's state is kept.
-    checkpoint_every : int
-        Updates between two checkpoints.
+    checkpoints, checkpoint_every : Checkpoints, int
+        Where the run's state is kept, and updates between two.
     progress : bool
         Whether to show a bar with losses, rates, updates per second and time left.
 
@@ -129,19 +107,17 @@ def train(
 
     Raises
     ------
-    DivergedError
-        If a loss or a parameter is not finite; the checkpoint before stays.
-    CheckpointError
-        If a checkpoint cannot be written.
+    DivergedError, CheckpointError
+        If a loss or a parameter is not finite; if a checkpoint cannot be written.
     """
     from tqdm import tqdm
 
     count("checkpoint_every", checkpoint_every)
     c = trainer.configuration
     history, sums = History(), _Sums()
-    state = checkpoints.load()
-    for phrase in checkpoints.damaged:
-        print(f"{phrase}: passed over")
+    state = checkpoints.newest()
+    for name in checkpoints.damaged:
+        print(f"{name} is damaged: passed over")
     if state is not None:
         trainer.load_state_dict(state["trainer"])
         batches.load_state_dict(state["batches"])
@@ -150,11 +126,9 @@ def train(
         print(f"Resumed after {trainer.updates:,} updates")
     look_every = _GPU_CHECKS_EVERY if trainer.device.type == "cuda" else 1
     with (
-        _arithmetic(c.precision),
-        tqdm(
-            total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
-            leave=False, mininterval=1.0,
-        ) as bar,
+        arithmetic(c.precision),
+        tqdm(total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
+             leave=False, mininterval=1.0) as bar,
     ):  # fmt: skip
         if trainer.updates == 0:
             _evaluate(trainer, evaluation, history, sums)
@@ -162,81 +136,38 @@ def train(
             started = time.perf_counter()
             losses = trainer.update(next(batches), trainer.draw(), trainer.draw())
             k = trainer.updates
-            due = k == c.updates or k % evaluation.every == 0 or k in evaluation.also_at
-            keep = k % checkpoint_every == 0 or k == c.updates
+            due, keep = evaluation.due(k, c.updates), k % checkpoint_every == 0 or k == c.updates
             if due or keep or k % look_every == 0:
                 trainer.check(losses)
-                bar.set_postfix_str(_words(trainer, losses), refresh=False)
-            sums.add(losses)
+                words = "losses {:.3f} {:.3f} penalty {:.3g} rates {:.2e} {:.2e}"
+                bar.set_postfix_str(words.format(*losses, *c.rates(k - 1)), refresh=False)
+            values = torch.stack(losses).double()
+            sums.total = values if sums.total is None else sums.total.to(values.device) + values
+            sums.updates += 1
             history.seconds += time.perf_counter() - started
-            if due or k in evaluation.pictures_at:
-                _evaluate(trainer, evaluation, history, sums)
+            _evaluate(trainer, evaluation, history, sums)
             if keep:
-                checkpoints.save(k, _state(trainer, batches, history, sums))
+                state = {"trainer": trainer.state_dict(), "batches": batches.state_dict()}
+                checkpoints.save(k, state | {"history": vars(history), "sums": vars(sums)})
             bar.update()
     return history
 
 
-class _Sums:
-    """Losses summed since the last evaluation, on the device."""
-
-    def __init__(self, total: Tensor | None = None, updates: int = 0) -> None:
-        self.total, self.updates = total, updates
-
-    def add(self, losses: Losses) -> None:
-        values = torch.stack([losses.generator, losses.discriminator, losses.penalty]).double()
-        self.total = values if self.total is None else self.total.to(values.device) + values
-        self.updates += 1
-
-    def take(self) -> list[float]:
-        means = [] if self.total is None else (self.total / self.updates).tolist()
-        self.total, self.updates = None, 0
-        return means
-
-
-def _state(trainer: Trainer, batches: Batches, history: History, sums: _Sums) -> dict[str, Any]:
-    return {
-        "trainer": trainer.state_dict(),
-        "batches": batches.state_dict(),
-        "history": vars(history),
-        "sums": vars(sums),
-    }
-
-
 def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: _Sums) -> None:
-    k, betas = trainer.updates, trainer.configuration.averages
-    if k in evaluation.pictures_at or k == trainer.configuration.updates:
-        shown = trainer.samples(betas[0], evaluation.latents[: evaluation.shown])
-        history.pictures[k] = quantize(shown).cpu()
-    if not (
-        k % evaluation.every == 0 or k in evaluation.also_at or k == trainer.configuration.updates
-    ):
+    k, c = trainer.updates, trainer.configuration
+    if k in evaluation.pictures_at or k == c.updates:
+        history.pictures[k] = quantize(
+            trainer.samples(c.averages[0], evaluation.latents[:_SHOWN])
+        ).cpu()
+    if not evaluation.due(k, c.updates):
         return
     history.update.append(k)
-    for beta in betas:
+    for beta in c.averages:
         scores = evaluation.scorer.score(trainer.samples(beta, evaluation.latents))
         for name, value in scores.items():
             history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)
-    # The evaluation at the start has no losses before it.
-    for name, mean in zip(("generator", "discriminator", "penalty"), sums.take(), strict=False):
-        history.losses.setdefault(name, []).append(mean)
-
-
-def _words(trainer: Trainer, losses: Losses) -> str:
-    gamma1, gamma2 = trainer.configuration.rates(trainer.updates - 1)
-    return (
-        f"losses {losses.generator:.3f} {losses.discriminator:.3f} "
-        f"penalty {losses.penalty:.3g} rates {gamma1:.2e} {gamma2:.2e}"
-    )
-
-
-@contextmanager
-def _arithmetic(precision: Precision) -> Iterator[None]:
-    """Allow TF32 where it is asked for, and only there: cuDNN would use it by default."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+    if sums.total is not None:  # the evaluation at the start has no losses before it
+        means = (sums.total / sums.updates).tolist()
+        for name, mean in zip(Losses._fields, means, strict=True):
+            history.losses.setdefault(name, []).append(mean)
+        sums.total, sums.updates = None, 0

@@ -5,14 +5,15 @@ released notebooks: FID at 150,000 updates, mean and standard error (population 
 over the root of three) over three seeds.
 """
 
-__all__ = ["BETAS", "FID", "TAUS", "UPDATES"]
-
 TAUS = (1.0, 2.0, 4.0, 8.0)
 BETAS = (0.99, 0.999, 0.9999)
+MUS = (10.0, 1.0)
 UPDATES = 150_000
 
-# By data set and mu, then by beta: (mean, standard error) for each tau.
-FID: dict[tuple[str, float], dict[float, tuple[tuple[float, float], ...]]] = {
+# By beta: (mean, standard error) for each tau.
+Table = dict[float, tuple[tuple[float, float], ...]]
+
+FID: dict[tuple[str, float], Table] = {
     ("cifar10", 10.0): {
         0.99: ((29.39, 0.37), (24.94, 0.25), (24.14, 0.42), (24.63, 0.28)),
         0.999: ((27.56, 0.34), (23.40, 0.22), (22.53, 0.23), (23.35, 0.30)),

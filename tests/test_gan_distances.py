@@ -1,17 +1,18 @@
 """Distances between pictures: Fréchet's by several routes, FID on arrays, the digits' own."""
 
 import hashlib
+import io
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from taugda.gan import data, evaluation
+from taugda.gan import checkpoints, data, distances, features
 from taugda.gan.data import DataError, Images
-from taugda.gan.evaluation import features, frechet_distance, inception, quantize, statistics
-from taugda.gan.evaluation.frechet import Statistics
+from taugda.gan.distances import Statistics, frechet_distance, quantize, statistics
 from taugda.gan.vision import torchvision
 
 
@@ -24,7 +25,7 @@ def one_thread():
 
 
 def normal(mean, covariance):
-    return Statistics(np.array(mean, dtype=float), np.array(covariance, dtype=float), 1000)
+    return Statistics(np.array(mean, dtype=float), np.array(covariance, dtype=float))
 
 
 def sample(seed, n, d):
@@ -41,21 +42,7 @@ def test_statistics_are_numpys():
     found = statistics(x.astype(np.float32))
     np.testing.assert_allclose(found.mean, x.astype(np.float32).astype(float).mean(axis=0))
     np.testing.assert_allclose(found.covariance, np.cov(x, rowvar=False), rtol=1e-5)
-    assert found.count == 50 and found.mean.dtype == found.covariance.dtype == np.float64
-
-
-@pytest.mark.parametrize(
-    ("x", "options", "message"),
-    [
-        (np.zeros(3), {}, r"features: expected shape \(n, d\), got \(3,\)"),
-        (np.zeros((1, 3)), {}, "features: expected at least 2 samples, got 1"),
-        (np.zeros((9, 3)), {"least": 10}, "features: expected at least 10 samples, got 9"),
-        ([[1.0, np.nan], [1, 2]], {}, "features: expected finite numbers"),
-    ],
-)
-def test_wrong_features_are_refused(x, options, message):
-    with pytest.raises(ValueError, match=message):
-        statistics(x, **options)
+    assert found.mean.dtype == found.covariance.dtype == np.float64
 
 
 def test_closed_forms():
@@ -69,7 +56,7 @@ def test_closed_forms():
     assert frechet_distance(normal([0, 0], p), normal([0, 0], q)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("d", [2, 5, 64, 200])
+@pytest.mark.parametrize("d", [2, 64])
 def test_equal_to_pytorch_fids_on_well_conditioned_input(d):
     from pytorch_fid.fid_score import calculate_frechet_distance
 
@@ -77,14 +64,7 @@ def test_equal_to_pytorch_fids_on_well_conditioned_input(d):
     expected = calculate_frechet_distance(a.mean, a.covariance, b.mean, b.covariance)
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-6)
-
-
-def test_zero_to_itself_and_unchanged_by_a_rotation():
-    a, b = statistics(sample(3, 400, 20)), statistics(sample(4, 400, 20))
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
-    turn, _ = np.linalg.qr(np.random.default_rng(5).standard_normal((20, 20)))
-    turned = [Statistics(turn @ s.mean, turn @ s.covariance @ turn.T, s.count) for s in (a, b)]
-    assert frechet_distance(*turned) == pytest.approx(frechet_distance(a, b), rel=1e-10)
 
 
 def test_singular_covariances_need_no_correction():
@@ -101,28 +81,27 @@ def test_singular_covariances_need_no_correction():
     assert frechet_distance(zero, normal([0, 0], np.eye(2))) == pytest.approx(2)
 
 
-def test_dimensions_must_agree():
-    with pytest.raises(ValueError, match="b: expected features of dimension 2, got 3"):
-        frechet_distance(normal([0, 0], np.eye(2)), normal([0, 0, 0], np.eye(3)))
-
-
 # Latent vectors and eight bits
 
 
 def test_latents_are_fixed_by_the_seed():
-    first = evaluation.fixed_latents(100, 8, seed=1)
-    assert first.shape == (100, 8) and torch.equal(first, evaluation.fixed_latents(100, 8, seed=1))
-    assert not torch.equal(first, evaluation.fixed_latents(100, 8, seed=2))
+    first, again, other = (distances.fixed_latents(100, 8, seed=seed) for seed in (1, 1, 2))
+    assert first.shape == (100, 8) and torch.equal(first, again) and not torch.equal(first, other)
     with pytest.raises(ValueError, match="samples: expected a whole number, at least 1, got 0"):
-        evaluation.fixed_latents(0, 8)
+        distances.fixed_latents(0, 8)
 
 
-def test_eight_bits_are_reached_by_rounding():
+def test_eight_bits_are_reached_by_rounding_as_save_image_does():
     every = torch.arange(256, dtype=torch.uint8)
     x = every.float() / 127.5 - 1
-    assert torch.equal(quantize(x), every)
-    assert torch.equal(quantize(x + 0.45 / 127.5), every)
-    assert quantize(torch.tensor([-1.5, 1.01, 9.0])).tolist() == [0, 255, 255]
+    assert torch.equal(quantize(x), every) and torch.equal(quantize(x + 0.45 / 127.5), every)
+    beyond = torch.tensor([-1.5, -1 / 255, 1 / 255, 1.01, 9.0])
+    assert quantize(beyond).tolist() == [0, 127, 128, 255, 255]
+    x = torch.rand(3, 200, 200, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    x.view(-1)[:255] = (every[1:].float() - 0.5) / 127.5 - 1  # halves
+    stored = io.BytesIO()
+    torchvision.utils.save_image(x, stored, "PNG", normalize=True, value_range=(-1, 1))
+    assert np.array_equal(quantize(x).permute(1, 2, 0), np.asarray(Image.open(stored)))
 
 
 # The digits' distance
@@ -143,11 +122,6 @@ def trained(digits, cache):
     return features.train_classifier(digits, 0, cache)
 
 
-def test_the_classifier_names_digits_it_has_not_seen(trained):
-    assert trained.accuracy > 0.96 and trained.held_out == 359
-    assert not trained.network.training
-
-
 def test_the_classifier_is_taken_from_the_cache_and_trained_again_if_damaged(
     digits, trained, cache, monkeypatch
 ):
@@ -165,26 +139,23 @@ def test_the_classifier_is_taken_from_the_cache_and_trained_again_if_damaged(
     path.write_bytes(before)
 
 
-def test_the_classifier_is_the_same_for_the_same_seed(digits, monkeypatch):
+def test_the_seed_decides_the_classifier_which_needs_labels(digits, monkeypatch):
     monkeypatch.setattr(features, "_EPOCHS", 1)
     first, again, other = (features.train_classifier(digits, seed).digest for seed in (0, 0, 1))
     assert first == again != other
-
-
-def test_pictures_without_labels_have_no_classifier(digits):
-    bare = Images(digits.pixels, 16, "bare", "here")
     with pytest.raises(ValueError, match="images: expected pictures with labels, got bare without"):
-        features.train_classifier(bare)
+        features.train_classifier(Images(digits.pixels, 16, "bare", "here"))
 
 
 @pytest.fixture(scope="module")
 def digits_scorer(digits, trained, cache):
-    return evaluation.scorer("digits", digits, count=1797, samples=2000, cache=cache)
+    return distances.scorer("digits", digits, count=1797, samples=2000, cache=cache)
 
 
 def test_the_digits_distance_goes_by_its_own_name(digits, digits_scorer, trained):
     assert digits_scorer.name == "digits distance" and "FID" not in digits_scorer.label
     found = digits_scorer.provenance
+    assert trained.accuracy > 0.96 and trained.held_out == 359 and not trained.training
     assert found["data"] == digits.digest and found["classifier"] == trained.digest
     assert 0.3 < found["two_halves"] < 1 < found["one_class_left_out"] < 4
     json.dumps(found)
@@ -206,8 +177,8 @@ def test_the_digits_distance_is_a_hundred_times_the_share_of_the_spread(
 ):
     x = (digits.pixels.flip(3).float() / 8 - 1)[:900]
     with torch.no_grad():
-        real = trained.network.features(quantize(digits.pixels.float() / 8 - 1) / 127.5 - 1)
-        made = trained.network.features(quantize(x) / 127.5 - 1)
+        real = trained.features(quantize(digits.pixels.float() / 8 - 1) / 127.5 - 1)
+        made = trained.features(quantize(x) / 127.5 - 1)
     a, b = statistics(made), statistics(real)
     expected = 100 * frechet_distance(a, b) / np.trace(b.covariance)
     assert digits_scorer.score(x)["digits distance"] == pytest.approx(expected, rel=1e-6)
@@ -219,30 +190,19 @@ def test_the_digits_distance_is_a_hundred_times_the_share_of_the_spread(
 @pytest.mark.parametrize(
     ("distance", "channels", "options", "message"),
     [
-        (
-            "cosine",
-            3,
-            {},
-            "distance: expected one of digits, .* fid, got 'cosine'",
-        ),
-        (
-            "pixels",
-            3,
-            {"count": 3001},
-            "count: expected from 2 to the 3000 real pictures, got",
-        ),
-        ("pixels", 3, {"samples": 1}, "samples: expected at least 2 generated pictures, got 1"),
-        ("pixels", 3, {"samples": 0}, "samples: expected a whole number, at least 1, got 0"),
+        ("cosine", 3, {}, "distance: expected one of digits, .* fid, got 'cosine'"),
+        ("pixels", 3, {"count": 3001}, "count: expected from 2 to the 3000 real pictures, got"),
+        ("pixels", 3, {"samples": 1}, "samples: expected a whole number, at least 2, got 1"),
         ("digits", 3, {}, "distance: digits is for the data set digits, got 'toy'"),
         ("fid", 1, {}, "distance: fid is for photographs in colour; .* mean nothing on toy"),
-        ("fid", 3, {"samples": 2047}, "samples: expected at least 2048 pictures, .* got 2047"),
-        ("fid", 3, {"count": 2000}, "count: expected at least 2048 pictures, .* got 2000"),
+        ("fid", 3, {"samples": 2047}, "samples: expected a whole number, at least 2048, got 2047"),
+        ("fid", 3, {"count": 2000}, "count: expected from 2048 to the 3000 .* got 2000"),
     ],
 )
 def test_wrong_scorers_are_refused(distance, channels, options, message):
     images = Images(torch.zeros(3000, channels, 8, 8, dtype=torch.uint8), 255, "toy", "here")
     with pytest.raises(ValueError, match=message):
-        evaluation.scorer(distance, images, **({"count": 2048, "samples": 2048} | options))
+        distances.scorer(distance, images, **({"count": 2048, "samples": 2048} | options))
 
 
 # FID
@@ -265,32 +225,29 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def network(weights, monkeypatch):
-    monkeypatch.setattr(inception, "_HASH", hashlib.sha256(weights.read_bytes()).hexdigest()[:8])
-    return inception.Inception(weights)
+def home(weights, tmp_path, monkeypatch):
+    """Where torch keeps what it downloads, empty; these weights count as the published ones."""
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    monkeypatch.setattr(features, "_HASH", digest[:8])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "hub" / "checkpoints"
 
 
-def test_features_and_fid_equal_those_over_picture_files(network, weights, tmp_path, monkeypatch):
-    import pytorch_fid.inception
+def test_features_and_fid_equal_those_over_picture_files(home, weights, tmp_path):
     from pytorch_fid.fid_score import calculate_frechet_distance, get_activations
+    from pytorch_fid.inception import InceptionV3
 
-    state = torch.load(weights, weights_only=True)
-    monkeypatch.setattr(pytorch_fid.inception, "load_state_dict_from_url", lambda *_, **__: state)
-    theirs = pytorch_fid.inception.InceptionV3([3])
+    network = features.Inception(weights)
+    theirs = InceptionV3([3])  # from where the weights were put
     random = torch.Generator().manual_seed(2)
     found, expected = [], []
     for spread in (0.4, 0.7):
         coarse = spread * torch.randn(8, 3, 8, 8, generator=random)
         x = torch.nn.functional.interpolate(coarse, size=32, mode="bilinear")
         found.append(network(quantize(x)))
-        folder = tmp_path / f"{spread}"
-        folder.mkdir()
-        for k, each in enumerate(x):
-            store = {"normalize": True, "value_range": (-1, 1)}
-            torchvision.utils.save_image(each, folder / f"{k:02d}.png", **store)
-        files = sorted(folder.iterdir())
-        stored = np.stack([np.asarray(Image.open(file)) for file in files])
-        assert np.array_equal(stored, quantize(x).permute(0, 2, 3, 1))
+        files = [tmp_path / f"{spread}-{k}.png" for k in range(8)]
+        for each, file in zip(x, files, strict=True):
+            torchvision.utils.save_image(each, file, normalize=True, value_range=(-1, 1))
         expected.append(get_activations(files, theirs, 8, num_workers=0))
     for ours, other in zip(found, expected, strict=True):
         assert ours.shape == (8, 2048) and ours.dtype == np.float64 and other.std() > 0.01
@@ -302,28 +259,25 @@ def test_features_and_fid_equal_those_over_picture_files(network, weights, tmp_p
     assert ours == pytest.approx(calculate_frechet_distance(*pairs[0], *pairs[1]), rel=1e-4)
 
 
-def test_other_weights_are_refused(weights, tmp_path):
-    with pytest.raises(DataError, match=r"expected pytorch-fid's file with a SHA-256 .* 6726825d"):
-        inception.Inception(weights)
-    with pytest.raises(DataError, match=r"weights: cannot read .*none\.pth"):
-        inception.Inception(tmp_path / "none.pth")
-
-
-def test_weights_are_fetched_once_into_torchs_folder(network, weights, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def test_weights_are_fetched_once_or_put_where_torch_looks_for_them(home, weights, monkeypatch):
     asked = []
 
     def fetch(url, path, hash_prefix):
         asked.append(url)
-        with open(path, "wb") as file:
-            file.write(weights.read_bytes())
+        shutil.copy(weights, path)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
-    digests = {inception.Inception().digest for _ in range(2)}
-    assert digests == {network.digest} and len(asked) == 1
+    digests = {features.Inception().digest for _ in range(2)}
+    assert digests == {hashlib.sha256(weights.read_bytes()).hexdigest()} and len(asked) == 1
     assert asked[0].startswith("https://") and "pytorch-fid" in asked[0]
-    (file,) = tmp_path.rglob("*.pth")
-    assert file.parent == tmp_path / "hub" / "checkpoints"
+    (file,) = home.glob("*.pth")
+    file.write_bytes(b"damaged")
+    with pytest.raises(DataError, match=r"expected pytorch-fid's file with a SHA-256 .* got"):
+        features.Inception()
+    assert features.Inception(weights).digest in digests
+    assert file.read_bytes() == weights.read_bytes() and len(asked) == 1
+    with pytest.raises(FileNotFoundError, match=r"none\.pth"):
+        features.Inception(home / "none.pth")
 
 
 def test_weights_that_cannot_be_fetched_say_what_to_do(tmp_path, monkeypatch):
@@ -333,11 +287,10 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     message = (
-        r"cannot fetch .*unreachable\. Put pt_inception-2015-12-05-6726825d\.pth into "
-        r".*checkpoints, or set the parameter weights"
+        r"cannot fetch .*unreachable\. Put pt_inception-.*-6726825d\.pth into .*checkpoints, or"
     )
     with pytest.raises(DataError, match=message):
-        inception.Inception()
+        features.Inception()
 
 
 class Stand:
@@ -345,88 +298,78 @@ class Stand:
 
     digest = "stand-in"
 
-    def __init__(self, *_):
-        self.asked = []
-
-    def __call__(self, pictures, progress=False):
-        self.asked.append(pictures)
+    def __call__(self, pictures):
+        asked.append(pictures)
         x = pictures.double()
         parts = (x[..., :4], x[..., 4:], x[:, :1], x[..., ::2, :])
         return torch.stack([part.mean((1, 2, 3)) for part in parts], dim=1).numpy()
 
 
+asked = []  # of every Stand
+
+
 @pytest.fixture
-def photographs():
+def photographs(monkeypatch):
+    monkeypatch.setattr(features, "Inception", lambda weights, device: Stand())
+    asked.clear()
     random = torch.Generator().manual_seed(4)
     pixels = torch.randint(0, 256, (3000, 3, 8, 8), generator=random, dtype=torch.uint8)
     return Images(pixels, 255, "toy", "here")
 
 
-def reference(images, stand, cache=None, **changes):
-    options = {"count": 2100, "seed": 0, "flip": True, "noise": 1 / 128} | changes
-    return inception.reference(images, stand, cache=cache, **options)
+def fid(images, cache=None, **changes):
+    options = {"count": 2100, "samples": 2048, "seed": 0, "flip": True, "noise": 1 / 128}
+    return distances.scorer("fid", images, cache=cache, **options | changes)
 
 
 def test_the_reference_is_a_random_draw_after_the_trainings_preprocessing(photographs):
-    stand = Stand()
-    found, provenance = reference(photographs, stand, flip=False, noise=0.0)
-    (drawn,) = stand.asked
-    assert drawn.shape == (2100, 3, 8, 8) and drawn.dtype == torch.uint8 and found.count == 2100
+    found = fid(photographs, flip=False, noise=0.0)
+    fid(photographs, noise=0.0)
+    fid(photographs, flip=False)
+    drawn, flipped, noisy = asked
+    assert drawn.shape == (2100, 3, 8, 8) and drawn.dtype == torch.uint8
     whole = {bytes(each.numpy()) for each in photographs.pixels}
     assert len({bytes(each.numpy()) for each in drawn} & whole) == 2100
     assert not torch.equal(drawn, photographs.pixels[:2100])
-    reference(photographs, stand, noise=0.0)
-    mirrored = (stand.asked[1] == drawn.flip(3)).all(dim=(1, 2, 3))
+    mirrored = (flipped == drawn.flip(3)).all(dim=(1, 2, 3))
     assert 0.4 < mirrored.double().mean() < 0.6
-    reference(photographs, stand, flip=False)
-    change = stand.asked[2].int() - drawn.int()
-    assert set(change.unique().tolist()) == {0, 1}
-    assert provenance == {
+    assert set((noisy.int() - drawn.int()).unique().tolist()) == {0, 1}
+    assert found.provenance == {
         "data": photographs.digest, "resolution": 8, "real_pictures": 2100, "seed": 0,
-        "flip": False, "noise": 0.0, "weights": "stand-in",
+        "flip": False, "noise": 0.0, "weights": "stand-in", "features": 2048,
     }  # fmt: skip
 
 
 def test_the_reference_is_kept_with_its_provenance_and_checked(photographs, tmp_path):
-    stand = Stand()
-    first, provenance = reference(photographs, stand, tmp_path)
-    again, _ = reference(photographs, stand, tmp_path)
-    assert len(stand.asked) == 1 and again.count == 2100
-    assert np.array_equal(first.mean, again.mean)
-    assert np.array_equal(first.covariance, again.covariance)
+    first = fid(photographs, tmp_path)
+    again = [fid(photographs, tmp_path)]
+    assert len(asked) == 1
     (path,) = tmp_path.iterdir()
-    with np.load(path) as kept:
-        assert json.loads(str(kept["provenance"])) == provenance
+    about = json.loads(checkpoints.read(path)["about"])
+    assert about | {"features": 2048} == first.provenance
     whole = path.read_bytes()
     for damaged in (whole[:-100], whole[:200] + b"damaged!" + whole[208:]):
         path.write_bytes(damaged)
-        again, _ = reference(photographs, stand, tmp_path)
-        assert np.array_equal(first.covariance, again.covariance)
-    assert len(stand.asked) == 3
+        again.append(fid(photographs, tmp_path))
+    assert len(asked) == 3
+    for other in again:
+        assert all(map(np.array_equal, other.real["FID"], first.real["FID"]))
 
 
 @pytest.mark.parametrize("change", [{"count": 2200}, {"seed": 1}, {"flip": False}, {"noise": 0.0}])
 def test_another_reference_is_not_mixed_up(change, photographs, tmp_path):
-    stand = Stand()
-    reference(photographs, stand, tmp_path)
-    reference(photographs, stand, tmp_path, **change)
-    assert len(stand.asked) == 2 and len(list(tmp_path.iterdir())) == 2
+    fid(photographs, tmp_path)
+    fid(photographs, tmp_path, **change)
+    assert len(asked) == 2 and len(list(tmp_path.iterdir())) == 2
 
 
-def test_the_fid_scorer(photographs, tmp_path, monkeypatch):
-    monkeypatch.setattr(inception, "Inception", Stand)
-    scorer = evaluation.scorer("fid", photographs, count=3000, samples=2048, cache=tmp_path)
+def test_the_fid_scorer(photographs):
+    scorer = fid(photographs, count=3000, flip=False, noise=0.0)
     assert scorer.name == scorer.label == "FID" and "2,048" in scorer.unit
-    assert scorer.provenance["weights"] == "stand-in"
     same = scorer.score(photographs.pixels.float() / 127.5 - 1)
     dark = scorer.score(photographs.pixels.float() / 255 - 1)
     assert list(same) == ["FID"] and abs(same["FID"]) < 1e-6 < 1 < dark["FID"]
     with pytest.raises(ValueError, match="features: expected at least 2048 samples, got 2047"):
         scorer.score(torch.zeros(2047, 3, 8, 8))
-
-
-def test_pictures_that_are_not_finite_are_refused():
-    pictures = torch.zeros(3, 1, 8, 8)
-    pictures[1, 0, 2, 2] = torch.nan
     with pytest.raises(ValueError, match="pictures: expected finite numbers"):
-        quantize(pictures)
+        scorer.score(torch.full((2048, 3, 8, 8), torch.nan))

@@ -1,0 +1,130 @@
+"""Both players' losses and their gradients, each from as few passes as they need.
+
+The discriminator (player 2) maximizes f = E log sigma(D(x)) + E log(1 - sigma(D(G(z)))) - penalty,
+the generator (player 1) minimizes it (saturating) or follows the non-saturating gradient instead.
+All losses here are written as minimized, so player 2's is -f.
+
+The discriminator is piecewise linear in its input, so its derivatives need no double backward
+pass.  Write a_l for the input of layer l and d_l for the derivative of D(x) with respect to that
+layer's output.  One forward and one backward pass give a_l, d_l and the slope u = grad_x D(x).
+The derivative of a loss that weighs the judgements with s and of a penalty P(u) is then, for the
+weights of layer l, the correlation of d_l with s a_l + t_l, where t_l is the input of layer l
+when v = dP/du is sent through the network with the slopes of its leaky ReLUs held fixed.  Where
+nothing is penalized, the backward pass gives s d_l at once, to be correlated with a_l.  The
+weights' part is done once, for real and generated pictures and the penalty together.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from taugda.gan.models import SLOPE, Discriminator, Generator, Layer, Walk
+
+Loss = Literal["non-saturating", "saturating"]
+Penalty = Literal["R1", "R2"]
+
+
+class _Recorded(Walk):
+    """A pass that keeps what went into each leaky ReLU, and each layer with input and output."""
+
+    def __init__(self) -> None:
+        self.bends: list[Tensor] = []
+        self.layers: list[tuple[Layer, Tensor, Tensor]] = []
+
+    def bend(self, x: Tensor) -> Tensor:
+        self.bends.append(x)
+        return super().bend(x)
+
+    def apply(self, layer: Layer, x: Tensor) -> Tensor:
+        out = layer(x)
+        self.layers.append((layer, x, out))
+        return out
+
+
+class _Linearized(Walk):
+    """A pass through the linear piece that a recorded pass lay in, which keeps layers' inputs."""
+
+    # The weight is the factor of the biases, one a picture: 1 for the affine map, 0 for its
+    # derivative.
+    def __init__(self, record: _Recorded, weight: Tensor) -> None:
+        self._bends = iter([before[: len(weight)] for before in record.bends])
+        self._weight = weight.view(-1, 1, 1, 1)
+        self.inputs: list[Tensor] = []
+
+    def bend(self, x: Tensor) -> Tensor:
+        return torch.ops.aten.leaky_relu_backward(x, next(self._bends), SLOPE, False)
+
+    def apply(self, layer: Layer, x: Tensor) -> Tensor:
+        self.inputs.append(x)
+        if isinstance(layer, nn.Linear):
+            return x.new_empty(len(x), 1)  # nothing comes after the last layer
+        out = F.conv2d(x, layer.weight, padding=layer.padding)
+        if layer.bias is not None:
+            out.addcmul_(self._weight, layer.bias.view(1, -1, 1, 1))
+        return out
+
+
+def discriminator_gradient(
+    player: Discriminator, real: Tensor, fake: Tensor, mu: float, factor: float, penalty: Penalty
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Return loss, penalty, and their sum's gradient in the order of ``parameters()``."""
+    n = len(real)
+    # The pictures whose slope is penalized come first.
+    parts = (real, fake) if penalty == "R1" else (fake, real)
+    pictures = torch.cat(parts).requires_grad_()
+    record = _Recorded()
+    judged = player(pictures, record)
+    free = judged.detach().requires_grad_()
+    of_real, of_fake = (free[:n], free[n:]) if penalty == "R1" else (free[n:], free[:n])
+    loss = F.softplus(-of_real).mean() + F.softplus(of_fake).mean()
+    (weight,) = torch.autograd.grad(loss, free)
+    inside, outside = weight[:n], weight[n:]
+    one = torch.ones_like(inside)
+    outputs = [output for _, _, output in record.layers]
+    # Weights handed over as `grad_outputs` would do the same; PyTorch imports SymPy for that.
+    weighted = judged @ torch.cat([one, outside])
+    slopes, *cotangents = torch.autograd.grad(weighted, [pictures, *outputs])
+    slope = slopes[:n].detach().requires_grad_()
+    size = factor * mu * slope.square().sum(dim=(1, 2, 3)).mean()
+    (direction,) = torch.autograd.grad(size, slope)
+
+    gradients: dict[nn.Parameter, Tensor] = {}
+    with torch.no_grad():
+        through = _Linearized(record, inside)
+        player(inside.view(-1, 1, 1, 1) * pictures[:n] + direction, through)
+        of_biases = torch.cat([inside, one])
+        for (layer, given, _), cotangent, combined in zip(
+            record.layers, cotangents, through.inputs, strict=True
+        ):
+            # The pass is over, so its inputs may be overwritten.
+            given[:n] = combined
+            gradients[layer.weight] = _weight_gradient(layer, given, cotangent)
+            if layer.bias is not None:
+                summed = cotangent.sum((2, 3)) if cotangent.ndim == 4 else cotangent
+                gradients[layer.bias] = of_biases @ summed
+    ordered = [gradients[parameter] for parameter in player.parameters()]
+    return loss.detach(), size.detach(), ordered
+
+
+def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:
+    if isinstance(layer, nn.Linear):
+        return cotangent.T @ given
+    _, gradient, _ = torch.ops.aten.convolution_backward(
+        cotangent, given, layer.weight, None, layer.stride, layer.padding, layer.dilation,
+        False, [0, 0], layer.groups, [False, True, False],
+    )  # fmt: skip
+    return gradient
+
+
+def generator_gradient(
+    generator: Generator, discriminator: Discriminator, z: Tensor, loss: Loss
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """Return the generator's loss and its gradient in the order of ``parameters()``."""
+    judged = discriminator(generator(z))
+    saturating = loss == "saturating"
+    value = -F.softplus(judged).mean() if saturating else F.softplus(-judged).mean()
+    # Only the generator's gradient is asked for, so none is formed for player 2's weights.
+    return value.detach(), torch.autograd.grad(value, list(generator.parameters()))

@@ -1,0 +1,123 @@
+"""Picture files in a directory or a zip: listed, decoded in threads, kept once decoded."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image, ImageOps
+from torch import Tensor
+
+from taugda.gan.checkpoints import kept
+from taugda.gan.fetch import DataError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_KEPT_FROM = 10_000  # fewer pictures are decoded again sooner than a file is worth keeping
+_AT_ONCE = 128  # pictures a thread takes at a time
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files in a directory or a zip, not yet read; sorted names with forward slashes."""
+
+    path: Path
+    names: list[str]
+    read: Callable[[str], bytes]
+
+    @property
+    def identity(self) -> object:
+        """SHA-256 over a zip's bytes, or names, sizes and times of a directory's files."""
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        facts = [(name, (self.path / name).stat()) for name in self.names]
+        return [[name, fact.st_size, fact.st_mtime_ns] for name, fact in facts]
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Number of each picture's class folder in their order; None unless all are in one."""
+        parents = [PurePosixPath(name).parts[:-1] for name in self.names]
+        # The classes are the first level of folders that differs; zip ends with the shortest path.
+        for folders in zip(*parents, strict=False):
+            classes = sorted(set(folders))
+            if len(classes) > 1:
+                return torch.from_numpy(np.searchsorted(classes, folders))
+        return None
+
+
+def find_pictures(path: Path) -> Pictures:
+    """List the picture files in a directory and all below it, or in a zip; hidden ones are not."""
+    if path.is_dir():
+        found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+        read = lambda name: (path / name).read_bytes()  # noqa: E731
+    elif zipfile.is_zipfile(path):
+        archive = zipfile.ZipFile(path)
+        found, read = archive.namelist(), archive.read
+    else:
+        what = "another file" if path.exists() else "nothing"
+        raise DataError(f"{path}: expected a directory or a zip of pictures, found {what}")
+    names = sorted(name for name in found if _is_picture(name))
+    if not names:
+        kinds = ", ".join(SUFFIXES)
+        raise DataError(f"{path}: expected pictures ({kinds}), found none among {len(found)} files")
+    return Pictures(path, names, read)
+
+
+def _is_picture(name: str) -> bool:
+    hidden = any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    return not hidden and name.lower().endswith(SUFFIXES)
+
+
+def fit(picture: Image.Image, resolution: int) -> Tensor:
+    """Scale the shorter side (bilinear, antialiased) and crop the centre, as in the paper."""
+    from taugda.gan.vision import torchvision
+
+    transform = torchvision.transforms.functional
+    fitted = transform.center_crop(transform.resize(picture, resolution), resolution)
+    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+
+
+def decode(pictures: Pictures, resolution: int) -> Tensor:
+    """Decode pictures in threads; grey ones, palettes and transparency become plain RGB."""
+    from tqdm import tqdm
+
+    def one(name: str) -> Tensor:
+        try:
+            return fit(_rgb(pictures.read(name)), resolution)
+        # Pillow and zipfile raise errors of many kinds on files that are damaged or no pictures.
+        except Exception as error:
+            raise DataError(f"{pictures.path}: cannot read the picture {name}: {error}") from error
+
+    n = len(pictures.names)
+    pixels = torch.empty((n, 3, resolution, resolution), dtype=torch.uint8)
+    bar = tqdm(total=n, desc="decoding", unit="picture", delay=2, leave=False)
+    with bar, ThreadPool() as pool:
+        for k, picture in enumerate(pool.imap(one, pictures.names, _AT_ONCE)):
+            pixels[k] = picture
+            bar.update()
+    return pixels
+
+
+def _rgb(data: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(data))
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"expected 8 bits a channel, found mode {picture.mode}")
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    if "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    return picture.convert("RGB")
+
+
+def keep(pictures: Pictures, resolution: int, cache: Path | None) -> Tensor:
+    """Decode pictures, or take a large set from a cache."""
+    if cache is None or len(pictures.names) < _KEPT_FROM:
+        return decode(pictures, resolution)
+    about = {"pictures": pictures.identity, "resolution": resolution}
+    made = kept(cache, "pictures", about, lambda: {"pixels": decode(pictures, resolution)})
+    return made["pixels"]
