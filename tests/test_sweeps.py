@@ -98,7 +98,7 @@ def test_a_run_that_downloads_its_data_is_made_of_them(toy):
     assert toy.states(("toy", {"download": True})) == ["up to date"]
 
 
-FETCH = """from taugda.gan.data.fetch import fetch_into
+FETCH = """from taugda.gan.fetch import fetch_into
 import time
 root = run.project.root
 (root / f"begun-{n}").touch()
@@ -120,7 +120,7 @@ def test_runs_of_a_sweep_that_start_at_once_download_their_data_once(toy):
     toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
     assert main(["run", "s.yaml", "-j", "2", "--time-limit", "2m", "--no-report"]) == 0
     assert len((toy.project.root / "fetches").read_text().splitlines()) == 1
-    assert [path.name for path in (toy.project.root / "data").iterdir()] == ["data.bin"]
+    assert [path.name for path in (toy.project.root / "data").glob("[!.]*")] == ["data.bin"]
     # Whichever found the other's half download, each was made of the data that it waited for.
     wanted = read_sweep(toy.project, toy.project.sweeps / "s.yaml")
     assert toy.states(*wanted) == ["up to date"] * 2
