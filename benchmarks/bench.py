@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import psutil
 import sympy as sp
+from matplotlib.figure import Figure
 
-from taugda import dynamics, ensembles, equilibria, games, plots, stability
+from taugda import dynamics, ensembles, equilibria, games, stability
 from taugda.blocks import Blocks
+from taugda.record.provenance import provenance
 from taugda.runs import Project
 from taugda.runs.files import write_atomic
-from taugda.runs.provenance import provenance
 
 SIZES = [10, 20, 50, 100, 200, 400, 1000]
 UNEQUAL = [(10, 30), (30, 10), (30, 80), (80, 30), (100, 400), (400, 100)]
@@ -131,7 +132,12 @@ def bench_tau_star(folder: Path) -> None:
             [r["dense seconds"] for r in dense],
         ),
     }
-    figure = plots.benchmark(lines, "$n_1 = n_2$", "seconds")
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    axes.set(xscale="log", yscale="log", xlabel="$n_1 = n_2$", ylabel="seconds")
+    for (name, (sizes, seconds)), marker in zip(lines.items(), "os^", strict=False):
+        axes.plot(sizes, seconds, marker=marker, label=name)
+    axes.legend()
     figure.savefig(folder / "tau_star.png", dpi=150)
     notes = "; ".join(f"growth exponent, {name}: {value:.2f}" for name, value in exponents.items())
     publish(folder, "tau_star", "tau* against the dense construction", rows, notes)

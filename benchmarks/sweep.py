@@ -20,10 +20,10 @@ from typing import Any
 import nbformat
 import papermill
 
+from taugda.record.provenance import machine
+from taugda.record.tables import bundle
 from taugda.runs import Project
 from taugda.runs.files import write_atomic
-from taugda.runs.provenance import machine
-from taugda.runs.tables import bundle
 
 COUNT = """def count(steps):
     total = 0
@@ -34,7 +34,7 @@ WORK = """begin = time.perf_counter()
 count(steps)
 run.measure("work", time.perf_counter() - begin)
 run.finish()"""
-RECORD = "import time\nfrom taugda.runs import Run\nrun = Run('01_work', globals())"
+RECORD = "import time\nfrom taugda.record import Run\nrun = Run('01_work', globals())"
 
 
 def make_project(root: Path) -> Project:

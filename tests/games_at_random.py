@@ -1,7 +1,4 @@
-"""Random Jacobian blocks with known properties, for the tests of the mathematical core.
-
-Everything is drawn from a generator that is passed in, so a seed names a game.
-"""
+"""Random Jacobian blocks with known properties; a seed names a game."""
 
 import numpy as np
 

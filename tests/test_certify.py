@@ -21,8 +21,8 @@ from taugda.certify.matrices import definite, guard_matrix, hurwitz, no_root, se
 from taugda.certify.point import Derivatives
 from taugda.certify.statements import verify
 from taugda.equilibria import critical_points
-from taugda.expressions import game_from_text, parse
 from taugda.games import Game
+from taugda.games.text import game_from_text, parse
 
 flint = pytest.importorskip("flint")
 

@@ -1,4 +1,4 @@
-"""Every kind of picture draws, can be stored, and leaves nothing behind."""
+"""Every kind of picture draws what it was given, can be stored, and leaves nothing behind."""
 
 import io
 from itertools import pairwise
@@ -7,11 +7,14 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import image as mpl_image
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from taugda import games, plots
 from taugda.dynamics import region_of_attraction, simulate
 from taugda.equilibria import critical_points
+from taugda.plots.style import KINDS
 from taugda.stability import spectrum, stability_intervals
 
 TORUS, QUADRATIC = games.torus(), games.quadratic()
@@ -47,10 +50,6 @@ def draw_abscissae():
 
 def draw_agreement():
     return plots.agreement([("a", "b", [1.0, 2.0], [1.0, 3.0])], bound=True)
-
-
-def draw_benchmark():
-    return plots.benchmark({"ours": ([1, 10], [0.1, 0.2])}, "n", "seconds")
 
 
 def draw_curves():
@@ -168,8 +167,11 @@ def test_every_public_picture_is_drawn_here():
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_picture_draws_and_can_be_stored(name):
+    from matplotlib import pyplot
+
     before = dict(mpl.rcParams)
     drawn = DRAWINGS[name]()
+    assert pyplot.get_fignums() == []  # it belongs to no window
     figure = drawn[0] if name in MOVING else drawn
     assert isinstance(figure, Figure)
     assert dict(mpl.rcParams) == before  # the style stays inside
@@ -203,14 +205,6 @@ def test_the_frame_at_tau_star_says_that_it_is_on_the_axis():
     assert [title.partition(": ")[2] for title in titles] == ["not stable", "on the axis", "stable"]
 
 
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_picture_belongs_to_no_window(name):
-    from matplotlib import pyplot
-
-    DRAWINGS[name]()
-    assert pyplot.get_fignums() == []
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_colours_of_tau_get_lighter(count):
     colours = plots.tau_colours(count)
@@ -232,3 +226,167 @@ def test_colours_of_tau_get_lighter(count):
 def test_pictures_of_the_plane_refuse_other_games(draw):
     with pytest.raises(ValueError, match="game: expected a game with n1 = n2 = 1"):
         draw()
+
+
+# What is drawn is what was given.
+
+
+def curves_of(axes):
+    """The curves on axes that have more than two points, as (x, y, colour, line style)."""
+    drawn = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    return [(*line.get_data(), line.get_color(), line.get_linestyle()) for line in drawn]
+
+
+def markers_of(axes, marker):
+    """Places and colours of the single points that are drawn with a marker."""
+    lines = [line for line in axes.lines if line.get_marker() == marker]
+    return [(*np.ravel(line.get_data()), to_rgba(line.get_color())) for line in lines]
+
+
+def test_distances_show_each_player_and_the_predicted_slope():
+    paths, radii = quadratic_paths(), [1.001, 0.99]
+    axes = plots.distances(QUADRATIC, paths, ["1", "5"], np.zeros(4), radii=radii).axes[0]
+    drawn = curves_of(axes)
+    solid = [y for _, y, _, style in drawn if style == "-"]
+    dashed = [y for _, y, _, style in drawn if style == "--"]
+    dotted = [y for _, y, _, style in drawn if style == ":"]
+    assert np.allclose(solid, np.linalg.norm(paths[..., :2], axis=-1))  # player 1
+    assert np.allclose(dashed, np.linalg.norm(paths[..., 2:], axis=-1))  # player 2
+    for line, radius in zip(dotted, radii, strict=True):
+        assert np.allclose(line[1:] / line[:-1], radius)
+    colours = [[c for *_, c, style in drawn if style == s] for s in ("-", "--", ":")]
+    assert colours[0] == colours[1] == colours[2] == plots.tau_colours(2)
+
+
+def test_distances_that_are_stored_now_and_then_keep_their_iterations():
+    axes = plots.distances(
+        QUADRATIC, quadratic_paths()[:, ::50], ["1", "5"], np.zeros(4), every=50, radii=[None, 0.9]
+    ).axes[0]
+    x, y, _, style = curves_of(axes)[-1]
+    assert style == ":" and sum(s == ":" for *_, s in curves_of(axes)) == 1
+    assert np.array_equal(x, [0, 50, 100, 150, 200])
+    assert np.allclose(y[1:] / y[:-1], 0.9**50)
+
+
+def test_runs_that_diverge_are_drawn_as_far_as_they_go():
+    paths = np.geomspace(1, 1e150, 50)[None, :, None] * np.ones((1, 1, 4))
+    paths = np.concatenate([paths, np.full((1, 50, 4), np.nan), paths[:, ::-1]])
+    axes = plots.distances(QUADRATIC, paths, list("abc"), np.zeros(4), radii=[0.9] * 3).axes[0]
+    assert np.isfinite(axes.get_ylim()).all()
+
+
+def test_curves_show_both_sizes():
+    solid, dashed = decaying(2), decaying(2) / 2
+    axes = plots.curves([("d", solid, dashed)], ["1", "5"], ("gap", "size"), radii=[[0.9, 0.8]])
+    drawn = curves_of(axes.axes[0])
+    assert np.allclose([y for _, y, _, style in drawn if style == "-"], solid)
+    assert np.allclose([y for _, y, _, style in drawn if style == "--"], dashed)
+    slopes = [y[1] / y[0] for _, y, _, style in drawn if style == ":"]
+    assert np.allclose(slopes, [0.9, 0.8])
+
+
+def test_spectra_show_the_eigenvalues_along_tau_and_shade_where_they_are_stable():
+    followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
+    plane, real, imaginary = plots.spectra(followed, {}, stability_intervals(ORIGIN)).axes
+    for k, values in enumerate(followed):
+        assert np.array_equal(curves_of(plane)[k][0], values.real)
+        assert np.array_equal(curves_of(plane)[k][1], values.imag)
+        assert np.array_equal(curves_of(real)[k][1], values.real)
+        assert np.array_equal(curves_of(imaginary)[k][1], values.imag)
+    shaded = real.patches[0].get_extents().transformed(real.transData.inverted())
+    assert np.allclose(shaded.intervalx, [2.0, 10.0])  # tau* = 2
+
+
+def test_spectrum_panels_show_real_and_imaginary_parts():
+    below = draw_spectrum_panels().axes[2]
+    followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
+    drawn = curves_of(below)
+    assert np.allclose([y for _, y, _, s in drawn if s == "-"], [v.real for v in followed])
+    assert np.allclose([y for _, y, _, s in drawn if s == "--"], [v.imag for v in followed])
+
+
+def test_trajectories_show_the_pair_of_coordinates_that_was_asked_for():
+    paths = quadratic_paths()
+    left, right = draw_trajectories().axes
+    for axes, (i, j) in ((left, (0, 2)), (right, (1, 3))):
+        for k, (x, y, colour, _) in enumerate(curves_of(axes)):
+            assert np.array_equal([x, y], [paths[k, :, i], paths[k, :, j]])
+            assert colour == plots.tau_colours(2)[k]
+        start = markers_of(axes, "o")[0]
+        assert start[:2] == (paths[0, 0, i], paths[0, 0, j])
+
+
+def test_vector_fields_show_the_flow_and_mark_every_kind_in_its_own_way():
+    figure = draw_vector_fields()
+    seen = {}
+    for point in torus_points():
+        marker, colour = KINDS[point.kind]
+        places = [m for m in markers_of(figure.axes[0], marker) if np.allclose(m[:2], point.x)]
+        assert places and places[0][2] == to_rgba(colour)
+        seen[point.kind] = places[0][2]
+    assert len(set(seen.values())) == len(seen) >= 2
+    path = torus_paths()[1]
+    x, y, *_ = next(c for c in curves_of(figure.axes[1]) if len(c[0]) >= len(path))
+    inside = ~np.isnan(x)
+    assert np.allclose(np.stack([x, y], axis=-1)[inside], TORUS.wrap(path))
+    for tau, axes in zip(TAUS, figure.axes, strict=True):  # the flow turns with tau
+        ways = axes.collections[0].get_segments()
+        middle = np.concatenate([(way[:-1] + way[1:]) / 2 for way in ways])
+        step = np.concatenate([np.diff(way, axis=0) for way in ways])
+        flow = -TORUS.gradient(middle) * [1.0, tau]
+        sizes = np.linalg.norm(flow, axis=1) * np.linalg.norm(step, axis=1)
+        assert np.median((flow * step).sum(axis=1) / np.maximum(sizes, 1e-12)) > 0.99
+
+
+def test_regions_show_each_label_in_its_colour_beside_its_point():
+    equilibria = torus_equilibria()
+    labels = np.arange(-1, len(equilibria))[:, None] * np.ones((1, len(equilibria) + 1), dtype=int)
+    figure = plots.regions(TORUS, [labels], [1.0], BOX, equilibria)
+    (mesh,) = (c for c in figure.axes[0].collections if isinstance(c, QuadMesh))
+    figure.draw_without_rendering()
+    colours = mesh.to_rgba(labels)[:, 0]
+    assert tuple(colours[0]) == (1, 1, 1, 1)  # reaches none
+    for k, point in enumerate(equilibria):
+        drawn = [m for m in markers_of(figure.axes[0], "*") if np.allclose(m[:2], point.x)]
+        assert drawn and np.allclose(drawn[0][2], colours[k + 1])
+        entry = figure.legends[0].get_patches()[k]
+        assert np.allclose(entry.get_facecolor(), colours[k + 1])
+
+
+def test_more_attractors_than_colours_are_drawn():
+    many = torus_equilibria() * 5
+    figure = plots.regions(TORUS, np.zeros((1, 5, 5)), [1.0], BOX, many)
+    assert len(figure.legends[0].get_patches()) == len(many) + 1
+
+
+def test_stability_map_shows_the_intervals():
+    axes = draw_stability_map().axes[0]
+    bars = {}
+    for line in axes.lines:
+        x, y = line.get_data()
+        if line.get_linewidth() == 7:
+            bars.setdefault(int(y[0]), []).append(tuple(x))
+    for row, point in enumerate(torus_points()):
+        expected = [(i.lower, min(i.upper, 5.0)) for i in stability_intervals(point.blocks)]
+        assert bars.get(row, []) == expected
+
+
+def test_scores_show_mean_error_and_seeds():
+    curve = curves_of(draw_score_curves().axes[0])
+    assert np.allclose([y for _, y, *_ in curve], [[35.0, 2.5, 1.25]] * 2)
+    axes = draw_score_against_tau().axes[0]
+    mean = axes.containers[0]
+    assert np.allclose(mean.lines[0].get_ydata(), [3.5, 1.5])
+    spans = [np.ptp(segment[:, 1]) for segment in mean.lines[2][0].get_segments()]
+    assert np.allclose(spans, 2 * 0.5 / np.sqrt(2))
+    seeds = [line.get_ydata() for line in axes.lines if line.get_alpha() == 0.35]
+    assert np.array_equal(seeds, [[3.0, 4.0], [1.0, 2.0]])
+
+
+def test_contact_sheet_keeps_every_pixel_in_order():
+    pictures = np.arange(3 * 4, dtype=np.uint8).reshape(3, 1, 2, 2)
+    sheet = plots.contact_sheet(pictures, columns=2)
+    assert sheet.shape == (5, 5)
+    for k, (y, x) in enumerate([(0, 0), (0, 3), (3, 0)]):
+        assert np.array_equal(sheet[y : y + 2, x : x + 2], pictures[k, 0])
+    assert (sheet[3:, 3:] == 255).all()

@@ -81,7 +81,7 @@ def test_a_table_of_rows_is_a_table_of_columns():
     assert r"| a\|b $\vert x\vert $ <i> | 20 |" in made["text/markdown"]
     assert '<td style="text-align: left">a|b $|x|$ &lt;i&gt;</td>' in made["text/html"]
     assert '<td style="text-align: right">20</td>' in made["text/html"]
-    with pytest.raises(ValueError, match="must be equally long, found {'a': 1, 'b': 2}"):
+    with pytest.raises(ValueError, match=r"must be equally long, found {'a': 1, 'b': 2}"):
         rows_of({"a": [1], "b": [1, 2]})
     for bad in ("word", 3):
         with pytest.raises(ValueError, match=f"column 'a' must be a sequence.* found {bad!r}"):
@@ -167,6 +167,10 @@ def test_the_record_refuses_what_it_cannot_keep(one):
     assert caught.value._render_traceback_() == [f"ParameterError: {caught.value}"]
     with pytest.raises(ParameterError, match="'n' must be int"):
         Run("01_toy", {"n": 2.5})
+    one.write("outputs", "a file in the folder's place")
+    with pytest.raises(ProjectError, match="output folder outputs cannot be written"):
+        record(one)
+    (one.project.root / "outputs").unlink()
     run = record(one)
     assert run.measure("a", Fraction(1, 2)) == Fraction(1, 2)
     with pytest.raises(ValueError, match="metric 'a' was recorded before"):
@@ -266,11 +270,23 @@ def git(folder, *arguments):
     subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
 
 
-def test_the_commit_is_the_projects(one):
-    assert commit(one.project.root) is None
-    git(one.project.root, "init", "-q")
-    git(one.project.root, "add", "-A")
-    git(one.project.root, "commit", "-qm", "All")
+def test_the_commit_is_the_projects(one, monkeypatch):
+    root = one.project.root
+    git(root.parent, "init", "-q")
+    one.write("../around", "another project")
+    git(root.parent, "add", "around")
+    git(root.parent, "commit", "-qm", "Around")
+    assert commit(root) is None
+    monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(root))
+    assert commit(root) is None
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.delenv("GIT_WORK_TREE")
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    assert commit(root) is None
+    git(root, "commit", "-qm", "All")
+    monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
     made = provenance(one.project, {"seed": 7, "n": 3})
     assert made["seed"] == 7
     assert made["parameters"] == {"seed": 7, "n": 3}
@@ -278,11 +294,15 @@ def test_the_commit_is_the_projects(one):
     assert made["machine"]["cores"] >= 1
     assert re.fullmatch("[0-9a-f]{40}", made["commit"]["id"])
     assert made["commit"]["dirty"] is False
+    assert str(root) not in json.dumps(made)
     one.write("outputs/runs/x", "not part of it")
-    assert commit(one.project.root)["dirty"] is False
+    assert commit(root)["dirty"] is False
     one.write("notebooks/02_new.ipynb", "{}")
-    assert commit(one.project.root)["dirty"] is True
-    assert str(one.project.root) not in json.dumps(made)
+    assert commit(root)["dirty"] is True
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    made = provenance(one.project, {})
+    assert made["commit"] is None
+    assert "belongs to another user" in made["no_commit"]
 
 
 def child(code):
@@ -312,9 +332,11 @@ def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(one):
     run = record(one)
     run.measure("attempt", 2)
     shutil.rmtree(one.project.locks)
-    with hold(one.project, "01_toy", "default"), pytest.raises(BusyError, match="at work"):
+    other = hold(one.project, "01_toy", "default")
+    with pytest.raises(BusyError, match="at work"):
         run.finish()
     assert finished(one.project, "toy")[0].metrics == {}
+    other.release()
     # It is not finished: when the other one has ended, it can be.
     run.finish()
     assert finished(one.project, "toy")[0].metrics == {"attempt": 2}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from taugda.checks import finite_array, positives
+from taugda.checks import Array, finite_array, positives
 
 __all__ = ["Blocks"]
 
@@ -43,9 +43,9 @@ class Blocks:
     array([[-0.5]])
     """
 
-    A11: NDArray[np.float64]
-    A12: NDArray[np.float64]
-    A22: NDArray[np.float64]
+    A11: Array
+    A12: Array
+    A22: Array
 
     def __init__(self, A11: ArrayLike, A12: ArrayLike, A22: ArrayLike) -> None:
         # Frozen: the arrays are checked once and then never change.
@@ -87,26 +87,14 @@ class Blocks:
         return float(max(np.abs(a).max() for a in (self.A11, self.A12, self.A22)))
 
     @property
-    def schur_complement(self) -> NDArray[np.float64]:
-        """S1 = A11 + A12 A22^{-1} A12^T, shape (n1, n1).
-
-        Raises
-        ------
-        ValueError
-            If A22 is singular to working precision.
-        """
+    def schur_complement(self) -> Array:
+        """S1 = A11 + A12 A22^{-1} A12^T, shape (n1, n1); refused where A22 is singular."""
         self.require_regular_A22()
         s1 = self.A11 + self.A12 @ np.linalg.solve(self.A22, self.A12.T)
         return (s1 + s1.T) / 2
 
     def require_regular_A22(self) -> None:
-        """Raise where det(D2^2 f) = 0 to working precision, which every theorem excludes.
-
-        Raises
-        ------
-        ValueError
-            If the smallest eigenvalue of A22 is within rounding of zero.
-        """
+        """Raise where det(D2^2 f) = 0 to working precision, which every theorem excludes."""
         values = np.linalg.eigvalsh(self.A22)
         nearest = values[np.argmin(np.abs(values))]
         if abs(nearest) <= 1e-13 * self.n2 * max(self.scale, 1e-300):
@@ -115,7 +103,7 @@ class Blocks:
                 f"an eigenvalue {nearest:.3g} beside entries of size {self.scale:.3g}"
             )
 
-    def jacobian(self, tau: ArrayLike) -> NDArray[np.float64]:
+    def jacobian(self, tau: ArrayLike) -> Array:
         """Return J_tau, the Jacobian of Lambda_tau g.
 
         Parameters

@@ -21,8 +21,8 @@ from taugda.certify.search import FarError, guess
 from taugda.certify.statements import Numbers, Statement, verify
 from taugda.checks import positive
 from taugda.equilibria import CriticalPoint
-from taugda.expressions import FUNCTIONS, parse
 from taugda.games import Game
+from taugda.games.text import FUNCTIONS, parse
 
 __all__ = ["Certificate", "Recheck", "certify"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taugda.blocks import Blocks
-from taugda.checks import Array, finite_array
+from taugda.checks import positive
 
 __all__ = ["Classification", "classify"]
 
@@ -73,40 +73,32 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     >>> classify(Blocks([[-1.0]], [[2.0]], [[1.0]])).kind
     'DSE'
     """
-    tolerance = float(finite_array("tolerance", tolerance, ndim=0))
-    if tolerance < 0:
-        raise ValueError(f"tolerance: expected a number at least 0, got {tolerance}")
+    tolerance = positive("tolerance", tolerance, zero=True)
     values_22 = np.linalg.eigvalsh(blocks.A22)
     a11, a22 = float(np.linalg.eigvalsh(blocks.A11)[0]), float(values_22[0])
     zero = tolerance * max(blocks.n1, blocks.n2) * blocks.scale
     semidefinite = a11 >= -zero
-    if np.abs(values_22).min() <= zero:
-        kind, margin, s1 = "degenerate", float(np.abs(values_22).min()), np.nan
-        # A negative eigenvalue beside the zero one already decides against an equilibrium.
-        reason = f"A22 is singular: eigenvalues {_list(values_22)}"
-        if a22 < -zero:
-            kind, margin = "neither", a22
-            reason = f"not a DSE: min eig A22 = {a22:.6g}, and A22 is singular"
+
+    def verdict(kind: str, margin: float, s1: float, reason: str) -> Classification:
         return Classification(kind, margin, a11, a22, s1, semidefinite, reason)
+
+    nearest = float(np.abs(values_22).min())
+    if nearest <= zero:
+        # A negative eigenvalue beside the zero one already decides against an equilibrium.
+        if a22 < -zero:
+            reason = f"not a DSE: min eig A22 = {a22:.6g}, and A22 is singular"
+            return verdict("neither", a22, np.nan, reason)
+        listed = ", ".join(f"{v:.6g}" for v in values_22)
+        return verdict("degenerate", nearest, np.nan, f"A22 is singular: eigenvalues ({listed})")
     # S1 holds A22^{-1}, whose size sets the rounding in it.
     values_s1 = np.linalg.eigvalsh(blocks.schur_complement)
     s1 = float(values_s1[0])
     zero_s1 = tolerance * blocks.n1 * max(blocks.scale, float(np.abs(values_s1).max()))
     numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
     if a22 < 0 or s1 < -zero_s1:
-        return Classification(
-            "neither", min(a22, s1), a11, a22, s1, semidefinite, f"not a DSE: {numbers}"
-        )
+        return verdict("neither", min(a22, s1), s1, f"not a DSE: {numbers}")
     if s1 <= zero_s1:
-        return Classification(
-            "degenerate", s1, a11, a22, s1, semidefinite, f"S1 is singular: {numbers}"
-        )
+        return verdict("degenerate", s1, s1, f"S1 is singular: {numbers}")
     if a11 > zero:
-        return Classification(
-            "DNE", min(a11, a22), a11, a22, s1, True, f"DNE: min eig A11 = {a11:.6g}, {numbers}"
-        )
-    return Classification("DSE", min(a22, s1), a11, a22, s1, semidefinite, f"DSE: {numbers}")
-
-
-def _list(values: Array) -> str:
-    return "(" + ", ".join(f"{v:.6g}" for v in values) + ")"
+        return verdict("DNE", min(a11, a22), s1, f"DNE: min eig A11 = {a11:.6g}, {numbers}")
+    return verdict("DSE", min(a22, s1), s1, f"DSE: {numbers}")

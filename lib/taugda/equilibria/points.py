@@ -1,9 +1,7 @@
 """Finding the critical points of a game."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
@@ -15,9 +13,6 @@ from taugda.checks import Array, count, finite_array
 from taugda.equilibria.kinds import Classification, classify
 from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
 from taugda.games import Game
-
-if TYPE_CHECKING:
-    from taugda.exact import ExactBlocks
 
 __all__ = ["CriticalPoint", "critical_points"]
 
@@ -37,8 +32,6 @@ class CriticalPoint:
     classification : Classification
     blocks : Blocks
         The blocks there.
-    game : Game or None
-        The game whose point it is; ``exact_blocks`` needs it.
     """
 
     x: Array
@@ -46,20 +39,6 @@ class CriticalPoint:
     residual: float
     classification: Classification
     blocks: Blocks
-    game: Game | None = field(default=None, repr=False)
-
-    @cached_property
-    def exact_blocks(self) -> "ExactBlocks":
-        """The blocks in exact numbers, up to a positive factor; see :meth:`Game.exact_blocks`.
-
-        Raises
-        ------
-        ValueError
-            If the point is known in double precision only.
-        """
-        if self.exact is None or self.game is None:
-            raise ValueError(f"point: expected one that is known exactly, got {self.x}")
-        return self.game.exact_blocks(self.exact)
 
     @property
     def kind(self) -> str:
@@ -67,25 +46,7 @@ class CriticalPoint:
         return self.classification.kind
 
     def exact_form(self, degree: int = 4) -> str:
-        r"""Say what the exact point is, in a phrase with TeX between dollar signs.
-
-        Parameters
-        ----------
-        degree : int
-            Polynomials up to this degree are written out, with r_k for the k-th real root in
-            ascending order; of others only the degree is told.
-
-        Returns
-        -------
-        str
-            "numerical" where no exact form is known.
-
-        Examples
-        --------
-        >>> from taugda import games
-        >>> print(critical_points(games.polynomial())[1].exact_form())
-        $(5 r_{1},\ 5 r_{1})$ with $3 r^{3} + 2 r^{2} - 12 r - 4 = 0$
-        """
+        """Return the exact point in TeX, with r_k for the k-th real root; no high degrees."""
         if self.exact is None:
             return "numerical"
         roots = set().union(*(c.atoms(sp.CRootOf) for c in self.exact))
@@ -180,7 +141,7 @@ def _collect(game: Game, points: Iterable[Sequence]) -> list[CriticalPoint]:
         x = game.wrap(x)
         blocks = game.blocks(x)
         residual = float(np.abs(game.gradient(x)).max())
-        result.append(CriticalPoint(x, exact, residual, classify(blocks), blocks, game))
+        result.append(CriticalPoint(x, exact, residual, classify(blocks), blocks))
     return sorted(result, key=lambda p: tuple(np.round(p.x, 9)))
 
 

@@ -7,6 +7,7 @@ import mpmath
 import sympy as sp
 
 from taugda.games import Game
+from taugda.games.exact_points import without_common_exponential
 
 __all__ = ["NotPolynomialError", "solve_exactly"]
 
@@ -29,20 +30,8 @@ def solve_exactly(game: Game) -> list[tuple[sp.Expr, ...]]:
 def _polynomial_part(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
     """Return an expression's numerator without the exponentials that multiply all of it."""
     numerator, denominator = sp.fraction(sp.together(expression))
-    exponentials = sorted(numerator.atoms(sp.exp), key=sp.default_sort_key)
-    stand_ins = sp.symbols(f"E:{len(exponentials)}", positive=True)
-    plain = numerator.xreplace(dict(zip(exponentials, stand_ins, strict=True)))
-    plain = sp.expand(plain)
-    if exponentials:
-        try:
-            monomials = sp.Poly(plain, *stand_ins).monoms()
-        except sp.PolynomialError as error:
-            raise NotPolynomialError(
-                f"g: expected a polynomial system, got {expression}"
-            ) from error
-        common = [min(m[i] for m in monomials) for i in range(len(stand_ins))]
-        plain = sp.expand(plain / sp.prod(e**k for e, k in zip(stand_ins, common, strict=True)))
-    if plain.free_symbols - set(variables) or not plain.is_polynomial(*variables):
+    plain = sp.expand((without_common_exponential([numerator]) or [numerator])[0])
+    if not plain.is_polynomial(*variables):
         raise NotPolynomialError(f"g: expected a polynomial system, got {expression}")
     if denominator.free_symbols and not (1 / denominator).has(sp.exp):
         raise NotPolynomialError(f"g: expected no denominator that may vanish, got {denominator}")

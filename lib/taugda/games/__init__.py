@@ -1,13 +1,8 @@
 """Two-player games, each defined once, in SymPy.
 
 A zero-sum game is a function f(x1, x2): player 1 chooses x1 in R^n1 to minimize it, player 2
-chooses x2 in R^n2 to maximize it.  From f come the vector field g(x) = (D1 f, -D2 f), the
-blocks of its Jacobian, LaTeX, and compiled NumPy functions over many points at once.  A point
-is one array of n1 + n2 coordinates, player 1's first.
-
-Source of the games: the experiments of Fiez & Ratliff (2021), with the parameters of the
-authors' notebooks (github.com/fiezt/Finite-Learning-Ratio) as defaults; the realizable GAN is
-ours.
+chooses x2 in R^n2 to maximize it.  From f come g(x) = (D1 f, -D2 f), the blocks of its Jacobian
+and compiled functions.  A point is one array of n1 + n2 coordinates, player 1's first.
 """
 
 from taugda.blocks import Blocks
@@ -24,6 +19,7 @@ from taugda.games.paper import (
     torus,
 )
 from taugda.games.realizable import realizable_gan, realizable_gan_matrices
+from taugda.games.text import game_from_text
 
 __all__ = [
     "Blocks",
@@ -33,6 +29,7 @@ __all__ = [
     "covariance_sample",
     "dirac_gan",
     "exact",
+    "game_from_text",
     "nonequilibrium",
     "polynomial",
     "quadratic",

@@ -1,24 +1,29 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
+from sympy.core.function import AppliedUndef
+from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
 
-if TYPE_CHECKING:
-    from taugda.exact import ExactBlocks
-
-__all__ = ["Game"]
+# Not smooth on the whole line, or not known to be.
+_ROUGH = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.DiracDelta, sp.floor)
+_ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, sp.Derivative)
+_ROUGH += (sp.Integral, AppliedUndef)
+# What a coordinate must not be declared as: it takes every value on the line.
+_NARROW = "positive negative nonnegative nonpositive nonzero integer rational imaginary".split()
 
 
 class Game:
-    r"""A two-player game with its derivatives.
+    """A two-player game with its derivatives.
 
     Parameters
     ----------
@@ -27,16 +32,14 @@ class Game:
     x1, x2 : sequence of sympy.Symbol
         The coordinates of player 1 and of player 2.
     g : sequence of sympy.Expr, optional
-        The vector field whose negative the players follow, n1 + n2 components.  It is needed
-        only where the game is not zero-sum; otherwise g = (D1 f, -D2 f).
+        The vector field whose negative the players follow, where it is not (D1 f, -D2 f).
     periods : sequence of (SymPy number or None), optional
         The period of each coordinate, None for a coordinate on the line.
     known_points : sequence of sequences, optional
-        Critical points that are known exactly, for games whose equations SymPy cannot solve.
-        Each is put into g and refused unless g vanishes there.
+        Critical points known exactly, for equations SymPy cannot solve; g must vanish there.
     parameters : sequence of sympy.Symbol, optional
-        Symbols that f or g may hold besides the coordinates, for formulas in the parameters.
-        Such a game has derivatives and LaTeX, but no numbers: evaluating it raises.
+        Symbols that f or g may hold besides the coordinates; such a game has derivatives and
+        LaTeX for formulas, but evaluating it raises.
     name : str
         A short name, for figures and messages.
 
@@ -44,15 +47,6 @@ class Game:
     ------
     ValueError
         If f or g holds an undeclared symbol, a symbol is declared twice, or a length is wrong.
-
-    Examples
-    --------
-    >>> x, y = sp.symbols("x y", real=True)
-    >>> game = Game(-x**2 / 2 + 2 * x * y - y**2, [x], [y], name="saddle")
-    >>> game.gradient([1.0, 1.0])
-    array([1., 0.])
-    >>> game.latex()
-    '- \\frac{x^{2}}{2} + 2 x y - y^{2}'
     """
 
     def __init__(
@@ -67,30 +61,33 @@ class Game:
         parameters: Sequence[sp.Symbol] = (),
         name: str = "game",
     ) -> None:
-        self.name = name
-        self.parameters = self._symbols("parameters", parameters) if parameters else ()
-        self.x1 = self._symbols("x1", x1)
-        self.x2 = self._symbols("x2", x2)
+        self.name, self.zero_sum = name, g is None
+        self.parameters = _symbols("parameters", parameters) if parameters else ()
+        self.x1, self.x2 = _symbols("x1", x1), _symbols("x2", x2)
         self.variables = self.x1 + self.x2
-        self.n1, self.n2 = len(self.x1), len(self.x2)
-        self.n = self.n1 + self.n2
+        for s in self.variables:
+            for word in _NARROW:
+                if s.assumptions0.get(word):
+                    raise ValueError(
+                        f"x1, x2: expected Symbol({s.name!r}, real=True), got one {word}"
+                    )
+        self.n1, self.n2, self.n = len(self.x1), len(self.x2), len(self.variables)
         names = [s.name for s in self.variables + self.parameters]
-        twice = {name for name in names if names.count(name) > 1}
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"x1, x2: expected distinct coordinates, got {sorted(twice)} twice")
+            raise ValueError(f"x1, x2: expected distinct coordinates, got {twice} twice")
         if f is None and g is None:
             raise ValueError("f: expected an expression where no g is given, got None")
         self.expr = None if f is None else self._expression("f", f)
-        self.zero_sum = g is None
         if g is None:
-            g = [
-                *(sp.diff(self.expr, s) for s in self.x1),
-                *(-sp.diff(self.expr, s) for s in self.x2),
-            ]
-        if len(g) != self.n:
-            raise ValueError(f"g: expected {self.n} components, got {len(g)}")
+            signs = [1] * self.n1 + [-1] * self.n2
+            g = [s * sp.diff(self.expr, v) for s, v in zip(signs, self.variables, strict=True)]
+        periods = [None] * self.n if periods is None else periods
+        for name, given in (("g", g), ("periods", periods)):
+            if len(given) != self.n:
+                raise ValueError(f"{name}: expected {self.n} entries, got {len(given)}")
         self.g = sp.Matrix([self._expression("g", component) for component in g])
-        self.periods = self._periods(periods)
+        self.periods = tuple(None if p is None else sp.sympify(p) for p in periods)
         self.known_points = tuple(self._known(point) for point in known_points)
 
     @classmethod
@@ -110,7 +107,7 @@ class Game:
         Parameters
         ----------
         gradient : callable
-            Maps points of shape (..., n1 + n2) to g of the same shape.
+            Maps points of shape (..., n1 + n2) to g = (D1 f, -D2 f) of the same shape.
         blocks : callable
             Maps one point of shape (n1 + n2,) to its :class:`Blocks`.
         n1, n2 : int
@@ -130,228 +127,95 @@ class Game:
         Raises
         ------
         ValueError
-            If a dimension is not positive or g does not vanish at a known point.
+            If a dimension is not positive, g does not vanish at a known point, or trials near
+            the first known point (or the origin) show that a function mixes the points of a
+            stack or that the blocks are not the derivatives of the gradient.
         """
-        from taugda.games.functions import FunctionGame
-
-        game = object.__new__(FunctionGame)
-        game.name = name
+        game = object.__new__(cls)
+        game.name, game.zero_sum, game.parameters, game.expr, game.g = name, True, (), None, None
         game.n1, game.n2 = count("n1", n1), count("n2", n2)
         game.n = game.n1 + game.n2
-        game.zero_sum, game.expr, game.g, game.parameters = True, None, None, ()
         game.periods = (None,) * game.n
-        game._functions = (gradient, blocks, f)
-        points = []
-        for point in known_points:
-            x = game.point(point)
+
+        def jacobians(points: Array) -> Array:
+            found = np.stack([blocks(x).jacobian(1.0) for x in points.reshape(-1, game.n)])
+            return found.reshape(*points.shape, game.n)
+
+        # In place of what would be compiled from SymPy.
+        vars(game).update(_f=f, unchecked_gradient=gradient, _jacobian=jacobians)
+        game.known_points = tuple(game.point(x, "known_points") for x in known_points)
+        for x in game.known_points:
             residual = float(np.abs(game.gradient(x)).max())
             if residual > 1e-8 * max(1.0, float(np.abs(x).max()) ** 2):
                 raise ValueError(f"known_points: expected g = 0 at {x}, got size {residual:.3g}")
-            points.append(x)
-        game.known_points = tuple(points)
+        game._try_functions(blocks)
         return game
 
     @property
     def symbolic(self) -> bool:
         """Whether the game is defined in SymPy (and so has exact derivatives)."""
-        return True
+        return self.g is not None
 
     def latex(self) -> str:
         """Return f in LaTeX, or g where the game is given by its gradients."""
+        if not self.symbolic:
+            raise ValueError(f"game: expected one defined in SymPy, got {self!r}")
         return sp.latex(self.g if self.expr is None else self.expr)
 
     def _repr_latex_(self) -> str:
         left = "g(x)" if self.expr is None else "f(x_1, x_2)"
-        return f"$\\displaystyle {left} = {self.latex()}$"
+        return f"$\\displaystyle {left} = {self.latex()}$" if self.symbolic else repr(self)
 
     def __repr__(self) -> str:
-        kind = "zero-sum" if self.zero_sum else "general-sum"
-        return f"<{self.name}: {kind} game, n1 = {self.n1}, n2 = {self.n2}>"
+        kind = "zero" if self.zero_sum else "general"
+        return f"<{self.name}: {kind}-sum game, n1 = {self.n1}, n2 = {self.n2}>"
 
     def point(self, x: ArrayLike, name: str = "x") -> Array:
-        """Check one point or an array of points.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n1 + n2)
-            Player 1's coordinates first.
-        name : str
-            The argument's name, for the message.
-
-        Returns
-        -------
-        ndarray of float64
-
-        Raises
-        ------
-        ValueError
-            If the last axis does not have n1 + n2 entries or a coordinate is not finite.
-        """
+        """Return one point or an array of points, shape (..., n1 + n2), checked."""
         points = finite_array(name, x)
-        if points.ndim == 0 or points.shape[-1] != self.n:
-            raise ValueError(
-                f"{name}: expected {self.n} coordinates on the last axis (n1 = {self.n1}, "
-                f"n2 = {self.n2}), got shape {points.shape}"
-            )
+        if points.shape[-1:] != (self.n,):
+            raise ValueError(f"{name}: expected {self.n} coordinates each, got shape {np.shape(x)}")
         return points
 
     def f(self, x: ArrayLike) -> Array:
-        """Return the cost of player 1.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n1 + n2)
-
-        Returns
-        -------
-        ndarray, shape (...)
-
-        Raises
-        ------
-        ValueError
-            If the points have the wrong length or the game has no single cost f.
-        """
-        points = self.point(x)
-        if self.expr is None:
-            raise ValueError(f"game: expected one with a cost f, got {self!r}, given by g alone")
-        return self._evaluate(self._compiled_f, points)[..., 0]
+        """Return the cost of player 1 at points of shape (..., n1 + n2)."""
+        if self._f is None:
+            raise ValueError(f"game: expected one with a cost f, got {self!r}")
+        return self._f(self.point(x))
 
     def gradient(self, x: ArrayLike) -> Array:
-        """Return g(x) = (D1 f, -D2 f); the players move along -(g1, tau g2).
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n1 + n2)
-
-        Returns
-        -------
-        ndarray, shape (..., n1 + n2)
-
-        Raises
-        ------
-        ValueError
-            If the points have the wrong length.
-        """
+        """Return g = (D1 f, -D2 f) at points of shape (..., n1 + n2)."""
         return self.unchecked_gradient(self.point(x))
 
-    def unchecked_gradient(self, x: Array) -> Array:
-        """Return g(x) as :meth:`gradient` does, without looking at x (for inner loops).
-
-        Parameters
-        ----------
-        x : ndarray of float64, shape (..., n1 + n2)
-
-        Returns
-        -------
-        ndarray, shape (..., n1 + n2)
-        """
-        return self._evaluate(self._compiled_g, x)
-
     def blocks(self, x: ArrayLike) -> Blocks:
-        """Return the blocks of the Jacobian of g at one point.
-
-        Parameters
-        ----------
-        x : array_like, shape (n1 + n2,)
-
-        Returns
-        -------
-        Blocks
-
-        Raises
-        ------
-        ValueError
-            If x has the wrong shape, or the Jacobian is not that of a zero-sum game at x
-            (possible only in a game given by g; ``jacobian`` still works there).
-        """
-        point = self._one_point(x)
-        j = self._derivative(point)
-        n1 = self.n1
-        if not self.zero_sum:
-            gap = np.abs(j[n1:, :n1] + j[:n1, n1:].T).max()
-            if gap > 1e-10 * max(np.abs(j).max(), 1e-300):
-                raise ValueError(
-                    f"x: expected a point where the game is zero-sum to first order "
-                    f"(D1 g2 = -(D2 g1)^T), got a difference of {gap:.3g}; use jacobian"
-                )
+        """Return the blocks at one point; refused where a game given by g is not zero-sum."""
+        point = self.point(x)
+        if point.ndim != 1:
+            raise ValueError(f"x: expected one point of {self.n} coordinates, got {point.shape}")
+        j, n1 = self._jacobian(point), self.n1
+        gap = 0.0 if self.zero_sum else float(np.abs(j[n1:, :n1] + j[:n1, n1:].T).max())
+        if gap > 1e-10 * max(float(np.abs(j).max()), 1e-300):
+            got = f"D1 g2 + (D2 g1)^T of size {gap:.3g}; use jacobian"
+            raise ValueError(f"x: expected a point where the game is zero-sum, got {got}")
         return Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:])
 
-    def exact_blocks(self, point: Sequence[Any]) -> "ExactBlocks":
-        """Return the blocks at one exact point, in SymPy numbers.
-
-        Parameters
-        ----------
-        point : sequence of n1 + n2 SymPy numbers
-            For example ``CriticalPoint.exact``; no floats.
-
-        Returns
-        -------
-        ExactBlocks
-            Up to a positive factor: an exponential that all entries share is left out, which
-            changes no statement about stability or tau*.
-
-        Raises
-        ------
-        ValueError
-            If the game is not symbolic or has free parameters, the point is not exact, or an
-            entry there is no real number.
-        """
-        from taugda.games.exact_points import exact_blocks
-
-        return exact_blocks(self, point)
-
     def jacobian(self, x: ArrayLike, tau: float) -> Array:
-        """Return J_tau(x), the Jacobian of Lambda_tau g.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n1 + n2)
-        tau : float
-            Timescale separation, greater than 0.
-
-        Returns
-        -------
-        ndarray, shape (..., n1 + n2, n1 + n2)
-
-        Raises
-        ------
-        ValueError
-            If tau is not positive and finite or the points have the wrong length.
-        """
+        """Return J_tau, shape (..., n, n), at points of shape (..., n), where n = n1 + n2."""
         tau = positive("tau", tau)
-        j = self._derivative(self.point(x)).copy()
+        j = self._jacobian(self.point(x))
         j[..., self.n1 :, :] *= tau
         return j
 
     def wrap(self, x: ArrayLike) -> Array:
-        """Bring periodic coordinates into (-period/2, period/2]; others stay.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n1 + n2)
-
-        Returns
-        -------
-        ndarray, shape (..., n1 + n2)
-        """
+        """Bring periodic coordinates into (-period/2, period/2]; others stay."""
         wrapped = np.array(x, dtype=np.float64)
         for i, period in enumerate(self.periods):
             if period is not None:
-                p = float(period)
-                wrapped[..., i] -= p * np.ceil(wrapped[..., i] / p - 0.5)
+                wrapped[..., i] -= float(period) * np.ceil(wrapped[..., i] / float(period) - 0.5)
         return wrapped
 
     def displacement(self, x: ArrayLike, origin: ArrayLike) -> Array:
-        """Return x - origin along the shortest way, which may cross a periodic seam.
-
-        Parameters
-        ----------
-        x, origin : array_like, shape (..., n1 + n2)
-
-        Returns
-        -------
-        ndarray, shape (..., n1 + n2)
-        """
+        """Return x - origin along the shortest way, which may cross a periodic seam."""
         return self.wrap(np.asarray(x, dtype=np.float64) - np.asarray(origin, dtype=np.float64))
 
     @cached_property
@@ -360,72 +224,135 @@ class Game:
         return self.g.jacobian(list(self.variables))
 
     @cached_property
-    def _compiled_f(self) -> Callable[..., list[Any]]:
-        return self._compile([self.expr])
+    def _f(self) -> Callable[[Array], Array] | None:
+        return None if self.expr is None else self._compiled([self.expr], ())
 
     @cached_property
-    def _compiled_g(self) -> Callable[..., list[Any]]:
-        return self._compile(list(self.g))
+    def unchecked_gradient(self) -> Callable[[Array], Array]:
+        """The function behind :meth:`gradient`, which does not look at x (for inner loops)."""
+        return self._compiled(list(self.g), (self.n,))
 
     @cached_property
-    def _compiled_jacobian(self) -> Callable[..., list[Any]]:
-        return self._compile(list(self.symbolic_jacobian))
+    def _jacobian(self) -> Callable[[Array], Array]:
+        return self._compiled(list(self.symbolic_jacobian), (self.n, self.n))
 
-    def _compile(self, expressions: list[sp.Expr]) -> Callable[..., list[Any]]:
+    def _compiled(
+        self, expressions: Sequence[sp.Expr], shape: tuple[int, ...]
+    ) -> Callable[[Array], Array]:
+        """Return a function of points, shape (..., n), with values of shape (..., *shape)."""
         if self.parameters:
+            names = [s.name for s in self.parameters]
             raise ValueError(
-                f"game: expected one without free parameters, got {self!r} with "
-                f"{[s.name for s in self.parameters]}; give them values to compute numbers"
+                f"game: expected one without free parameters, got {self!r} with {names}"
             )
-        return sp.lambdify(self.variables, expressions, modules="numpy", cse=True)
+        modules = _modules(expressions)
+        compiled = sp.lambdify(self.variables, expressions, modules=modules, cse=True)
 
-    def _evaluate(self, compiled: Callable[..., list[Any]], points: Array) -> Array:
-        values = compiled(*np.moveaxis(points, -1, 0))
-        out = np.empty((*points.shape[:-1], len(values)))
-        for i, value in enumerate(values):
-            out[..., i] = value  # constant entries come as scalars and are spread here
-        return out
+        def one(*x: float) -> list[Any]:
+            try:
+                return compiled(*x)
+            except ZeroDivisionError:  # mpmath's way to say that there is a pole
+                return [np.nan] * len(expressions)
 
-    def _derivative(self, points: Array) -> Array:
-        flat = self._evaluate(self._compiled_jacobian, points)
-        return flat.reshape(*points.shape[:-1], self.n, self.n)
+        def evaluate(points: Array) -> Array:
+            out = np.empty((*points.shape[:-1], len(expressions)))
+            columns = np.moveaxis(points, -1, 0)
+            if modules == "mpmath":
+                values = np.vectorize(one, otypes=[object])(*columns).tolist()
+                values = np.moveaxis(np.array(values, dtype=complex), -1, 0)
+            else:
+                values = compiled(*columns)
+            for i, value in enumerate(values):
+                if np.iscomplexobj(value):
+                    value = np.where(np.imag(value) == 0, np.real(value), np.nan)
+                out[..., i] = value  # constant entries come as scalars and are spread here
+            return out.reshape((*points.shape[:-1], *shape))[()]  # a number where there is no axis
 
-    def _one_point(self, x: ArrayLike) -> Array:
-        point = self.point(x)
-        if point.ndim != 1:
-            raise ValueError(f"x: expected one point of {self.n} coordinates, got {point.shape}")
-        return point
+        return evaluate
 
-    @staticmethod
-    def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
-        symbols = tuple(symbols)
-        if not symbols or not all(isinstance(s, sp.Symbol) for s in symbols):
-            raise ValueError(f"{name}: expected at least one SymPy symbol, got {symbols!r}")
-        return symbols
+    @np.errstate(all="ignore")
+    def _try_functions(self, blocks: Callable[[Array], Blocks]) -> None:
+        """Compare a stack of points with one at a time, and the blocks with differences of g."""
+        g, n, n1, n2 = self.unchecked_gradient, self.n, self.n1, self.n2
+        rng = np.random.default_rng(0)
+        around = self.known_points[0] if self.known_points else np.zeros(n)
+        points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
+        functions = [("gradient", g, (n,)), *([("f", self._f, ())] if self._f else [])]
+        for name, function, shape in functions:
+            try:
+                single, many = np.array([function(x) for x in points]), np.asarray(function(points))
+            except (IndexError, TypeError, ValueError) as error:
+                raise ValueError(f"{name}: expected a function of many points: {error}") from error
+            same = many.shape == (len(points), *shape)
+            if not same or (np.abs(many - single) > 1e-8 * np.nanmax(np.abs(single))).any():
+                raise ValueError(
+                    f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
+                    f"a stack of {len(points)} points gives other values than one by one"
+                )
+        x, h = points[0], 1e-6 * max(1.0, float(np.abs(points[0]).max()))
+        if not np.isfinite(g(x)).all():
+            return
+        made = blocks(x)
+        if (made.n1, made.n2) != (n1, n2):
+            raise ValueError(f"blocks: expected n1, n2 = {(n1, n2)}, got {(made.n1, made.n2)}")
+        v = rng.standard_normal((2, n)) * [[1] * n1 + [0] * n2, [0] * n1 + [1] * n2]
+        slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
+        gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
+        noise = 1e-8 * (np.abs(slopes).max() + np.abs(g(x)).max())
+        for name, k, rows in (
+            ("A11", 0, slice(n1)),
+            ("A12", 1, slice(n1)),
+            ("A12", 0, slice(n1, n)),
+            ("A22", 1, slice(n1, n)),
+        ):
+            if gaps[k, rows].max() > 1e-4 * np.abs(slopes[k, rows]).max() + noise:
+                raise ValueError(
+                    f"blocks: expected the derivatives of gradient, got another {name}"
+                )
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
         expression = sp.sympify(expression)
         if not isinstance(expression, sp.Expr) or expression.is_Matrix:
             raise ValueError(f"{name}: expected a SymPy expression, got {expression!r}")
-        unknown = expression.free_symbols - set(self.variables + self.parameters)
+        unknown = sorted(map(str, expression.free_symbols - {*self.variables, *self.parameters}))
         if unknown:
-            names = sorted(s.name for s in unknown)
-            declared = [s.name for s in self.variables]
-            raise ValueError(f"{name}: expected only the coordinates {declared}, got also {names}")
+            names = [s.name for s in self.variables]
+            twins = " with other assumptions (real=True)" if {*unknown} & {*names} else ""
+            raise ValueError(
+                f"{name}: expected only the coordinates {names}, got also {unknown}{twins}"
+            )
+        rough = [e for e in expression.atoms(*_ROUGH) if e.free_symbols & {*self.variables}]
+        if rough:
+            got = f"{type(rough[0]).__name__} in {rough[0]}"
+            raise ValueError(
+                f"{name}: expected a smooth function with known derivatives, got {got}"
+            )
         return expression
-
-    def _periods(self, periods: Sequence[Any] | None) -> tuple[sp.Expr | None, ...]:
-        if periods is None:
-            return (None,) * self.n
-        if len(periods) != self.n:
-            raise ValueError(f"periods: expected {self.n} entries, got {len(periods)}")
-        return tuple(None if p is None else sp.sympify(p) for p in periods)
 
     def _known(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
         exact_point = tuple(sp.sympify(c) for c in point)
         if len(exact_point) != self.n:
             raise ValueError(f"known_points: expected {self.n} coordinates, got {len(exact_point)}")
-        at = dict(zip(self.variables, exact_point, strict=True))
-        if any(sp.simplify(component.subs(at)) != 0 for component in self.g):
+        values = self.g.subs(list(zip(self.variables, exact_point, strict=True)))
+        if any(sp.simplify(value) != 0 for value in values):
             raise ValueError(f"known_points: expected g = 0 at {exact_point}")
         return exact_point
+
+
+def _modules(expressions: Sequence[sp.Expr]) -> str | list[str]:
+    """Say what evaluates the expressions for many points: NumPy, SciPy, or else mpmath."""
+    for printer, modules in ((NumPyPrinter, "numpy"), (SciPyPrinter, ["scipy", "numpy"])):
+        try:
+            printed = printer({"allow_unknown_functions": False}).doprint(sp.Tuple(*expressions))
+        except NotImplementedError:
+            continue
+        if not re.search(r"\bmath\.", printed):  # which takes no arrays
+            return modules
+    return "mpmath"
+
+
+def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
+    symbols = tuple(symbols)
+    if not symbols or not all(isinstance(s, sp.Symbol) for s in symbols):
+        raise ValueError(f"{name}: expected at least one SymPy symbol, got {symbols!r}")
+    return symbols

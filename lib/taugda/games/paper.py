@@ -1,6 +1,6 @@
 """The six games of the paper's experiments.
 
-Source: Fiez & Ratliff (2021), with the parameters of the authors' notebooks as defaults.
+Source: Fiez & Ratliff (2021) and the authors' notebooks (github.com/fiezt/Finite-Learning-Ratio).
 """
 
 from typing import Any
@@ -14,26 +14,16 @@ from taugda.checks import Array, count, finite_array
 from taugda.games.exact_numbers import exact, exact_parameter
 from taugda.games.game import Game
 
-__all__ = [
-    "covariance_errors",
-    "covariance_gan",
-    "covariance_sample",
-    "dirac_gan",
-    "nonequilibrium",
-    "polynomial",
-    "quadratic",
-    "torus",
-]
-
 
 def quadratic(v: Any = 4) -> Game:
-    """Return the quadratic game on R^2 x R^2 with cost x^T M x / 2.
+    """Return the quadratic game on R^2 x R^2.
+
+    f = -(v/2) (x11^2 + 2 x11 x21 + x21^2/2 - x12^2/2 - x12 x22 + x22^2).
 
     Parameters
     ----------
     v : number
-        The only parameter, not 0; at v > 0 the origin is a differential Stackelberg, not a
-        differential Nash equilibrium, with tau* = 2 whatever v is.
+        Not 0; above it the origin is a DSE and no DNE, with tau* = 2.
 
     Returns
     -------
@@ -43,23 +33,13 @@ def quadratic(v: Any = 4) -> Game:
     ------
     ValueError
         If v is no real number or 0.
-
-    Examples
-    --------
-    >>> quadratic().blocks([0, 0, 0, 0]).A22
-    array([[2., 0.],
-           [0., 4.]])
     """
     v = exact("v", v)
     if v == 0:
         raise ValueError("v: expected a number other than 0, got 0")
-    x = sp.symbols("x11 x12 x21 x22", real=True)
-    matrix = sp.Matrix(
-        [[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]]
-    )
-    vector = sp.Matrix(x)
-    cost = sp.expand((vector.T * matrix * vector)[0] / 2)
-    return Game(cost, x[:2], x[2:], name="quadratic game")
+    x11, x12, x21, x22 = x = sp.symbols("x11 x12 x21 x22", real=True)
+    cost = -v * (x11**2 + 2 * x11 * x21 + x21**2 / 2 - x12**2 / 2 - x12 * x22 + x22**2) / 2
+    return Game(sp.expand(cost), x[:2], x[2:], name="quadratic game")
 
 
 def polynomial(a: Any = 0.3, b: Any = 0.3) -> Game:
@@ -91,14 +71,13 @@ def polynomial(a: Any = 0.3, b: Any = 0.3) -> Game:
 def nonequilibrium(a: Any = 1, b: Any = 1.25) -> Game:
     """Return the game on R^2 x R^2 with an attracting critical point that is no equilibrium.
 
-    The origin is critical and not a differential Stackelberg equilibrium, yet stable on a
-    bounded interval of tau; (1, 1, 1, 1) is a differential Nash equilibrium.
+    The origin is critical and no DSE, yet stable on a bounded interval of tau; (1, 1, 1, 1) is
+    a DNE.
 
     Parameters
     ----------
     a, b : number
-        Shape (a > 0, since its root enters) and weight of the part that makes the origin
-        critical.
+        Shape (a > 0, since its root enters) and weight of what makes the origin critical.
 
     Returns
     -------
@@ -109,15 +88,10 @@ def nonequilibrium(a: Any = 1, b: Any = 1.25) -> Game:
     ValueError
         If a is not positive or b is no real number.
     """
-    a, b = exact("a", a), exact("b", b)
-    if not a.is_positive:
-        raise ValueError(f"a: expected a positive number, got {a}")
+    a, b = exact("a", a, positive=True), exact("b", b)
     x11, x12, x21, x22 = x = sp.symbols("x11 x12 x21 x22", real=True)
-    root = sp.sqrt(a)
-    inner = (
-        a * x11**2 + 2 * root * x11 * x21 + a * x21**2 / 2
-        - x12**2 / 2 + 2 * root * x12 * x22 - a * x22**2
-    )  # fmt: skip
+    inner = a * x11**2 + 2 * sp.sqrt(a) * x11 * x21 + a * x21**2 / 2
+    inner += -(x12**2) / 2 + 2 * sp.sqrt(a) * x12 * x22 - a * x22**2
     outer = (x11 - 1) ** 2 + (x12 - 1) ** 2 - (x21 - 1) ** 2 - (x22 - 1) ** 2
     cost = b * (x11 - 1) ** 2 * inner + x11**2 * outer
     return Game(cost, x[:2], x[2:], name="non-equilibrium game")
@@ -142,12 +116,10 @@ def torus(a: Any = 0.15, b: Any = 0.15) -> Game:
         If a or b is no real number.
     """
     (a, in_a), (b, in_b) = exact_parameter("a", a), exact_parameter("b", b)
-    parameters = tuple(dict.fromkeys(in_a + in_b))
+    more = {"periods": [2 * sp.pi] * 2, "parameters": tuple(dict.fromkeys(in_a + in_b))}
     x1, x2 = sp.symbols("x1 x2", real=True)
     cost = -a * sp.cos(x1) + sp.cos(x1 - x2) + b * sp.cos(x2)
-    periods = [2 * sp.pi, 2 * sp.pi]
-    name = "location game on the torus"
-    return Game(cost, [x1], [x2], periods=periods, parameters=parameters, name=name)
+    return Game(cost, [x1], [x2], name="location game on the torus", **more)
 
 
 def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
@@ -158,12 +130,11 @@ def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
     Parameters
     ----------
     mu : number or sympy.Expr
-        Weight of the penalty, at least 0 (the theory's convention, with the factor 1/2); a
-        real symbol makes a game for formulas only.
+        Weight of the penalty, at least 0 (with the theory's factor 1/2); a real symbol makes a
+        game for formulas only.
     non_saturating : bool
         Whether the generator follows omega l'(-theta omega) instead of D1 f = omega
-        l'(theta omega).  That pair of gradients is not the gradient of this f, so the game
-        is then given by g and has no cost f; at the origin both have the same Jacobian.
+        l'(theta omega); the game is then given by g, with the same Jacobian at the origin.
 
     Returns
     -------
@@ -174,19 +145,15 @@ def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
     ValueError
         If mu is negative or no real number.
     """
-    mu, parameters = exact_parameter("mu", mu)
-    if mu.is_negative:
-        raise ValueError(f"mu: expected a number at least 0, got {mu}")
+    mu, parameters = exact_parameter("mu", mu, negative=False)
     theta, omega = sp.symbols("theta omega", real=True)
-    name = "Dirac-GAN"
+    cost = -sp.log(1 + sp.exp(-theta * omega)) - sp.log(2) - mu * omega**2 / 2
+    more = {"known_points": [(0, 0)], "parameters": parameters}
     if not non_saturating:
-        cost = -sp.log(1 + sp.exp(-theta * omega)) - sp.log(2) - mu * omega**2 / 2
-        more = {"known_points": [(0, 0)], "parameters": parameters, "name": name}
-        return Game(cost, [theta], [omega], **more)
-    slope = 1 / (1 + sp.exp(theta * omega))  # l'(t) = 1 / (1 + e^t)
-    g = [omega / (1 + sp.exp(-theta * omega)), -theta * slope + mu * omega]
-    more = {"known_points": [(0, 0)], "parameters": parameters, "name": f"non-saturating {name}"}
-    return Game(None, [theta], [omega], g=g, **more)
+        return Game(cost, [theta], [omega], name="Dirac-GAN", **more)
+    pull = -theta / (1 + sp.exp(theta * omega)) + mu * omega  # l'(t) = 1 / (1 + e^t)
+    g = [omega / (1 + sp.exp(-theta * omega)), pull]
+    return Game(None, [theta], [omega], g=g, name="non-saturating Dirac-GAN", **more)
 
 
 def covariance_gan(
@@ -195,7 +162,7 @@ def covariance_gan(
     """Return the GAN that learns a covariance, f = tr(W (Sigma - V V^T)) - (mu/2) |W|_F^2.
 
     The generator maps z to V z (player 1: V, d x d, row by row); the discriminator is x^T W x
-    (player 2: W, d x d, row by row).  g = (-(W + W^T) V, -(Sigma - V V^T) + mu W).
+    (player 2: W, d x d, row by row).
 
     Parameters
     ----------
@@ -212,25 +179,21 @@ def covariance_gan(
     -------
     Game
         n1 = n2 = d^2.  V = Sigma^{1/2}, W = 0 is critical (a known point, but for the symbolic
-        form at d > 1, where the root is no short expression).  For d > 1 it lies on a manifold
-        of equilibria (V O for orthogonal O), so it is degenerate.
+        form at d > 1, where it lies on a manifold of equilibria V O, O orthogonal).
 
     Raises
     ------
     ValueError
         If d, mu or sigma is out of range.
     """
-    d = count("d", d)
-    mu = exact("mu", mu)
-    if not mu.is_positive:
-        raise ValueError(f"mu: expected a number greater than 0, got {mu}")
+    d, mu = count("d", d), exact("mu", mu, positive=True)
     sigma = np.eye(d) if sigma is None else finite_array("sigma", sigma, ndim=2)
     if sigma.shape != (d, d) or not np.allclose(sigma, sigma.T):
         raise ValueError(f"sigma: expected a symmetric matrix of shape {(d, d)}, got {sigma}")
     values, vectors = np.linalg.eigh(sigma)
     if values[0] <= d * np.finfo(float).eps * values[-1]:
         raise ValueError(f"sigma: expected a positive definite matrix, got eigenvalue {values[0]}")
-    name = f"covariance GAN, d = {d}"
+    name, size, m = f"covariance GAN, d = {d}", d * d, float(mu)
     if symbolic if symbolic is not None else d <= 2:
         v = sp.Matrix(d, d, lambda i, j: sp.Symbol(f"v{i + 1}{j + 1}", real=True))
         w = sp.Matrix(d, d, lambda i, j: sp.Symbol(f"w{i + 1}{j + 1}", real=True))
@@ -238,38 +201,28 @@ def covariance_gan(
         cost = (w * (s - v * v.T)).trace() - mu / 2 * sum(c**2 for c in w)
         known = [(sp.sqrt(s[0, 0]), 0)] if d == 1 else []
         return Game(sp.expand(cost), list(v), list(w), known_points=known, name=name)
-
-    m = float(mu)
-    root = vectors @ np.diag(np.sqrt(values)) @ vectors.T
-    eye = np.eye(d)
     # (I + K) vec W = vec(W + W^T), with K the commutation matrix.
-    symmetrize = np.eye(d * d) + np.eye(d * d).reshape(d, d, d, d).swapaxes(2, 3).reshape(d * d, -1)
+    symmetrize = np.eye(size) + np.eye(size).reshape(d, d, size).swapaxes(0, 1).reshape(size, size)
 
-    def split(x: Array) -> tuple[Array, Array]:
-        return x[..., : d * d].reshape(*x.shape[:-1], d, d), x[..., d * d :].reshape(
-            *x.shape[:-1], d, d
-        )
-
-    def cost_function(x: Array) -> Array:
-        v, w = split(x)
+    def f(x: Array) -> Array:
+        v, w = _matrices(x, d)
         gap = sigma - v @ v.swapaxes(-1, -2)
         return np.einsum("...ij,...ji->...", w, gap) - m / 2 * (w**2).sum(axis=(-1, -2))
 
     def gradient(x: Array) -> Array:
-        v, w = split(x)
-        g1 = -(w + w.swapaxes(-1, -2)) @ v
-        g2 = -(sigma - v @ v.swapaxes(-1, -2)) + m * w
-        shape = (*x.shape[:-1], d * d)
-        return np.concatenate([g1.reshape(shape), g2.reshape(shape)], axis=-1)
+        v, w = _matrices(x, d)
+        out = np.empty((*x.shape[:-1], 2, d, d))
+        out[..., 0, :, :] = -(w + w.swapaxes(-1, -2)) @ v
+        out[..., 1, :, :] = -(sigma - v @ v.swapaxes(-1, -2)) + m * w
+        return out.reshape(x.shape)
 
     def blocks(x: Array) -> Blocks:
-        v, w = split(x)
-        return Blocks(np.kron(-(w + w.T), eye), -np.kron(eye, v.T) @ symmetrize, m * np.eye(d * d))
+        v, w = _matrices(x, d)
+        a11, a12 = np.kron(-(w + w.T), np.eye(d)), -np.kron(np.eye(d), v.T) @ symmetrize
+        return Blocks(a11, a12, m * np.eye(size))
 
-    equilibrium = np.concatenate([root.ravel(), np.zeros(d * d)])
-    return Game.from_functions(
-        gradient, blocks, d * d, d * d, f=cost_function, known_points=[equilibrium], name=name
-    )
+    known = [[*(vectors @ np.diag(np.sqrt(values)) @ vectors.T).ravel(), *np.zeros(size)]]
+    return Game.from_functions(gradient, blocks, size, size, f=f, known_points=known, name=name)
 
 
 def covariance_errors(x: ArrayLike, sigma: ArrayLike) -> tuple[Array, Array]:
@@ -284,10 +237,8 @@ def covariance_errors(x: ArrayLike, sigma: ArrayLike) -> tuple[Array, Array]:
 
     Returns
     -------
-    gap : ndarray, shape (...)
-        The Frobenius norm of Sigma - V V^T, 0 on all equilibria with W = 0.
-    size : ndarray, shape (...)
-        The Frobenius norm of W.
+    gap, size : ndarray, shape (...)
+        The Frobenius norms of Sigma - V V^T (0 on all equilibria with W = 0) and of W.
 
     Raises
     ------
@@ -298,7 +249,7 @@ def covariance_errors(x: ArrayLike, sigma: ArrayLike) -> tuple[Array, Array]:
     d = len(sigma)
     if x.shape[-1] != 2 * d * d:
         raise ValueError(f"x: expected {2 * d * d} coordinates on the last axis, got {x.shape}")
-    v, w = np.moveaxis(x.reshape(*x.shape[:-1], 2, d, d), -3, 0)
+    v, w = _matrices(x, d)
     gap = sigma - v @ v.swapaxes(-1, -2)
     return np.linalg.norm(gap, axis=(-2, -1)), np.linalg.norm(w, axis=(-2, -1))
 
@@ -324,6 +275,11 @@ def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
     ValueError
         If d is not a positive whole number.
     """
-    d = count("d", d)
-    u, v0, w0 = rng.standard_normal((3, d, d))
+    u, v0, w0 = rng.standard_normal((3, count("d", d), d))
     return u @ u.T + np.eye(d), np.concatenate([v0.ravel(), w0.ravel()])
+
+
+def _matrices(x: Array, d: int) -> tuple[Array, Array]:
+    """Return V and W of points (V, W), each of shape (..., d, d)."""
+    both = x.reshape(*x.shape[:-1], 2, d, d)
+    return both[..., 0, :, :], both[..., 1, :, :]

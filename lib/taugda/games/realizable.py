@@ -12,10 +12,6 @@ from taugda.checks import count
 from taugda.games.exact_numbers import exact, exact_parameter
 from taugda.games.game import Game
 
-__all__ = ["realizable_gan", "realizable_gan_matrices"]
-
-_MOST_NODES = 5  # the zeros of the Hermite polynomials up to here are nested square roots
-
 
 def realizable_gan(
     mu: Any = 1,
@@ -39,67 +35,49 @@ def realizable_gan(
         Weight of the gradient penalty, at least 0 (with the theory's factor 1/2); a real symbol
         makes a game for formulas only.
     a, b : number
-        Width and place of the data.  At a = 0 they are one point, the generator's width moves
-        nothing to first order, and the equilibrium is degenerate.
+        Width and place of the data.  At a = 0 the equilibrium is degenerate.
     nodes : int
         Nodes of the rule, 2 to 5.  k nodes have the standard normal distribution's moments up
         to degree 2k - 1; from 4 on, the Jacobian at the equilibrium is that of normal data.
     penalty : {"R1", "R2"}
         Whether the penalty is taken on the data (x = x*) or on what is generated (x = G(z)).
     non_saturating : bool
-        Whether the generator follows -D1 E l(D(G(z))) in place of D1 f, as in practice.  That
-        pair of gradients is not the gradient of this f, so the game is then given by g.
+        Whether the generator follows -D1 E l(D(G(z))), as in practice; the game is then given
+        by g, which is not made of the gradients of this f.
 
     Returns
     -------
     Game
-        n1 = 2, n2 = 4.  theta = (a, b), omega = 0 is critical (a known point, as is its mirror
-        image theta = (-a, b)), with the same Jacobian there for both penalties and both losses;
-        see :func:`realizable_gan_matrices`.
+        n1 = 2, n2 = 4.  theta = (a, b), omega = 0 and its mirror image (-a, b) are known points;
+        the Jacobian there is the same for both penalties and both losses.
 
     Raises
     ------
     ValueError
         If mu is negative or an argument is out of range.
-
-    Examples
-    --------
-    >>> realizable_gan(mu=0.5)
-    <realizable GAN, R1: zero-sum game, n1 = 2, n2 = 4>
     """
-    mu, parameters = exact_parameter("mu", mu)
-    if mu.is_negative:
-        raise ValueError(f"mu: expected a number at least 0, got {mu}")
+    mu, parameters = exact_parameter("mu", mu, negative=False)
     if penalty not in ("R1", "R2"):
         raise ValueError(f"penalty: expected 'R1' or 'R2', got {penalty!r}")
     a, b = exact("a", a), exact("b", b)
     latent, weights = _rule(nodes)
-    theta = sp.symbols("theta1 theta2", real=True)
-    omega = sp.symbols("omega:4", real=True)
+    theta, omega = sp.symbols("theta1 theta2", real=True), sp.symbols("omega:4", real=True)
     data = [a * z + b for z in latent]
-    generated = [theta[0] * z + theta[1] for z in latent]
-
-    def discriminator(x: sp.Expr) -> sp.Expr:
-        return sum(w * feature for w, feature in zip(omega, _features(x), strict=True))
-
-    def slope(x: sp.Expr) -> sp.Expr:
-        return sum(w * feature for w, feature in zip(omega, _slopes(x), strict=True))
+    made = [theta[0] * z + theta[1] for z in latent]
 
     def mean(values: list[sp.Expr]) -> sp.Expr:
         return sum(p * value for p, value in zip(weights, values, strict=True))
 
-    where = data if penalty == "R1" else generated
-    cost = (
-        mean([_loss(discriminator(x)) for x in data])
-        + mean([_loss(-discriminator(x)) for x in generated])
-        - mu / 2 * mean([slope(x) ** 2 for x in where])
-    )
+    def losses(points: list[sp.Expr], sign: int) -> sp.Expr:
+        return mean([-sp.log(1 + sp.exp(-sign * _features(x).dot(omega))) for x in points])
+
+    slopes = [_slopes(x).dot(omega) ** 2 for x in (data if penalty == "R1" else made)]
+    cost = losses(data, 1) + losses(made, -1) - mu / 2 * mean(slopes)
     mirrored = [(width, b, 0, 0, 0, 0) for width in dict.fromkeys((a, -a))]
     more = {"known_points": mirrored, "parameters": parameters}
     if not non_saturating:
         return Game(cost, theta, omega, name=f"realizable GAN, {penalty}", **more)
-    generator = -mean([_loss(discriminator(x)) for x in generated])
-    g = [*(sp.diff(generator, t) for t in theta), *(-sp.diff(cost, w) for w in omega)]
+    g = [*(-sp.diff(losses(made, 1), t) for t in theta), *(-sp.diff(cost, w) for w in omega)]
     return Game(None, theta, omega, g=g, name=f"non-saturating realizable GAN, {penalty}", **more)
 
 
@@ -122,34 +100,18 @@ def realizable_gan_matrices(
     -------
     B : sympy.Matrix, shape (2, 4)
     C, R : sympy.Matrix, shape (4, 4)
-        Exact; to be put into :func:`taugda.stability.regularized_gan_blocks`.
+        To be put into :func:`taugda.stability.regularized_gan_blocks`.  R has the constant in
+        its kernel; C has one up to 3 nodes.  If a != 0, C + mu R > 0 for every mu > 0.
 
     Raises
     ------
     ValueError
         If an argument is out of range.
-
-    Notes
-    -----
-    l'(0) = 1/2 and l''(0) = -1/4; data and generated points coincide, which doubles the second.
-    R has the constant in its kernel.  C has a kernel up to 3 nodes: a cubic can vanish on all of
-    them.  If a != 0, C + mu R is positive definite for every mu > 0 even so, since no cubic but
-    0 vanishes at two points together with its slope.
-
-    Examples
-    --------
-    >>> realizable_gan_matrices(1, 0, 4)[2]
-    Matrix([
-    [0,   0, 0,   0],
-    [0,   1, 0, 1/2],
-    [0,   0, 1,   0],
-    [0, 1/2, 0, 3/4]])
     """
     a, b = exact("a", a), exact("b", b)
     B, C, R = sp.zeros(2, 4), sp.zeros(4, 4), sp.zeros(4, 4)
     for z, p in zip(*_rule(nodes), strict=True):
-        x = a * z + b
-        phi, slope, psi = sp.Matrix(_features(x)), sp.Matrix(_slopes(x)), sp.Matrix([z, 1])
+        phi, slope, psi = _features(a * z + b), _slopes(a * z + b), sp.Matrix([z, 1])
         B -= p / 2 * psi * slope.T
         C += p / 2 * phi * phi.T
         R += p * slope * slope.T
@@ -158,27 +120,18 @@ def realizable_gan_matrices(
 
 def _rule(nodes: int) -> tuple[list[sp.Expr], list[sp.Expr]]:
     """Return the nodes and weights of a Gauss-Hermite rule for the standard normal law."""
-    nodes = count("nodes", nodes, least=2)
-    if nodes > _MOST_NODES:
-        raise ValueError(f"nodes: expected at most {_MOST_NODES}, got {nodes}")
+    if count("nodes", nodes, least=2) > 5:  # up to here the zeros are nested square roots
+        raise ValueError(f"nodes: expected at most 5, got {nodes}")
     x = sp.Symbol("x", real=True)
-    hermite = sp.hermite_prob_poly(nodes, x)
-    found = sorted(sp.roots(hermite, x), key=float)
+    found = sorted(sp.roots(sp.hermite_prob_poly(nodes, x), x), key=float)
     before = sp.hermite_prob_poly(nodes - 1, x)
-    weights = [
-        sp.radsimp(sp.expand(sp.factorial(nodes - 1) / (nodes * before.subs(x, z) ** 2)))
-        for z in found
-    ]
-    return found, weights
+    top = sp.factorial(nodes - 1) / nodes
+    return found, [sp.radsimp(sp.expand(top / before.subs(x, z) ** 2)) for z in found]
 
 
-def _loss(t: sp.Expr) -> sp.Expr:
-    return -sp.log(1 + sp.exp(-t))
+def _features(x: sp.Expr) -> sp.Matrix:
+    return sp.Matrix([1, x, x**2 / 2, x**3 / 6])
 
 
-def _features(x: sp.Expr) -> list[sp.Expr]:
-    return [sp.Integer(1), x, x**2 / 2, x**3 / 6]
-
-
-def _slopes(x: sp.Expr) -> list[sp.Expr]:
-    return [sp.Integer(0), sp.Integer(1), x, x**2 / 2]
+def _slopes(x: sp.Expr) -> sp.Matrix:
+    return sp.Matrix([0, 1, x, x**2 / 2])

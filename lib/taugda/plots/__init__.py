@@ -19,7 +19,7 @@ from taugda.plots.gans import (
     score_curves,
     training_losses,
 )
-from taugda.plots.lines import agreement, benchmark, curves, distances
+from taugda.plots.lines import agreement, curves, distances
 from taugda.plots.maps import eigenvalue_planes, rate_maps, step_curves, theory_and_practice
 from taugda.plots.planes import region_frames, regions, surface, trajectories, vector_fields
 from taugda.plots.style import tau_colours
@@ -27,7 +27,6 @@ from taugda.plots.style import tau_colours
 __all__ = [
     "abscissae",
     "agreement",
-    "benchmark",
     "contact_sheet",
     "curves",
     "distances",

@@ -1,18 +1,16 @@
 """Pictures of GAN training: samples, distances along training, distances against tau."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from taugda.plots.style import GREY, INK, figure_of, styled, tau_colours
-
-__all__ = ["contact_sheet", "sample_grids", "score_against_tau", "score_curves", "training_losses"]
+from taugda.plots import style
 
 _MARKS = "os^DvP"
-_FLOOR = "two halves of the real data"
 _GAP = 1  # pixels between two tiles
 
 
@@ -51,7 +49,7 @@ def contact_sheet(pictures: ArrayLike, columns: int = 8) -> NDArray[np.uint8]:
     return sheet[..., 0] if channels == 1 else sheet
 
 
-@styled
+@style.styled
 def sample_grids(
     sheets: Sequence[tuple[str, ArrayLike]], columns: int = 4, across: float = 2.2
 ) -> Figure:
@@ -65,15 +63,11 @@ def sample_grids(
         Sheets a row, at the most.
     across : float
         Inches that each is wide.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     columns = min(columns, len(sheets))
     rows = -(-len(sheets) // columns)
     title = 0.25 if any(name for name, _ in sheets) else 0.0
-    figure, axes = figure_of(columns, rows * (across + title), rows, width=columns * across)
+    figure, axes = style.figure_of(columns, rows * (across + title), rows, width=columns * across)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (name, sheet) in zip(axes.flat, sheets, strict=False):
@@ -82,7 +76,7 @@ def sample_grids(
     return figure
 
 
-@styled
+@style.styled
 def training_losses(updates: ArrayLike, losses: Mapping[str, ArrayLike]) -> Figure:
     """Draw mean losses along one training run, a panel each.
 
@@ -92,20 +86,15 @@ def training_losses(updates: ArrayLike, losses: Mapping[str, ArrayLike]) -> Figu
         Updates done at the end of each span that a mean was taken over.
     losses : mapping of str to array_like, shape (k,)
         Panel title and values.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
-    figure, axes = figure_of(len(losses), 2.6)
+    figure, axes = style.figure_of(len(losses), 2.6)
     for axis, (name, values) in zip(axes[0], losses.items(), strict=True):
-        axis.plot(updates, values, color=INK, lw=1.3)
-        axis.set_title(name)
-        axis.set_xlabel("update")
+        axis.plot(updates, values, color=style.INK, lw=1.3)
+        axis.set(title=name, xlabel="update")
     return figure
 
 
-@styled
+@style.styled
 def score_curves(
     panels: Sequence[tuple[str, Mapping[float, tuple[ArrayLike, ArrayLike]]]],
     label: str,
@@ -121,44 +110,41 @@ def score_curves(
         Name of the distance, with its unit.
     floor : float, optional
         Distance of two halves of the real pictures, drawn as a line.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
-    figure, axes = figure_of(len(panels), 3.7, sharey=True)
+    figure, axes = style.figure_of(len(panels), 3.7, sharey=True)
     taus = sorted({tau for _, runs in panels for tau in runs})
-    colours = dict(zip(taus, tau_colours(len(taus)), strict=True))
-    marks = dict(zip(taus, _MARKS, strict=False))
+    pairs = zip(style.tau_colours(len(taus)), cycle(_MARKS))
+    looks = [{"color": c, "marker": m, "markersize": 4} for c, m in pairs]
     for axis, (title, runs) in zip(axes[0], panels, strict=True):
         for tau, (updates, values) in sorted(runs.items()):
+            look = looks[taus.index(tau)]
             mean, error = mean_and_error(values)
-            axis.semilogy(
-                updates, mean, color=colours[tau], marker=marks.get(tau), markersize=4, lw=1.4,
-                markevery=max(1, len(mean) // 8),
-            )  # fmt: skip
+            axis.semilogy(updates, mean, lw=1.4, markevery=max(1, len(mean) // 8), **look)
             low = np.maximum(mean - error, mean * 0.05)
-            axis.fill_between(updates, low, mean + error, color=colours[tau], alpha=0.18, lw=0)
-        if floor is not None:
-            axis.axhline(floor, color=GREY, lw=1, ls=":")
-        axis.set_title(title)
-        axis.set_xlabel("update")
-    axes[0, 0].set_ylabel(label)
-    handles = [
-        Line2D(
-            [], [], color=colours[t], marker=marks.get(t), markersize=4, label=rf"$\tau = {t:g}$"
-        )
-        for t in taus
+            axis.fill_between(updates, low, mean + error, color=look["color"], alpha=0.18, lw=0)
+        axis.set(title=title, xlabel="update")
+    keys = [
+        style.key(rf"$\tau = {tau:g}$", linestyle="-", **look)
+        for tau, look in zip(taus, looks, strict=True)
     ]
-    if floor is not None:
-        handles.append(
-            Line2D([], [], color=GREY, lw=1, ls=":", label="two halves of the real data")
-        )
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    _finish(figure, axes[0], label, floor, keys)
     return figure
 
 
-@styled
+def _finish(
+    figure: Figure, axes: NDArray, label: str, floor: float | None, keys: Sequence[Artist]
+) -> None:
+    """Name the distance, draw its floor where there is one, add the legend."""
+    axes[0].set_ylabel(label)
+    if floor is not None:
+        look = {"color": style.GREY, "lw": 1, "linestyle": ":"}
+        for axis in axes:
+            axis.axhline(floor, **look)
+        keys = [*keys, style.key("two halves of the real data", **look)]
+    style.legend(figure, keys)
+
+
+@style.styled
 def score_against_tau(
     panels: Sequence[tuple[str, Mapping[str, Mapping[float, ArrayLike]]]],
     label: str,
@@ -174,51 +160,28 @@ def score_against_tau(
         Name of the distance, with its unit.
     floor : float, optional
         Distance of two halves of the real pictures, drawn as a line.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
-    figure, axes = figure_of(len(panels), 3.4, sharey=True)
+    figure, axes = style.figure_of(len(panels), 3.4, sharey=True)
     for axis, (title, lines) in zip(axes[0], panels, strict=True):
-        colours = tau_colours(len(lines) + 1)
+        colours = style.tau_colours(len(lines) + 1)
         for (name, runs), mark, colour in zip(lines.items(), _MARKS, colours, strict=False):
             taus = sorted(runs)
             values = [np.asarray(runs[tau], dtype=float) for tau in taus]
             stats = [mean_and_error(v[:, None]) for v in values]
             mean, error = (np.array([s[i].item() for s in stats]) for i in (0, 1))
-            axis.errorbar(
-                taus, mean, error, color=colour, marker=mark, markersize=6, lw=1.4, capsize=3,
-                label=name,
-            )  # fmt: skip
+            look = {"color": colour, "marker": mark, "markersize": 6, "lw": 1.4, "capsize": 3}
+            axis.errorbar(taus, mean, error, label=name, **look)
             for tau, each in zip(taus, values, strict=True):
                 axis.plot([tau] * len(each), each, mark, color=colour, alpha=0.35, markersize=4)
-        if floor is not None:
-            axis.axhline(floor, color=GREY, lw=1, ls=":", label=_FLOOR)
         axis.set_xscale("log", base=2)
         axis.set_xticks(taus, [f"{tau:g}" for tau in taus])
-        axis.set_yscale("log")
-        axis.set_xlabel(r"$\tau$")
-        axis.set_title(title)
-    axes[0, 0].set_ylabel(label)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+        axis.set(yscale="log", xlabel=r"$\tau$", title=title)
+    _finish(figure, axes[0], label, floor, axes[0, 0].get_legend_handles_labels()[0])
     return figure
 
 
 def mean_and_error(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean over seeds and its standard error.
-
-    Parameters
-    ----------
-    values : array_like, shape (seeds, ...)
-        One row a seed.
-
-    Returns
-    -------
-    mean, error : ndarray, shape (...)
-        The standard error is, as in the paper's tables, the population standard deviation over
-        the root of the number of seeds; 0 for a single seed.
-    """
+    """Return the mean over the rows (seeds) and its standard error."""
     values = np.asarray(values, dtype=float)
+    # As in the paper's tables: the population standard deviation over the root of the number.
     return values.mean(axis=0), values.std(axis=0) / np.sqrt(len(values))

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from taugda.plots.style import EIGENVALUES, INK, PALE, figure_of, styled, tau_colours
+from taugda.plots import style
 
 # Pictures are drawn from what they are given; loading the mathematics here takes a second.
 if TYPE_CHECKING:
     from taugda.games import Game
 
-__all__ = [
-    "agreement",
-    "benchmark",
-    "curves",
-    "distances",
-]
+_MOST = 4000  # points of a curve; more than the picture has columns only make the file larger
 
 
-@styled
+@style.styled
 def distances(
     game: Game,
     paths: ArrayLike,
@@ -33,7 +28,7 @@ def distances(
     *,
     every: int = 1,
     radii: Sequence[float | None] | None = None,
-    names: tuple[str, str] | None = None,
+    names: tuple[str, str] = (r"$\|x_1 - x_1^*\|$", r"$\|x_2 - x_2^*\|$"),
 ) -> Figure:
     """Draw the players' distances to a point along the iterations, on a log axis.
 
@@ -51,114 +46,20 @@ def distances(
         Predicted factors an iteration; a dotted line of that slope is drawn through each
         trajectory's largest distance in the second half of its way down to rounding, none
         where the factor is None.
-    names : (str, str), optional
-        What the two players' distances are called, for the legend.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    names : (str, str)
+        What the two players' distances are called, for the style.legend.
     """
-    paths = np.asarray(paths)
-    gap = game.displacement(paths, target)
-    figure, axes = figure_of(1, 3.7)
-    axis = axes[0, 0]
-    steps = np.arange(paths.shape[1]) * every
-    # More points than the picture has columns only make the file larger.
-    thin = max(1, len(steps) // 4000)
-    for k, colour in enumerate(tau_colours(len(paths))):
-        size1 = np.linalg.norm(gap[k, :, : game.n1], axis=-1)
-        size2 = np.linalg.norm(gap[k, :, game.n1 :], axis=-1)
-        for size, line in ((size1, "-"), (size2, (0, (3, 1.5)))):
-            shown = np.where(size > 0, size, np.nan)
-            axis.semilogy(steps[::thin], shown[::thin], linestyle=line, color=colour, lw=1.3)
-        if radii is not None and radii[k] is not None:
-            both = np.hypot(size1, size2)
-            floor = 1e-12 * max(1.0, float(np.abs(target).max()))
-            half = int(np.flatnonzero(both > floor).max(initial=0)) // 2
-            top = half + int(np.argmax(both[half:]))
-            if both[top] > 0:
-                line = np.log10(both[top]) + (steps - steps[top]) * np.log10(radii[k])
-                axis.semilogy(steps, 10.0**line, ":", color=colour, lw=2.2)
-    # The dips of an oscillation go to zero: the picture ends a little below the last hundredth
-    # of the lowest curve.
-    last = np.linalg.norm(gap[:, -max(1, len(steps) // 100) :], axis=-1).max(axis=1)
-    axis.set_ylim(bottom=max(float(last.min()), 1e-30) / 30)
-    axis.set_xlabel("iteration")
-    axis.set_ylabel("distance")
-    n1, n2 = names or (r"$\|x_1 - x_1^*\|$", r"$\|x_2 - x_2^*\|$")
-    handles = [
-        Line2D([], [], color=c, label=text)
-        for c, text in zip(tau_colours(len(paths)), labels, strict=True)
-    ]
-    handles += [
-        Line2D([], [], color=INK, label=n1),
-        Line2D([], [], color=INK, linestyle=(0, (3, 1.5)), label=n2),
-    ]
-    if radii is not None:
-        handles.append(Line2D([], [], color=INK, linestyle=":", lw=2.2, label="predicted rate"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5))
+    gap = game.displacement(np.asarray(paths), target)
+    sizes = [np.linalg.norm(part, axis=-1) for part in (gap[..., : game.n1], gap[..., game.n1 :])]
+    figure, axes = style.figure_of(1, 3.7)
+    floor = 1e-12 * max(1.0, float(np.abs(target).max()))
+    _falling(axes[0, 0], *sizes, np.hypot(*sizes), every, radii, floor)
+    axes[0, 0].set_ylabel("distance")
+    style.legend(figure, _falling_keys(labels, names, radii is not None), 5)
     return figure
 
 
-@styled
-def benchmark(rows: Mapping[str, tuple[ArrayLike, ArrayLike]], x: str, y: str) -> Figure:
-    """Draw measured times (or sizes) against problem size on log axes.
-
-    Parameters
-    ----------
-    rows : mapping of str to (sizes, values)
-        One line each.
-    x, y : str
-        Axis labels with units.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axes = figure_of(1, 3.6)
-    axis = axes[0, 0]
-    for (name, (sizes, values)), marker in zip(rows.items(), "os^DvP", strict=False):
-        axis.loglog(sizes, values, marker=marker, label=name)
-    axis.set_xlabel(x)
-    axis.set_ylabel(y)
-    axis.legend()
-    return figure
-
-
-@styled
-def agreement(
-    panels: Sequence[tuple[str, str, ArrayLike, ArrayLike]], bound: bool = False
-) -> Figure:
-    """Draw pairs of positive numbers against each other on log axes, with the diagonal.
-
-    Parameters
-    ----------
-    panels : sequence of (x label, y label, x, y)
-        One a panel.
-    bound : bool
-        Whether y is an upper bound of x, so that points belong on or above the diagonal.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axes = figure_of(len(panels), 3.7)
-    for axis, (x_label, y_label, x, y) in zip(axes[0], panels, strict=True):
-        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-        ends = [min(x.min(), y.min()) * 0.7, max(x.max(), y.max()) * 1.4]
-        axis.loglog(x, y, ".", color=EIGENVALUES[0], markersize=4, alpha=0.5, rasterized=True)
-        axis.loglog(ends, ends, color=INK, lw=1)
-        if bound:
-            axis.fill_between(ends, ends, [ends[0]] * 2, color=PALE, alpha=0.5, lw=0)
-        axis.set_xlim(*ends)
-        axis.set_ylim(*ends)
-        axis.set_xlabel(x_label)
-        axis.set_ylabel(y_label)
-        axis.set_aspect("equal")
-    return figure
-
-
-@styled
+@style.styled
 def curves(
     panels: Sequence[tuple[str, ArrayLike, ArrayLike]],
     labels: Sequence[str],
@@ -182,40 +83,77 @@ def curves(
     radii : sequence of sequence of float, optional
         For each panel and run the predicted factor an iteration; a dotted line of that slope
         is drawn through the largest size in the run's second half.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
-    figure, axes = figure_of(len(panels), 3.7)
-    dashes = (0, (3, 1.5))
-    colours = tau_colours(len(labels))
-    for k, (axis, (title, solid, dashed)) in enumerate(zip(axes[0], panels, strict=True)):
-        both = [np.asarray(solid, dtype=float), np.asarray(dashed, dtype=float)]
-        steps = np.arange(both[0].shape[1]) * every
-        thin = max(1, len(steps) // 4000)
-        for sizes, line in zip(both, ("-", dashes), strict=True):
-            for size, colour in zip(sizes, colours, strict=True):
-                shown = np.where(size > 0, size, np.nan)[::thin]
-                axis.semilogy(steps[::thin], shown, linestyle=line, color=colour, lw=1.3)
-        largest = np.maximum(*both)
-        if radii is not None:
-            for size, radius, colour in zip(largest, radii[k], colours, strict=True):
-                top = len(size) // 2 + int(np.argmax(size[len(size) // 2 :]))
-                if size[top] > 0:
-                    line = np.log10(size[top]) + (steps - steps[top]) * np.log10(radius)
-                    axis.semilogy(steps, 10.0**line, ":", color=colour, lw=2.2)
-        # As in `distances`: the dips of an oscillation do not set the range.
-        last = largest[:, -max(1, len(steps) // 100) :].max(axis=1)
-        axis.set_ylim(bottom=max(float(last.min()), 1e-30) / 30)
+    figure, axes = style.figure_of(len(panels), 3.7)
+    for k, (axis, (title, *both)) in enumerate(zip(axes[0], panels, strict=True)):
+        sizes = [np.asarray(size, dtype=float) for size in both]
+        _falling(axis, *sizes, np.maximum(*sizes), every, radii and radii[k], 0.0)
         axis.set_title(title)
-        axis.set_xlabel("iteration")
-    handles = [Line2D([], [], color=c, label=t) for c, t in zip(colours, labels, strict=True)]
-    handles += [
-        Line2D([], [], color=INK, label=names[0]),
-        Line2D([], [], color=INK, linestyle=dashes, label=names[1]),
+    style.legend(figure, _falling_keys(labels, names, radii is not None), 6)
+    return figure
+
+
+def _falling(
+    axis: Axes,
+    solid: NDArray[np.float64],
+    dashed: NDArray[np.float64],
+    both: NDArray[np.float64],
+    every: int,
+    radii: Sequence[float | None] | None,
+    floor: float,
+) -> None:
+    """Draw sizes of shape (k, stored + 1) and lines of the predicted slopes through ``both``."""
+    steps = np.arange(both.shape[1]) * every
+    thin = max(1, len(steps) // _MOST)
+    colours = style.tau_colours(len(both))
+    for sizes, line in ((solid, "-"), (dashed, style.DASHES)):
+        for size, colour in zip(sizes, colours, strict=True):
+            shown = np.where(size > 0, size, np.nan)[::thin]
+            axis.semilogy(steps[::thin], shown, linestyle=line, color=colour, lw=1.3)
+    for size, radius, colour in zip(both, radii or [], colours, strict=bool(radii)):
+        end = int(np.flatnonzero(size > floor).max(initial=0)) if floor else len(size)
+        top = end // 2 + int(np.argmax(size[end // 2 :]))
+        if radius is not None and 0 < size[top] < np.inf:
+            line = np.log10(size[top]) + (steps - steps[top]) * np.log10(radius)
+            axis.semilogy(steps, 10.0**line, ":", color=colour, lw=2.2)
+    # The dips of an oscillation go to zero, runs that diverge to no number: the picture ends a
+    # little below the last hundredth of the lowest curve.
+    last = both[:, -max(1, len(steps) // 100) :].max(axis=1)
+    lowest = float(np.min(last, where=np.isfinite(last), initial=np.inf))
+    if np.isfinite(lowest):
+        axis.set_ylim(bottom=max(lowest, 1e-30) / 30)
+    axis.set_xlabel("iteration")
+
+
+def _falling_keys(labels: Sequence[str], names: tuple[str, str], predicted: bool) -> list:
+    keys = [
+        *style.tau_keys(labels),
+        style.key(names[0]),
+        style.key(names[1], linestyle=style.DASHES),
     ]
-    if radii is not None:
-        handles.append(Line2D([], [], color=INK, linestyle=":", lw=2.2, label="predicted rate"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 6))
+    return [*keys, style.key("predicted rate", linestyle=":", lw=2.2)] if predicted else keys
+
+
+@style.styled
+def agreement(
+    panels: Sequence[tuple[str, str, ArrayLike, ArrayLike]], bound: bool = False
+) -> Figure:
+    """Draw pairs of positive numbers against each other on log axes, with the diagonal.
+
+    Parameters
+    ----------
+    panels : sequence of (x label, y label, x, y)
+        One a panel.
+    bound : bool
+        Whether y is an upper bound of x, so that points belong on or above the diagonal.
+    """
+    figure, axes = style.figure_of(len(panels), 3.7)
+    for axis, (x_label, y_label, x, y) in zip(axes[0], panels, strict=True):
+        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        ends = [min(x.min(), y.min()) * 0.7, max(x.max(), y.max()) * 1.4]
+        axis.loglog(x, y, ".", color=style.EIGENVALUES[0], markersize=4, alpha=0.5, rasterized=True)
+        axis.loglog(ends, ends, color=style.INK, lw=1)
+        if bound:
+            axis.fill_between(ends, ends, [ends[0]] * 2, color=style.PALE, alpha=0.5, lw=0)
+        axis.set(xlim=ends, ylim=ends, xlabel=x_label, ylabel=y_label, aspect="equal")
     return figure

@@ -1,11 +1,13 @@
-"""What all pictures share: style, colours, marks of the kinds of critical points."""
+"""What all pictures share: style, colours, legends, marks of the kinds of critical points."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -14,7 +16,8 @@ from matplotlib.lines import Line2D
 P = ParamSpec("P")
 
 WIDTH = 9.0  # inches, of a full-width figure
-INK, GREY, PALE = "#1b1b1b", "#6b6b6b", "#d9d9d9"
+INK, GREY, PALE, STABLE = "#1b1b1b", "#6b6b6b", "#d9d9d9", "#009e73"
+DASHES = (0, (3, 1.5))  # player 2
 # Okabe and Ito's palette: hues that differ for every common colour vision.
 EIGENVALUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 KINDS = {
@@ -23,47 +26,25 @@ KINDS = {
     "neither": ("X", "#ffffff"),
     "degenerate": ("P", "#56b4e9"),
 }
-# Fills of basins: three hues whose lightness differs too, so that they differ in grey.
-BASINS = ("#5b93c7", "#f4b56a", "#f3d9ea", "#b9dcc9")
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "mathtext.fontset": "dejavuserif",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 10,
-    "axes.labelsize": 11,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.6,
-    "axes.grid": True,
-    "grid.color": "#e9e9e9",
-    "grid.linewidth": 0.6,
-    "pdf.fonttype": 42,
-}
+_STYLE = str(Path(__file__).with_name("taugda.mplstyle"))
 _ORDER = LinearSegmentedColormap.from_list(
     "order", [mpl.colormaps["plasma"](x) for x in np.linspace(0.0, 0.82, 64)]
 )
 
 
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the project's style, whatever the user's own settings are."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style.context(["default", _STYLE]):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
 def tau_colours(count: int) -> list[tuple[float, ...]]:
-    """Return colours for an increasing sequence, dark for the smallest.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-
-    Returns
-    -------
-    list of RGBA tuples
-    """
+    """Return colours for an increasing sequence, dark for the smallest."""
     return [_ORDER(x) for x in np.linspace(0, 1, max(count, 2))[:count]]
 
 
@@ -75,35 +56,55 @@ def figure_of(
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in this module's style, whatever the user's own settings are."""
+def key(label: str, **look: Any) -> Line2D:
+    """Return a legend entry that looks like this; one with a marker has no line unless asked."""
+    line = "none" if "marker" in look else "-"
+    return Line2D([], [], label=label, **{"color": INK, "linestyle": line, **look})
 
-    @wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
 
-    return styled
+def tau_keys(labels: Sequence[str], **look: Any) -> list[Line2D]:
+    """Return legend entries in the colours of an increasing sequence."""
+    pairs = zip(labels, tau_colours(len(labels)), strict=True)
+    return [key(label, color=colour, linestyle="-", **look) for label, colour in pairs]
+
+
+def legend(figure: Figure, handles: Sequence[Any], columns: int | None = None) -> None:
+    """Put a legend above the panels."""
+    columns = min(len(handles), columns or len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+
+
+def name_taus(
+    axis: Axes, marks: Mapping[str, float], taus: Sequence[float], height: float = 1, side: int = 1
+) -> None:
+    """Mark named values of tau that lie in a range, their names right or left (-1) of the line."""
+    for text, tau in marks.items():
+        if taus[0] <= tau <= taus[-1]:
+            axis.axvline(tau, color=GREY, lw=1, linestyle=":")
+            axis.annotate(
+                text, (tau, height), xycoords=("data", "axes fraction"), xytext=(3 * side, -2),
+                textcoords="offset points", ha="left" if side > 0 else "right",
+                va="top" if height > 0.5 else "bottom", fontsize=9.5, color=INK,
+            )  # fmt: skip
 
 
 def mark(axes: Axes, x: float, y: float, kind: str, size: float = 9.0) -> None:
     """Draw a critical point of a kind; one on the frame is drawn whole."""
     marker, colour = KINDS.get(kind, ("o", INK))
-    size *= 1.5 if marker == "*" else 0.75 if marker == "D" else 1.0
-    axes.plot(
-        x, y, marker, color=colour, markersize=size, markeredgecolor=INK, markeredgewidth=0.9,
-        zorder=5, clip_on=False,
-    )  # fmt: skip
+    size *= {"*": 1.5, "D": 0.75}.get(marker, 1.0)
+    look = {"markersize": size, "markeredgecolor": INK, "markeredgewidth": 0.9}
+    axes.plot(x, y, marker, color=colour, zorder=5, clip_on=False, **look)
 
 
-def kind_handles(kinds: Sequence[str]) -> list[Line2D]:
+def kind_keys(kinds: Sequence[str]) -> list[Line2D]:
     """Return legend entries for kinds of critical points, each once."""
-    names = {"neither": "no equilibrium", "start": "start"}
-    handles = []
-    for kind in dict.fromkeys(kinds):
-        marker, colour = KINDS.get(kind, ("o", INK))
-        handles.append(
-            Line2D([], [], linestyle="none", marker=marker, color=colour, markeredgecolor=INK,
-                   markersize=9, label=names.get(kind, kind))
-        )  # fmt: skip
-    return handles
+    looks = {kind: KINDS.get(kind, ("o", INK)) for kind in kinds}
+    return [
+        key(kind_name(kind), color=colour, marker=marker, markeredgecolor=INK, markersize=9)
+        for kind, (marker, colour) in looks.items()
+    ]
+
+
+def kind_name(kind: str) -> str:
+    """Return what a legend calls a kind of critical point."""
+    return "no equilibrium" if kind == "neither" else kind

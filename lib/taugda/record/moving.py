@@ -25,10 +25,8 @@ def moving(
         sizes.add(tuple(frame.get_size_inches().tolist()))
         kept = frame if number == still else kept
     if len(pictures) < 2 or len(pictures) != len(labels):
-        raise ValueError(
-            f"frames must be two or more, with one label each, found {len(pictures)} frames "
-            f"and {len(labels)} labels"
-        )
+        found = f"found {len(pictures)} frames and {len(labels)} labels"
+        raise ValueError(f"frames must be two or more, with one label each, {found}")
     if len(sizes) > 1:
         raise ValueError(f"frames must have one size, found {sorted(sizes)}")
     settings = {"id": f"moving-{name}", "frames": pictures, "labels": [*labels], "at": still}
@@ -41,10 +39,8 @@ def moving(
         f'height="{height}">\n<script>{_SCRIPT.replace("SETTINGS", data)}</script>\n</div>'
     )
     if len(text) > _HEAVIEST:
-        raise ValueError(
-            f"frames of {name!r} must weigh at most {_HEAVIEST} characters together, found "
-            f"{len(text)}; take fewer or smaller ones"
-        )
+        found = f"found {len(text)}; take fewer or smaller ones"
+        raise ValueError(f"frames must weigh at most {_HEAVIEST} characters together, {found}")
     return kept, text
 
 

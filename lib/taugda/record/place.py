@@ -15,8 +15,9 @@ from taugda.runs import checkpoints
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_json
 from taugda.runs.lock import Lock, hold
 from taugda.runs.parameters import changed, parameters_text, read_notebook
+from taugda.runs.plan import check_writable
 from taugda.runs.project import ParameterError, Project
-from taugda.runs.state import fingerprint, kind
+from taugda.runs.state import awaited, fingerprint, kind
 
 # What this process holds; two records of one run for a moment, when the cell is run again.
 _locks: WeakValueDictionary[tuple[int, Path], Lock] = WeakValueDictionary()
@@ -37,6 +38,7 @@ class Place:
             self.folder = Path(prepared)
             return
         self.folder = staging_folder(self._final)
+        check_writable(project)
         self.hold()
         try:
             self._fingerprint = fingerprint(project, stem, values)
@@ -45,7 +47,8 @@ class Place:
             self.folder.mkdir(parents=True)
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
             if kind(project.notebook(stem)) == "training":
-                checkpoints.prepare(self.checkpoints, self._fingerprint)
+                late = awaited(project, stem, values)
+                checkpoints.prepare(self.checkpoints, self._fingerprint, late)
         except BaseException:
             self._lock = None  # IPython keeps the traceback, and with it this object
             raise

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from taugda.runs.machine import cores
 from taugda.runs.project import Project
 
 _LIBRARIES = ("taugda", "numpy", "scipy", "sympy", "numba", "matplotlib", "torch", "torchvision")
@@ -18,10 +19,12 @@ _LIBRARIES = ("taugda", "numpy", "scipy", "sympy", "numba", "matplotlib", "torch
 def provenance(project: Project, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the code and the machine of this process; nothing in it names a path or a user."""
     seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
+    made = commit(project.root)
     return {
         "parameters": dict(parameters),
         **seed,
-        "commit": commit(project.root),
+        "commit": made,
+        **({} if made else _refusal(project.root)),
         "versions": _versions(),
         "machine": machine(),
     }
@@ -37,11 +40,10 @@ def _versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Describe system, processor, cores and, where torch is in use and sees one, the GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}".strip(),
         "processor": _processor(),
-        "cores": cores or 1,
+        "cores": cores(),
     }
     torch = sys.modules.get("torch")  # asking torch must not be what imports it
     if torch is not None and torch.cuda.is_available():
@@ -59,19 +61,31 @@ def _processor() -> str:
 
 def commit(root: Path) -> dict[str, Any] | None:
     """Find the commit that the checkout is at, and whether files differ from it; None without."""
-    head = _git(root, "rev-parse", "--verify", "HEAD")
-    if not head:
+    # A repository that lies around the project is none of it.
+    if _git(root, "ls-files", "--error-unmatch", "--", "claims.yaml").returncode:
         return None
     status = _git(root, "status", "--porcelain", "--", ".", ":(exclude)outputs")
-    return {"id": head, "dirty": status is None or bool(status)}
+    head = _git(root, "rev-parse", "--verify", "HEAD")
+    dirty = bool(status.returncode or status.stdout)
+    return {"id": head.stdout.strip(), "dirty": dirty} if head.returncode == 0 else None
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _refusal(root: Path) -> dict[str, str]:
+    """Say why no commit is recorded, where git refuses to look because of the folder's owner."""
+    if "dubious ownership" not in _git(root, "status").stderr:
+        return {}
+    return {"no_commit": "git refuses: the checkout belongs to another user (safe.directory)"}
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # A hook's variables name the repository that the hook is run in.
+    places = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
+    setting = {name: value for name, value in os.environ.items() if name not in places}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
+        return subprocess.run(
+            command, env={**setting, "LC_ALL": "C"},
             capture_output=True, text=True, timeout=20, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return subprocess.CompletedProcess(command, 1, "", "")

@@ -75,13 +75,14 @@ class Run:
         except (BusyError, ParameterError, ProjectError) as error:
             # The message says all: JupyterLab shows it without a screen of our calls.
             line = f"{type(error).__name__}: {error}"
+            if isinstance(error, BusyError):
+                line += "; when it has ended, or been ended, run this cell again"
             error._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
             raise
 
     def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))
-        missing = [name for name in declared if name not in namespace]
-        if missing:
+        if missing := [name for name in declared if name not in namespace]:
             raise ParameterError(
                 f"{self.notebook}: parameter {missing[0]!r} has no value; run the parameters "
                 "cell first and pass globals()"

@@ -8,17 +8,19 @@ Source: Fiez & Ratliff (2021), the theorems on tau* (guard map), on non-converge
 the rate and on regularized GANs; the Kronecker-free form of the guard map is ours.
 """
 
-from taugda.exact.numberfield import FieldTooHardError
-from taugda.stability.closed_form import tau_star_closed_form, tau_star_formula
-from taugda.stability.gan import regularized_gan_blocks
-from taugda.stability.guard import box_sum, guard_matrix
+from taugda.stability.closed_form import (
+    regularized_gan_blocks,
+    tau_star_closed_form,
+    tau_star_formula,
+)
+from taugda.stability.guard import KrylovError, box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
-from taugda.stability.krylov import KrylovError
 from taugda.stability.rates import (
     ConvergenceRate,
     best_step,
     common_step_bound,
     convergence_rate,
+    spectral_radius,
     step_matrix,
 )
 from taugda.stability.spectra import (
@@ -40,31 +42,10 @@ from taugda.stability.thresholds import (
 )
 
 __all__ = [
-    "ConvergenceRate",
-    "FieldTooHardError",
-    "Interval",
-    "KrylovError",
-    "LastCrossing",
-    "Spectrum",
-    "TauStar",
-    "best_step",
-    "box_sum",
-    "common_step_bound",
-    "convergence_rate",
-    "double_eigenvalues",
-    "guard_matrix",
-    "is_stable",
-    "last_crossing",
-    "regularized_gan_blocks",
-    "spectral_abscissa",
-    "spectrum",
-    "stability_intervals",
-    "step_matrix",
-    "summary",
-    "tau_star",
-    "tau_star_closed_form",
-    "tau_star_formula",
-    "tau_star_or_none",
-    "tau_star_search",
-    "tau_zero",
-]
+    "ConvergenceRate", "Interval", "KrylovError", "LastCrossing", "Spectrum", "TauStar",
+    "best_step", "box_sum", "common_step_bound", "convergence_rate", "double_eigenvalues",
+    "guard_matrix", "is_stable", "last_crossing",
+    "regularized_gan_blocks", "spectral_abscissa", "spectral_radius", "spectrum",
+    "stability_intervals", "step_matrix", "summary", "tau_star", "tau_star_closed_form",
+    "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
+]  # fmt: skip

@@ -1,51 +1,30 @@
-"""tau* as a formula in the game's parameters, where each player has one coordinate."""
+"""Closed forms: tau* where each player has one coordinate, and regularized GANs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sympy as sp
+from numpy.typing import ArrayLike
+
+from taugda.blocks import Blocks
+from taugda.checks import finite_array, positive
 
 if TYPE_CHECKING:
     from taugda.games import Game
 
-__all__ = ["tau_star_closed_form", "tau_star_formula"]
-
 
 def tau_star_closed_form(a: Any, b: Any, c: Any) -> sp.Expr:
-    """Return tau* for the blocks A11 = a, A12 = b, A22 = c of one coordinate each.
-
-    Parameters
-    ----------
-    a : number or sympy.Expr
-        D1^2 f, positive where player 1 is at a strict minimum.
-    b : number or sympy.Expr
-        D12 f.
-    c : number or sympy.Expr
-        -D2^2 f, positive where player 2 is at a strict maximum.
-
-    Returns
-    -------
-    sympy.Expr
-        max(0, -a/c) where c > 0 and a c + b^2 > 0 (the point is a differential Stackelberg
-        equilibrium); infinity where it is none, so that no finite tau* exists; nan at c = 0,
-        where the theory says nothing.  A Piecewise unless the conditions are decided.
-
-    Raises
-    ------
-    ValueError
-        If an entry is not real (declare symbols with ``real=True``) or holds a float.
-
-    Notes
-    -----
-    The eigenvalues of J_tau have the sum a + tau c and the product tau (a c + b^2); both are
-    positive for every tau > tau* and for no smaller one just below it.
-
-    Examples
-    --------
-    >>> tau_star_closed_form(-1, 1, sp.Rational(1, 2))
-    2
-    """
-    a, b, c = (_real(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
+    """Return tau* for A11 = a, A12 = b, A22 = c of one coordinate each (exact, or real symbols)."""
+    a, b, c = (sp.sympify(value) for value in (a, b, c))
+    for name, value in (("a", a), ("b", b), ("c", c)):
+        if not isinstance(value, sp.Expr) or value.has(sp.Float) or not value.is_real:
+            raise ValueError(
+                f"{name}: expected an exact real number or an expression in symbols declared real "
+                f"(Symbol('a', real=True)), got {value!r}"
+            )
+    # The eigenvalues of J_tau have the sum a + tau c and the product tau (a c + b^2); both are
+    # positive for every tau > tau* and for no smaller one just below it.
     product = sp.factor(sp.expand(a * c + b**2))
     ratio = sp.factor(sp.cancel(-a / c)) if c != 0 else sp.Integer(0)
     return sp.Piecewise(
@@ -63,45 +42,72 @@ def tau_star_formula(game: "Game", point: Sequence[Any]) -> sp.Expr:
     game : Game
         With n1 = n2 = 1, its parameters symbols: ``games.torus(a, b)``.
     point : sequence of two SymPy numbers
-        A point that is critical whatever the parameters are; may hold the parameters.
+        Critical whatever the parameters are; may hold the parameters.
 
     Returns
     -------
     sympy.Expr
-        See :func:`tau_star_closed_form`.
+        max(0, -A11/A22) where A22 > 0 and A11 A22 + A12^2 > 0 (a differential Stackelberg
+        equilibrium), infinity where it is none, nan at A22 = 0, where the theory says nothing.
+        A Piecewise unless the conditions are decided.
 
     Raises
     ------
     ValueError
-        If a player has more than one coordinate, or the point is not critical.
-
-    Examples
-    --------
-    >>> from taugda import games
-    >>> a, b = sp.symbols("a b", positive=True)
-    >>> tau_star_formula(games.torus(a, b), (sp.pi, 0)).subs({a: 2, b: 3})
-    oo
+        If a player has more than one coordinate, the point is not critical, or the game is not
+        zero-sum to first order there.
     """
-    from taugda.games.exact_points import symbolic_blocks
-
     if (game.n1, game.n2) != (1, 1):
         raise ValueError(
             f"game: expected one coordinate for each player, got n1 = {game.n1}, n2 = {game.n2}; "
-            f"give the parameters values and use tau_star(..., exact=True)"
+            f"give the parameters values and use tau_star"
         )
-    a11, a12, a22 = symbolic_blocks(game, point)
     at = dict(zip(game.variables, point, strict=True))
-    for component in game.g:
-        if sp.simplify(sp.expand_trig(component).subs(at)) != 0:
-            raise ValueError(f"point: expected g = 0 at {tuple(point)}, got {component.subs(at)}")
-    return tau_star_closed_form(*(sp.simplify(m[0, 0]) for m in (a11, a12, a22)))
+    g, j = (
+        m.applyfunc(lambda e: sp.simplify(sp.expand_trig(e).subs(at)))
+        for m in (game.g, game.symbolic_jacobian)
+    )
+    if not g.is_zero_matrix:
+        raise ValueError(f"point: expected g = 0 at {tuple(point)}, got {tuple(g)}")
+    if sp.simplify(j[0, 1] + j[1, 0]) != 0:
+        raise ValueError(f"point: expected a game that is zero-sum to first order, got J = {j}")
+    return tau_star_closed_form(j[0, 0], j[0, 1], j[1, 1])
 
 
-def _real(name: str, value: Any) -> sp.Expr:
-    number = sp.sympify(value)
-    if not isinstance(number, sp.Expr) or number.has(sp.Float) or not number.is_real:
-        raise ValueError(
-            f"{name}: expected an exact real number or an expression in symbols declared real "
-            f"(Symbol('a', real=True)), got {value!r}"
-        )
-    return number
+def regularized_gan_blocks(B: ArrayLike, C: ArrayLike, R: ArrayLike, mu: float) -> Blocks:
+    """Return the blocks of a realizable GAN with gradient penalty at its equilibrium.
+
+    Under the conditions checked here it is stable for every tau > 0 (the flow; the step bound
+    depends on tau and mu).  Source: Fiez & Ratliff (2021), after Mescheder et al. (2018).
+
+    Parameters
+    ----------
+    B : array_like or SymPy matrix, shape (n1, n2)
+        D12 f, of full row rank (so n1 <= n2).
+    C, R : array_like or SymPy matrix, shape (n2, n2)
+        The discriminator's own curvature and that of the penalty, symmetric.
+    mu : float
+        Weight of the penalty (with the theory's factor 1/2), at least 0.
+
+    Returns
+    -------
+    Blocks
+        (0, B, C + mu R), so that J_(tau, mu) = [[0, B], [-tau B^T, tau (C + mu R)]].
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, B lacks full row rank, or C + mu R is not positive definite.
+    """
+    mu = positive("mu", mu, zero=True)
+    B, C, R = (finite_array(n, m, ndim=2) for n, m in (("B", B), ("C", C), ("R", R)))
+    if C.shape != R.shape:
+        raise ValueError(f"R: expected the shape of C, {C.shape}, got {R.shape}")
+    blocks = Blocks(np.zeros((B.shape[0], B.shape[0])), B, C + mu * R)
+    rank = int(np.linalg.matrix_rank(B))
+    if rank < blocks.n1:
+        raise ValueError(f"B: expected full row rank {blocks.n1}, got rank {rank}")
+    least, most = np.linalg.eigvalsh(blocks.A22)[[0, -1]]
+    if least <= 1e-13 * blocks.n2 * max(abs(most), 1e-300):  # rounding hides a zero
+        raise ValueError(f"C + mu R: expected a positive definite matrix, got eigenvalue {least:g}")
+    return blocks

@@ -3,33 +3,38 @@
 Source: Fiez & Ratliff (2021), proof of the theorem on tau*; the Kronecker-free form is ours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.linalg
-import scipy.optimize
 from numpy.typing import ArrayLike
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array
 
-__all__ = ["REAL", "box_sum", "guard_matrix", "guard_operator", "guard_roots", "reduced_guard"]
-
 # How far from the real line (relative to its size) an eigenvalue of Q may lie and still be
 # taken for a real one that rounding split: a double eigenvalue moves by the root of rounding.
-REAL = 1e-6
+_REAL = 1e-6
 # Where Q does not exist a pencil of order n (n + 1) / 2 stands in, up to this n = n1 + n2.
 _PENCIL = 40
+# Up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues at once.
+_DENSE = 64
+# ARPACK's restarts before it is given up (a few dozen are usual), and the numbers of eigenvalues
+# that it is asked for until one that is real decides.
+_RESTARTS, _COUNTS = 3000, (1, 4, 10, 22, 46, 94)
+# Up to this order the dense matrix is the last resort (half a minute).
+_FALLBACK = 3000
+
+
+class KrylovError(RuntimeError):
+    """The Krylov method did not converge, or found nothing that decides."""
 
 
 def guard_matrix(blocks: Blocks) -> Array:
     """Return the matrix Q whose positive real eigenvalues are the candidates for tau*.
 
-    Q is the n1 n2 square matrix of the guard-map theorem, here built without any Kronecker
-    product: it is the linear map Y -> M N - (A11 Y + A12 Z) A22^{-1} on n1 x n2 matrices
-    (row-major vec), where N = A12 A22^{-1}, Z solves A22 Z + Z A22 = A12^T Y + Y^T A12 and M
-    solves S1 M + M S1 = S1 Y N^T + N Y^T S1.  tau is an eigenvalue of Q iff two eigenvalues of
-    J_tau sum to zero (tau > 0).
+    tau > 0 is an eigenvalue of Q iff two eigenvalues of J_tau sum to zero.
 
     Parameters
     ----------
@@ -38,50 +43,29 @@ def guard_matrix(blocks: Blocks) -> Array:
     Returns
     -------
     ndarray, shape (n1 n2, n1 n2)
+        The matrix of the guard-map theorem, built without Kronecker products: the linear map
+        Y -> M N - (A11 Y + A12 Z) A22^{-1} on n1 x n2 matrices (row-major vec), N = A12 A22^{-1},
+        where Z solves A22 Z + Z A22 = A12^T Y + Y^T A12 and M solves
+        S1 M + M S1 = S1 Y N^T + N Y^T S1.
 
     Raises
     ------
     ValueError
-        If A22 is singular, or two eigenvalues of A22 or of S1 sum to zero (then Q does not
-        exist; ``stability_intervals`` goes another way).
+        If A22 is singular, or two eigenvalues of A22 or of S1 sum to zero: Q does not exist.
     """
-    apply = guard_operator(blocks)
-    n1, n2 = blocks.n1, blocks.n2
-    basis = np.eye(n1 * n2).reshape(n1 * n2, n1, n2)
-    return apply(basis).reshape(n1 * n2, n1 * n2).T
-
-
-def guard_operator(blocks: Blocks) -> Callable[[Array], Array]:
-    """Return the function Y -> Q(Y) on arrays of shape (..., n1, n2)."""
+    n1, n2 = blocks.A12.shape
     reduced = reduced_guard(blocks)
-    u = np.linalg.eigh(blocks.A22)[1]
-    v = np.linalg.eigh(blocks.schur_complement)[1]
-    return lambda y: v @ reduced(v.T @ y @ u) @ u.T
+    u, v = (np.linalg.eigh(m)[1] for m in (blocks.A22, blocks.schur_complement))
+    basis = np.eye(n1 * n2).reshape(-1, n1, n2)
+    return (v @ reduced(v.T @ basis @ u) @ u.T).reshape(n1 * n2, n1 * n2).T
 
 
 def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
-    """Return Q in the eigenbases of S1 and A22, a matrix similar to Q.
-
-    There both Lyapunov equations are elementwise divisions, and five products of matrices are
-    all that one application costs.
-
-    Parameters
-    ----------
-    blocks : Blocks
-
-    Returns
-    -------
-    callable
-        Maps arrays of shape (..., n1, n2) to the same shape.
-
-    Raises
-    ------
-    ValueError
-        If A22 is singular, or two eigenvalues of A22 or of S1 sum to zero.
-    """
-    s1 = blocks.schur_complement
+    """Return Y -> Q(Y) on arrays (..., n1, n2) in the eigenbases of S1 and A22: similar to Q."""
+    # There both Lyapunov equations are elementwise divisions, and five products of matrices are
+    # all that one application costs.
     a, u = np.linalg.eigh(blocks.A22)
-    s, v = np.linalg.eigh(s1)
+    s, v = np.linalg.eigh(blocks.schur_complement)
     sums_a, sums_s = a[:, None] + a, s[:, None] + s
     for name, sums, values in (("A22", sums_a, a), ("S1", sums_s, s)):
         if np.abs(sums).min() <= 1e-13 * len(values) * np.abs(values).max():
@@ -89,10 +73,9 @@ def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
                 f"{name}: expected no two eigenvalues that sum to zero, got {values}; the "
                 f"guard matrix Q does not exist"
             )
-    a11 = v.T @ blocks.A11 @ v
-    a12 = v.T @ blocks.A12 @ u
-    a21, n_hat = np.ascontiguousarray(a12.T), a12 / a
-    n_hat_t = np.ascontiguousarray(n_hat.T)
+    a11, a12 = v.T @ blocks.A11 @ v, v.T @ blocks.A12 @ u
+    n_hat = a12 / a
+    a21, n_hat_t = np.ascontiguousarray(a12.T), np.ascontiguousarray(n_hat.T)
 
     def apply(y: Array) -> Array:
         w = a21 @ y
@@ -105,10 +88,7 @@ def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
 
 
 def box_sum(matrix: ArrayLike) -> Array:
-    """Return A boxplus A, the map P -> A P + P A^T on symmetric matrices P.
-
-    Its eigenvalues are the sums of two eigenvalues of A (each pair once, and each with itself),
-    so it is singular iff two eigenvalues of A sum to zero: the guard map's core.
+    """Return A boxplus A, whose eigenvalues are the sums of two eigenvalues of A.
 
     Parameters
     ----------
@@ -117,8 +97,8 @@ def box_sum(matrix: ArrayLike) -> Array:
     Returns
     -------
     ndarray, shape (n (n + 1) / 2, n (n + 1) / 2)
-        In the coordinates P_ij, i <= j, which is H^+ (A kron I + I kron A) H with the
-        duplication matrix H.
+        The map P -> A P + P A^T on symmetric matrices in the coordinates P_ij, i <= j, which is
+        H^+ (A kron I + I kron A) H with the duplication matrix H.
 
     Raises
     ------
@@ -130,8 +110,7 @@ def box_sum(matrix: ArrayLike) -> Array:
         raise ValueError(f"matrix: expected a square matrix, got shape {a.shape}")
     i, j = np.triu_indices(len(a))
     basis = np.zeros((len(i), *a.shape))
-    basis[np.arange(len(i)), i, j] = 1.0
-    basis[np.arange(len(i)), j, i] = 1.0
+    basis[np.arange(len(i)), i, j] = basis[np.arange(len(i)), j, i] = 1.0
     image = a @ basis
     return (image + image.swapaxes(-1, -2))[:, i, j].T
 
@@ -147,39 +126,89 @@ def guard_roots(blocks: Blocks) -> list[float]:
     size = np.abs(candidates)
     # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
     least = 1e-12 * size.max(initial=0.0)
-    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= REAL * size)]
+    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= _REAL * size)]
     return sorted({_polish(blocks, float(root)) for root in near.real})
 
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
     """Return the finite tau with det(J_tau boxplus J_tau) = 0, from the pencil K0 + tau K1."""
-    j0 = blocks.jacobian(0.0)
-    j1 = blocks.jacobian(1.0) - j0
+    j0, j1 = blocks.jacobian([0.0, 1.0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        roots = scipy.linalg.eigvals(box_sum(j0), -box_sum(j1))
-    roots = roots[np.isfinite(roots)]
+        roots = scipy.linalg.eigvals(box_sum(j0), box_sum(j0 - j1))
     # The pencil has spurious roots at 0 and infinity, which rounding moves.
-    return roots[(np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
+    return roots[np.isfinite(roots) & (np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
 
 
 def _polish(blocks: Blocks, root: float) -> float:
     """Sharpen a crossing of the imaginary axis by Newton's method on the crossing pair."""
-    j1 = blocks.jacobian(1.0) - blocks.jacobian(0.0)
+    j0, j1 = blocks.jacobian([0.0, 1.0])
     tau = root
     for _ in range(3):
         values, left, right = scipy.linalg.eig(blocks.jacobian(tau), left=True)
         size = np.abs(values).max()
         k = int(np.argmin(np.abs(values.real)))
-        if abs(values[k].real) > 1e-4 * size or abs(values[k].imag) < 1e-6 * size:
-            return root  # a real pair +-l: nothing crosses here
         row, column = left[:, k].conj(), right[:, k]
-        slope = (row @ j1 @ column / (row @ column)).real
-        if abs(slope) * tau < 1e-6 * size:
-            return root  # the pair moves along the axis: Newton would divide by nothing
-        step = values[k].real / slope
-        if abs(step) > 1e-3 * root:
+        slope = (row @ (j1 - j0) @ column / (row @ column)).real
+        # A real pair +-l crosses nothing; a pair that moves along the axis has no slope.
+        pair = abs(values[k].real) <= 1e-4 * size and abs(values[k].imag) >= 1e-6 * size
+        if not pair or abs(slope) * tau < 1e-6 * size or abs(values[k].real / slope) > 1e-3 * root:
             return root
-        tau -= step
-        if abs(step) <= 1e-15 * tau:
-            break
+        tau -= values[k].real / slope
     return float(tau)
+
+
+def guard_roots_descending(
+    blocks: Blocks, dense_order: int = _DENSE
+) -> Iterator[tuple[float, str, int]]:
+    """Yield the roots, the largest first, with the method and how often Q was applied so far."""
+    n1, n2 = blocks.A12.shape
+    order = n1 * n2
+    if order <= dense_order:
+        yield from ((tau, "guard map, dense", 0) for tau in reversed(guard_roots(blocks)))
+        return
+    reduced = reduced_guard(blocks)
+    applications = 0
+
+    def matvec(vector: Array) -> Array:
+        nonlocal applications
+        applications += 1
+        return reduced(vector.reshape(n1, n2)).ravel()
+
+    operator = LinearOperator((order, order), matvec=matvec, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(order)  # any start; fixed, to be repeatable
+    seen: list[float] = []
+    for count in _COUNTS:
+        k = min(count, order - 2)  # ARPACK's most
+        options = {"ncv": min(order, max(2 * k + 2, 20)), "v0": start, "maxiter": _RESTARTS}
+        try:
+            values, vectors = eigs(operator, k, which="LR", **options)
+        except ArpackNoConvergence as error:
+            raise KrylovError(
+                f"the Krylov method found {len(error.eigenvalues)} of {k} eigenvalues of the "
+                f"guard matrix (order {order}) in {applications} applications"
+            ) from error
+        for i in np.argsort(-values.real):
+            value, tau, vector = values[i], float(values[i].real), vectors[:, i]
+            if tau <= 0:
+                return  # all further eigenvalues lie left of this one
+            if abs(value.imag) > _REAL * abs(value) or any(abs(tau - s) < 1e-9 * s for s in seen):
+                continue
+            image = matvec(vector.real) + 1j * matvec(vector.imag)
+            residual = np.linalg.norm(image - value * vector) / abs(value)
+            if residual > 1e-8:
+                raise KrylovError(
+                    f"the Krylov method's eigenvalue {tau:.6g} of the guard matrix has the "
+                    f"relative residual {residual:.3g}"
+                )
+            seen.append(tau)
+            yield tau, "guard map, Krylov", applications
+        if k == order - 2:
+            break
+    if order > _FALLBACK:
+        raise KrylovError(
+            f"the {k} rightmost eigenvalues of the guard matrix (order {order}) did not decide: "
+            f"{len(seen)} of them are real and positive and none is a crossing"
+        )
+    for tau in reversed(guard_roots(blocks)):
+        if all(abs(tau - s) > 1e-9 * s for s in seen):
+            yield tau, "guard map, dense", applications

@@ -5,43 +5,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
-from taugda.checks import positive
-
-__all__ = ["ConvergenceRate", "best_step", "common_step_bound", "convergence_rate", "step_matrix"]
+from taugda.checks import Array, positive, positives
 
 
 @dataclass(frozen=True)
 class ConvergenceRate:
-    """How fast tau-GDA converges near a critical point.
-
-    Attributes
-    ----------
-    tau, step : float
-        The timescale separation and player 1's step gamma1.
-    step_bound : float
-        gamma: the iteration is locally stable iff 0 < gamma1 < gamma.  0 where J_tau is not
-        stable, so that no step is.
-    alpha : float
-        gamma - gamma1.
-    d : float
-        min over the eigenvalues l of J_tau of 2 Re(l) - gamma1 |l|^2.
-    radius : float
-        The exact spectral radius of I - gamma1 J_tau, sqrt(1 - gamma1 d).
-    beta : float
-        Our constant alpha / (gamma1 d), with which the paper's bound holds; nan where the
-        iteration does not converge.
-    """
+    """How fast tau-GDA converges near a critical point."""
 
     tau: float
-    step: float
-    step_bound: float
-    alpha: float
-    d: float
-    radius: float
-    beta: float
+    step: float  # gamma1, player 1's
+    step_bound: float  # gamma: locally stable iff 0 < gamma1 < gamma; 0 where no step converges
+    alpha: float  # gamma - gamma1
+    d: float  # min over the eigenvalues l of J_tau of 2 Re(l) - gamma1 |l|^2
+    radius: float  # the exact spectral radius of I - gamma1 J_tau, sqrt(1 - gamma1 d)
+    beta: float  # our constant alpha / (gamma1 d); nan where the iteration does not converge
 
     @property
     def converges(self) -> bool:
@@ -54,25 +34,7 @@ class ConvergenceRate:
         return math.sqrt(1 - self.alpha / (4 * self.beta)) if self.converges else math.nan
 
     def iterations(self, distance: float, accuracy: float) -> int:
-        """Return the number of iterations that the bound needs to reach an accuracy.
-
-        Parameters
-        ----------
-        distance : float
-            |x0 - x*|, small enough for the linearization to hold.
-        accuracy : float
-            The distance to reach.
-
-        Returns
-        -------
-        int
-            ceil((4 beta / alpha) log(distance / accuracy)), 0 if the start is close enough.
-
-        Raises
-        ------
-        ValueError
-            If a distance is not positive or the iteration does not converge.
-        """
+        """Return how many iterations the bound needs from |x0 - x*| = distance to an accuracy."""
         distance, accuracy = positive("distance", distance), positive("accuracy", accuracy)
         if not self.converges:
             raise ValueError(
@@ -88,7 +50,6 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     Parameters
     ----------
     blocks : Blocks
-        The blocks at a critical point.
     tau : float
         Timescale separation, greater than 0.
     step : float, optional
@@ -101,20 +62,16 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     Raises
     ------
     ValueError
-        If tau or the step is not positive, or the step is left out where no step converges.
+        If the step is left out where no step converges.
 
     Notes
     -----
-    gamma = min 2 Re(l) / |l|^2 over the spectrum of J_tau.  The paper bounds the rate by
-    O((1 - alpha/(4 beta))^{k/2}) for gamma1 = gamma - alpha; with the constant beta =
+    gamma = min 2 Re(l) / |l|^2 over the spectrum of J_tau.  The paper's theorem on the rate bounds
+    it by O((1 - alpha/(4 beta))^{k/2}) for gamma1 = gamma - alpha; with the constant beta =
     alpha / (gamma1 d), which is ours, the bound and its iteration count hold on every game.
-    Source: the convergence-rate theorem of Fiez & Ratliff (2021).
     """
-    tau = positive("tau", tau)
-    values = np.linalg.eigvals(blocks.jacobian(tau))
-    bound = 0.0
-    if values.real.min() > 0:
-        bound = float((2 * values.real / np.abs(values) ** 2).min())
+    values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
+    bound = _step_bound(values)
     if step is None:
         if bound == 0:
             raise ValueError(
@@ -124,10 +81,16 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
         step = bound / 2
     step = positive("step", step)
     d = float((2 * values.real - step * np.abs(values) ** 2).min())
-    radius = float(np.abs(1 - step * values).max())
     alpha = bound - step
     beta = alpha / (step * d) if 0 < step < bound else math.nan
-    return ConvergenceRate(tau, step, bound, alpha, d, radius, beta)
+    radius = float(np.abs(1 - step * values).max())
+    return ConvergenceRate(float(tau), step, bound, alpha, d, radius, beta)
+
+
+def _step_bound(values: Array) -> float:
+    """Return gamma for the eigenvalues of J_tau, 0 where one of them is not stable."""
+    stable = values.real.min() > 0
+    return float((2 * values.real / np.abs(values) ** 2).min()) if stable else 0.0
 
 
 def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
@@ -136,7 +99,6 @@ def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
     Parameters
     ----------
     blocks : Blocks
-        The blocks at a critical point.
     tau : float
         Timescale separation, greater than 0, at which J_tau is stable.
 
@@ -148,26 +110,22 @@ def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
     Raises
     ------
     ValueError
-        If tau is not positive or no step converges.
-
-    Notes
-    -----
-    |1 - gamma1 l|^2 is a parabola in gamma1 for each eigenvalue l; the lowest point of their
-    maximum is the lowest point of one of them or lies where two of them cross.
+        If no step converges.
 
     Examples
     --------
     >>> best_step(Blocks([[1.0]], [[0.0]], [[1.0]]), tau=3.0).step
     0.5
     """
-    tau = positive("tau", tau)
-    values = np.linalg.eigvals(blocks.jacobian(tau))
+    values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
     real, square = values.real, np.abs(values) ** 2
     if real.min() <= 0:
         raise ValueError(
             f"tau: expected one at which J_tau is stable, got {tau:g}, where the smallest real "
             f"part is {real.min():.3g} and no step converges"
         )
+    # |1 - gamma1 l|^2 is a parabola in gamma1 for each eigenvalue l; the lowest point of their
+    # maximum is the lowest point of one of them or lies where two of them cross.
     i, j = np.triu_indices(len(values), 1)
     differ = np.abs(square[i] - square[j]) > 1e-12 * square.max()
     i, j = i[differ], j[differ]
@@ -178,41 +136,41 @@ def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
 
 
 def step_matrix(
-    blocks: Blocks, tau: float, step: float, alternating: bool = False
-) -> NDArray[np.float64]:
-    """Return the matrix by which one step of tau-GDA multiplies a small displacement.
+    blocks: Blocks, tau: ArrayLike, step: ArrayLike, alternating: bool = False
+) -> Array:
+    """Return the matrix by which a step of tau-GDA multiplies a small displacement."""
+    j = positives("step", step)[..., None, None] * blocks.jacobian(positives("tau", tau))
+    eye, n1 = np.eye(j.shape[-1]), blocks.n1
+    if not alternating:
+        return eye - j
+    # The product of both half steps; who is first does not matter: M1 M2 has the eigenvalues of
+    # M2 M1.
+    first, second = np.broadcast_to(eye, (2, *j.shape)).copy()
+    first[..., :n1, :] -= j[..., :n1, :]
+    second[..., n1:, :] -= j[..., n1:, :]
+    return second @ first
+
+
+def spectral_radius(
+    blocks: Blocks, tau: ArrayLike, step: ArrayLike, alternating: bool = False
+) -> Array:
+    """Return the factor an iteration by which a small distance shrinks in the long run.
 
     Parameters
     ----------
     blocks : Blocks
-        The blocks at a critical point.
-    tau : float
-        Timescale separation, greater than 0.
-    step : float
-        gamma1, player 1's step; player 2's is tau gamma1.
+    tau, step : array_like
+        Timescale separations and player 1's steps gamma1 (player 2's are tau gamma1), greater
+        than 0; broadcast against each other.
     alternating : bool
         Whether player 2's gradient is taken at player 1's new point.
 
     Returns
     -------
-    ndarray, shape (n1 + n2, n1 + n2)
-        I - gamma1 J_tau; alternating, the product of the two players' half steps.  Its largest
-        |eigenvalue| is the local rate.  Whichever player moves first, the eigenvalues are the
-        same, for those of M1 M2 are those of M2 M1.
-
-    Raises
-    ------
-    ValueError
-        If tau or the step is not positive.
+    ndarray, shape (...)
+        Above 1 where the iteration diverges.
     """
-    j = positive("step", step) * blocks.jacobian(positive("tau", tau))
-    eye, n1 = np.eye(len(j)), blocks.n1
-    if not alternating:
-        return eye - j
-    first, second = eye.copy(), eye.copy()
-    first[:n1] -= j[:n1]
-    second[n1:] -= j[n1:]
-    return second @ first
+    return np.abs(np.linalg.eigvals(step_matrix(blocks, tau, step, alternating))).max(axis=-1)
 
 
 def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> float:
@@ -221,7 +179,6 @@ def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> fl
     Parameters
     ----------
     all_blocks : iterable of Blocks
-        The blocks at several critical points.
     taus : iterable of float
         Timescale separations, greater than 0.
 
@@ -234,11 +191,11 @@ def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> fl
     Raises
     ------
     ValueError
-        If a tau is not positive or there is no pair.
+        If there is no pair.
     """
     pairs = [(blocks, positive("taus", tau)) for blocks in all_blocks for tau in taus]
     if not pairs:
         raise ValueError("taus: expected at least one point and one tau, got none")
     spectra = [np.linalg.eigvals(blocks.jacobian(tau)) for blocks, tau in pairs]
-    bounds = [float((2 * v.real / np.abs(v) ** 2).min()) for v in spectra if v.real.min() > 0]
+    bounds = [bound for bound in map(_step_bound, spectra) if bound > 0]
     return min(bounds or [float(1 / max(np.abs(v).max(), 1e-300)) for v in spectra])

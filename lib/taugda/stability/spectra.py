@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import scipy.optimize
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
-
-__all__ = ["Spectrum", "double_eigenvalues", "is_stable", "spectral_abscissa", "spectrum"]
 
 # Beside a spectrum of size s, a spectral abscissa below this times s counts as zero.
 _AXIS = 1e-9
@@ -20,9 +17,6 @@ _AXIS = 1e-9
 def spectral_abscissa(matrix: ArrayLike) -> Array:
     """Return the smallest real part of the eigenvalues; stability means that it is positive.
 
-    The sign is that of this theory, where the flow is xdot = -J x: control theory's spectral
-    abscissa of -J is minus this number.
-
     Parameters
     ----------
     matrix : array_like, shape (..., n, n)
@@ -30,11 +24,7 @@ def spectral_abscissa(matrix: ArrayLike) -> Array:
     Returns
     -------
     ndarray, shape (...)
-
-    Raises
-    ------
-    ValueError
-        If an entry is not finite.
+        In the sign of this theory, whose flow is xdot = -J x: minus control theory's number.
     """
     return np.linalg.eigvals(finite_array("matrix", matrix)).real.min(axis=-1)
 
@@ -52,11 +42,6 @@ def is_stable(blocks: Blocks, tau: float) -> bool:
     -------
     bool
         False also where the spectrum touches the imaginary axis to working precision.
-
-    Raises
-    ------
-    ValueError
-        If tau is not positive and finite.
     """
     values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
     return bool(values.real.min() > _AXIS * np.abs(values).max())
@@ -64,17 +49,10 @@ def is_stable(blocks: Blocks, tau: float) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigenvalues of J_tau followed along tau.
+    """Eigenvalues of J_tau followed along tau; iterating gives them one by one."""
 
-    Attributes
-    ----------
-    taus : ndarray, shape (k,)
-    eigenvalues : ndarray of complex, shape (k, n1 + n2)
-        Column i is one eigenvalue, followed continuously from the first tau on.
-    """
-
-    taus: Array
-    eigenvalues: ComplexArray
+    taus: Array  # shape (k,)
+    eigenvalues: ComplexArray  # shape (k, n1 + n2): each column one eigenvalue, continuous in tau
 
     @property
     def abscissa(self) -> Array:
@@ -92,21 +70,15 @@ def spectrum(blocks: Blocks, taus: ArrayLike) -> Spectrum:
     ----------
     blocks : Blocks
     taus : array_like, shape (k,)
-        Increasing values, at least 0 (0 is the limit in which player 2 stands still, where
-        the paper's pictures begin).
+        Increasing, at least 0 (the limit in which player 2 stands still, where the paper's
+        pictures begin); else a ValueError is raised.
 
     Returns
     -------
     Spectrum
-
-    Raises
-    ------
-    ValueError
-        If the taus are not an increasing sequence of at least one number, none negative.
+        ``eigenvalues``, shape (k, n1 + n2), each column continuous in tau.
     """
-    taus = positives("taus", taus, zero=True)
-    if taus.ndim != 1 or not taus.size or (np.diff(taus) <= 0).any():
-        raise ValueError(f"taus: expected an increasing sequence, got {taus}")
+    taus = _increasing(taus, 1)
     values = np.linalg.eigvals(blocks.jacobian(taus)).astype(complex)
     values[0] = values[0][np.lexsort((-values[0].imag, values[0].real))]
     for k in range(1, len(taus)):
@@ -122,48 +94,44 @@ def spectrum(blocks: Blocks, taus: ArrayLike) -> Spectrum:
 def double_eigenvalues(blocks: Blocks, taus: ArrayLike) -> list[float]:
     """Return the tau at which two eigenvalues of J_tau meet and a complex pair becomes real.
 
-    Found on the spectrum alone: the discriminant prod (l_i - l_j)^2 of the eigenvalues changes
-    its sign where one pair turns from complex to real or back.
-
     Parameters
     ----------
     blocks : Blocks
     taus : array_like, shape (k,)
-        Increasing values of tau, at least 0, between which to look; two meetings between
-        neighbours are missed.
+        At least two, increasing, at least 0 (else a ValueError is raised), between which to
+        look; two meetings between neighbours are missed.
 
     Returns
     -------
     list of float
         Ascending; empty where there is none, or where an eigenvalue is double at every tau.
 
-    Raises
-    ------
-    ValueError
-        If the taus are not an increasing sequence of at least two numbers, none negative.
-
     Examples
     --------
     >>> double_eigenvalues(Blocks([[0.0]], [[0.5]], [[0.25]]), [1, 10, 100])
     [16.0]
     """
-    taus = positives("taus", taus, zero=True)
-    if taus.ndim != 1 or taus.size < 2 or (np.diff(taus) <= 0).any():
-        raise ValueError(f"taus: expected an increasing sequence of at least two, got {taus}")
+    taus = _increasing(taus, 2)
     i, j = np.triu_indices(blocks.n1 + blocks.n2, 1)
 
+    # prod (l_i - l_j)^2 changes its sign where a pair turns from complex to real or back.
     def discriminant(tau: ArrayLike) -> Array:
         values = np.linalg.eigvals(blocks.jacobian(tau)).astype(complex)
         size = np.maximum(np.abs(values).max(axis=-1, keepdims=True), 1e-300)
         return np.prod(((values[..., i] - values[..., j]) / size) ** 2, axis=-1).real
 
     signs = np.sign(discriminant(taus))
-    found = [float(tau) for tau in taus[1:-1][_crossed_on_grid(signs)]]
-    for k in np.flatnonzero(signs[:-1] * signs[1:] < 0):
-        found.append(scipy.optimize.brentq(discriminant, taus[k], taus[k + 1], xtol=1e-14))
-    return sorted(found)
+    on_grid = (signs[1:-1] == 0) & (signs[:-2] * signs[2:] < 0)
+    between = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    return sorted([
+        *taus[1:-1][on_grid].tolist(),
+        *(scipy.optimize.brentq(discriminant, *taus[k : k + 2], xtol=1e-14) for k in between),
+    ])  # fmt: skip
 
 
-def _crossed_on_grid(signs: Array) -> NDArray[np.bool_]:
-    """Return at which inner entries a sequence passes through exactly zero."""
-    return (signs[1:-1] == 0) & (signs[:-2] * signs[2:] < 0)
+def _increasing(taus: ArrayLike, least: int) -> Array:
+    """Return taus as an array, if they are an increasing sequence of at least so many."""
+    taus = positives("taus", taus, zero=True)
+    if taus.ndim != 1 or taus.size < least or (np.diff(taus) <= 0).any():
+        raise ValueError(f"taus: expected an increasing sequence of at least {least}, got {taus}")
+    return taus

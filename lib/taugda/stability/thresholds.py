@@ -1,34 +1,19 @@
 """tau*, beyond which a strict minmax point attracts, and tau_0, beyond which no other does."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.optimize
-import sympy as sp
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.stability.intervals import in_floats, stability_intervals
-from taugda.stability.krylov import guard_roots_descending
+from taugda.stability.guard import guard_roots_descending
+from taugda.stability.intervals import stability_intervals
 from taugda.stability.spectra import spectral_abscissa
-
-if TYPE_CHECKING:
-    from taugda.exact import ExactBlocks
-
-__all__ = [
-    "LastCrossing",
-    "TauStar",
-    "last_crossing",
-    "summary",
-    "tau_star",
-    "tau_star_or_none",
-    "tau_star_search",
-    "tau_zero",
-]
 
 # How far beside a root of the guard map, relatively, the spectrum is looked at.
 _BESIDE = 1e-5
@@ -38,91 +23,50 @@ _ON_AXIS = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class TauStar:
-    """The answer of :func:`tau_star`.
+    """The answer of :func:`tau_star`, in print one line."""
 
-    Attributes
-    ----------
-    value : float or sympy.Expr
-        tau*: the point is stable for every tau > tau*; a SymPy number by the exact route.  0
-        where it is stable for every tau > 0; infinity where there is no finite tau*, because
-        the point is no differential Stackelberg equilibrium.
-    qualifies : bool
-        Whether the point is a differential Stackelberg equilibrium (strict local minmax).
-    reason : str
-        Why it qualifies or not, with the deciding eigenvalue.
-    method : str
-        How the value was found.
-    crossing : ndarray of complex
-        The eigenvalues of J_tau on the imaginary axis at tau = tau*; empty unless
-        0 < tau* < infinity.
-    residual : float
-        |Re l| / |l| of the eigenvalue l of J_tau nearest to the imaginary axis at tau*; 0 at
-        tau* = 0.
-    touches : bool
-        Whether the spectrum only touches the axis at tau*, being stable just below it too.
-    classification : Classification
-    iterations : int
-        How often the guard operator was applied; 0 where its matrix was dense.
-    checked : str
-        What the spectrum of J_tau confirmed.
-    """
-
-    value: float | sp.Expr
-    qualifies: bool
-    reason: str
-    method: str
-    crossing: ComplexArray
-    residual: float
-    touches: bool
+    value: float  # tau*; infinity where there is no finite tau*
+    qualifies: bool  # whether the point is a differential Stackelberg equilibrium
+    reason: str  # why it is one or not, with the deciding eigenvalue
+    method: str  # how the value was found
     classification: Classification
-    iterations: int = 0
-    checked: str = ""
+    # The eigenvalues of J_tau on the imaginary axis at tau*, and |Re l| / |l| of the nearest l.
+    crossing: ComplexArray = field(default_factory=lambda: np.empty(0, complex))
+    residual: float = 0.0
+    touches: bool = False  # whether the spectrum only touches the axis, stable just below too
+    iterations: int = 0  # how often the guard operator was applied; 0 where it was dense
+    checked: str = ""  # what the spectrum of J_tau confirmed
 
     def __str__(self) -> str:
         if not self.qualifies:
             return f"no finite tau*: {self.reason}"
-        number = f"{float(self.value):.12g}"
-        if isinstance(self.value, sp.Expr):
-            number = number if self.value.has(sp.CRootOf) else str(self.value)
-        return f"tau* = {number} ({self.reason}; {self.method})"
+        return f"tau* = {self.value:.12g} ({self.reason}; {self.method})"
 
 
-def tau_star(blocks: "Blocks | ExactBlocks", exact: bool = False) -> TauStar:
+def tau_star(blocks: Blocks) -> TauStar:
     """Compute tau*: the point is stable under tau-GDA for every tau > tau*.
 
-    tau* is finite iff the point is a differential Stackelberg equilibrium; it is then 0 iff
-    A11 is positive semidefinite, and otherwise the largest positive real eigenvalue of
-    :func:`guard_matrix`.  Complex eigenvalues do not count, even where they lie further right
-    (the authors' code counts their real parts).
+    It is finite iff the point is a differential Stackelberg equilibrium; then it is 0 iff A11 is
+    positive semidefinite, else the largest positive real eigenvalue of :func:`guard_matrix`.
+    Complex ones do not count, even further right (the authors' code counts their real parts).
 
     Parameters
     ----------
-    blocks : Blocks or ExactBlocks
-        The blocks at a critical point, any n1 and n2.
-    exact : bool
-        Whether to return an exact value (a SymPy number), proved by root isolation; needs
-        :class:`ExactBlocks`, as ``game.exact_blocks`` returns them.
+    blocks : Blocks
+        At a critical point, any n1 and n2; a large n1 n2 is solved by a Krylov method.
 
     Returns
     -------
     TauStar
-        A result object; "no finite tau*" is the value infinity, with the reason.
+        Its ``value`` is tau*, infinity where there is no finite one, with the ``reason``.
 
     Raises
     ------
     ValueError
-        If A22 is singular, which the theorem excludes; if ``exact`` and the blocks are not
-        exact, or their number field is too hard (``FieldTooHardError``, with the degree).
-    taugda.stability.KrylovError
-        If n1 n2 is large and the Krylov method does not converge.
+        If A22 is singular, which the theorem excludes.
     RuntimeError
-        If the spectrum of J_tau does not confirm the answer (so badly scaled input that
-        rounding decides).
-
-    Notes
-    -----
-    Source: the theorem of Fiez & Ratliff (2021) on tau*.  The eigenproblem has order n1 n2; it
-    is solved densely while that is small, and by a Krylov method without the matrix beyond.
+        If the spectrum of J_tau does not confirm the answer, so that rounding decides, or
+        (KrylovError) the Krylov method does not converge.
 
     Examples
     --------
@@ -130,20 +74,14 @@ def tau_star(blocks: "Blocks | ExactBlocks", exact: bool = False) -> TauStar:
     >>> print(tau_star(games.quadratic().blocks([0, 0, 0, 0])))
     tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 3; guard map, dense)
     """
-    if exact:
-        from taugda.stability.exact import exact_tau_star
-
-        return TauStar(**exact_tau_star(blocks))
-    blocks = in_floats(blocks)
     blocks.require_regular_A22()
     kind = classify(blocks)
-    none = np.empty(0, dtype=complex)
-    if kind.kind not in ("DNE", "DSE"):
-        return TauStar(math.inf, False, kind.reason, "classification", none, 0.0, False, kind)
+    if not kind.is_dse:
+        return TauStar(math.inf, False, kind.reason, "classification", kind)
     if kind.A11_semidefinite:
-        return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", none, 0.0, False, kind)
-    for root in guard_roots_descending(blocks):
-        values, below, above = _around(blocks, root.tau)
+        return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", kind)
+    for tau, method, iterations in guard_roots_descending(blocks):
+        values, below, above = _around(blocks, tau)
         tilt = np.abs(values.real) / np.abs(values)
         residual = float(tilt.min())
         if residual > _ON_AXIS or above:
@@ -153,10 +91,8 @@ def tau_star(blocks: "Blocks | ExactBlocks", exact: bool = False) -> TauStar:
             f"J_tau has {len(crossing)} eigenvalues on the imaginary axis at tau*, none left of it "
             f"at 1.00001 tau* and {below} at 0.99999 tau*"
         )
-        return TauStar(
-            root.tau, True, kind.reason, root.method, crossing, residual, below == 0, kind,
-            root.applications, checked,
-        )  # fmt: skip
+        found = (crossing, residual, below == 0, iterations, checked)
+        return TauStar(tau, True, kind.reason, method, kind, *found)
     raise RuntimeError(
         "tau_star: no real eigenvalue of the guard matrix could be confirmed on the spectrum of "
         f"J_tau; the blocks are too badly scaled for double precision (entries up to "
@@ -166,71 +102,9 @@ def tau_star(blocks: "Blocks | ExactBlocks", exact: bool = False) -> TauStar:
 
 def _around(blocks: Blocks, tau: float) -> tuple[ComplexArray, int, int]:
     """Return the spectrum of J_tau and how many eigenvalues are unstable just below and above."""
-    below, above = (
-        int((np.linalg.eigvals(blocks.jacobian(tau * (1 + h))).real <= 0).sum())
-        for h in (-_BESIDE, _BESIDE)
-    )
-    return np.linalg.eigvals(blocks.jacobian(tau)), below, above
-
-
-@dataclass(frozen=True)
-class LastCrossing:
-    """The answer of :func:`last_crossing`.
-
-    Attributes
-    ----------
-    value : float
-        The largest tau at which stability or the number of unstable eigenvalues changes; 0
-        where it never does.
-    unstable_below, unstable_above : int
-        Numbers of eigenvalues of J_tau with a real part of at most 0 on the two sides.
-    method : str
-    iterations : int
-        How often the guard operator was applied; 0 where it was dense.
-    """
-
-    value: float
-    unstable_below: int
-    unstable_above: int
-    method: str
-    iterations: int
-
-
-def last_crossing(blocks: Blocks) -> LastCrossing:
-    """Compute the exact threshold beyond which nothing changes with tau any more.
-
-    At a point that is no differential Stackelberg equilibrium this is the sharp form of
-    :func:`tau_zero`; at one that is, it is tau*.  Guard-map roots are taken from the right until
-    the number of unstable eigenvalues differs on the two sides (pairs +-l of real eigenvalues
-    are roots, too, but change nothing).
-
-    Parameters
-    ----------
-    blocks : Blocks
-        The blocks at a critical point with nonsingular A22 and S1.
-
-    Returns
-    -------
-    LastCrossing
-
-    Raises
-    ------
-    ValueError
-        If A22 or S1 is singular, or Q does not exist (two eigenvalues of A22 or of S1 sum to
-        zero) and n1 + n2 is too large for the pencil that stands in.
-    taugda.stability.KrylovError
-        If n1 n2 is large and the Krylov method decides nothing.
-    """
-    blocks.require_regular_A22()
-    _lyapunov_pair("S1", blocks.schur_complement, "sign")
-    root, method, iterations = 0.0, "no root", 0
-    for candidate in guard_roots_descending(blocks):
-        method, iterations = candidate.method, candidate.applications
-        _, below, above = _around(blocks, candidate.tau)
-        if below != above:
-            return LastCrossing(candidate.tau, below, above, method, iterations)
-    count = int((np.linalg.eigvals(blocks.jacobian(1.0)).real <= 0).sum())
-    return LastCrossing(root, count, count, method, iterations)
+    near = blocks.jacobian(tau * np.array([1, 1 - _BESIDE, 1 + _BESIDE]))
+    values, below, above = (np.linalg.eigvals(j) for j in near)
+    return values, int((below.real <= 0).sum()), int((above.real <= 0).sum())
 
 
 def tau_star_or_none(blocks: Blocks) -> float | None:
@@ -243,25 +117,59 @@ def tau_star_or_none(blocks: Blocks) -> float | None:
     Returns
     -------
     float or None
-        Infinity where there is no finite tau*.
     """
     return None if classify(blocks).undefined else tau_star(blocks).value
 
 
-def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
-    """Compute tau* without the guard map, by looking for the last crossing from above.
+@dataclass(frozen=True)
+class LastCrossing:
+    """The answer of :func:`last_crossing`, with numbers of unstable eigenvalues around it."""
 
-    Slower and less sure than :func:`tau_star`, which it checks: beyond :func:`tau_zero`
-    stability no longer changes, so the spectral abscissa is followed from there downward on a
-    geometric grid to its first sign change, which bisection then sharpens.
+    value: float
+    unstable_below: int
+    unstable_above: int
+
+
+def last_crossing(blocks: Blocks) -> LastCrossing:
+    """Compute the largest tau at which the number of unstable eigenvalues changes.
+
+    At a point that is no differential Stackelberg equilibrium this is the sharp form of
+    :func:`tau_zero`; at one that is, it is tau*.
 
     Parameters
     ----------
     blocks : Blocks
-        The blocks at a differential Stackelberg equilibrium.
+        At a critical point with nonsingular A22 and S1.
+
+    Returns
+    -------
+    LastCrossing
+        Its ``value`` is that tau, 0 where nothing ever changes.
+
+    Raises
+    ------
+    ValueError
+        If A22 or S1 is singular, or the guard matrix does not exist in a large game.
+    """
+    blocks.require_regular_A22()
+    _regular_eigh("S1", blocks.schur_complement)
+    for tau, *_ in guard_roots_descending(blocks):
+        _, below, above = _around(blocks, tau)
+        if below != above:  # a pair +-l of real eigenvalues is a root too, but changes nothing
+            return LastCrossing(tau, below, above)
+    _, below, above = _around(blocks, 1.0)
+    return LastCrossing(0.0, below, above)
+
+
+def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
+    """Compute tau* without the guard map: from :func:`tau_zero` downward to the first crossing.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        At a differential Stackelberg equilibrium.
     samples : int
-        Number of grid points over eight decades; a double crossing that falls between two of
-        them is missed.
+        Points of the grid over eight decades; two crossings between neighbours are missed.
 
     Returns
     -------
@@ -277,51 +185,40 @@ def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
     if not kind.is_dse:
         raise ValueError(f"blocks: expected those of a DSE, got {kind.reason}")
     top = min(tau_zero(blocks, "sign"), tau_zero(blocks, "identity"))
-    if top == 0.0:
-        return 0.0
-    grid = np.geomspace(1.001 * top, 1e-8 * top, samples)
+    grid = np.geomspace(1.001, 1e-8, samples) * top
     unstable = np.flatnonzero(spectral_abscissa(blocks.jacobian(grid)) <= 0)
-    if not unstable.size:
+    if top == 0 or not unstable.size:
         return 0.0
     below, above = grid[unstable[0]], grid[max(unstable[0] - 1, 0)]
-    return float(
-        scipy.optimize.brentq(
-            lambda tau: spectral_abscissa(blocks.jacobian(tau)), below, above, xtol=1e-15 * below
-        )
+    return scipy.optimize.brentq(
+        lambda tau: float(spectral_abscissa(blocks.jacobian(tau))), below, above, xtol=1e-15 * below
     )
 
 
 def tau_zero(blocks: Blocks, method: str = "sign") -> float:
     """Return a tau_0 beyond which stability no longer changes with tau.
 
-    At a critical point that is no differential Stackelberg equilibrium it is unstable for
-    every tau > tau_0; at one that is, it is stable there, so tau_0 bounds tau* from above.
-    The bound is constructive, not sharp: the last true crossing is the end of the last of
-    :func:`stability_intervals` or the largest guard-map root.
+    There a differential Stackelberg equilibrium is stable (so tau_0 bounds tau* from above) and
+    every other critical point unstable.  :func:`last_crossing` is the sharp bound.
 
     Parameters
     ----------
     blocks : Blocks
     method : {"sign", "identity"}
-        "sign" takes P = sign(S), so that the Lyapunov right-hand sides are 2|S|; "identity"
-        takes right-hand sides I, as the existence proof does, and is looser as a rule.
+        The Lyapunov equations' right-hand sides Q: 2|S|, so that P = sign(S), or I as in the
+        proof of existence, which is looser as a rule.
 
     Returns
     -------
     float
-        At least 0.
+        With S1 P1 + P1 S1 = Q1, A22 P2 + P2 A22 = Q2, L0 = -A22^{-1} A12^T and B = P1 A12 +
+        S1 L0^T P2 the largest eigenvalue of Q2^{-1} (B^T Q1^{-1} B - P2 L0 A12 - (P2 L0 A12)^T),
+        or 0 (the non-convergence theorem of Fiez & Ratliff, 2021).
 
     Raises
     ------
     ValueError
-        If A22 or S1 is singular, which the theorem excludes, or the method is unknown.
-
-    Notes
-    -----
-    With S1 P1 + P1 S1 = Q1 and A22 P2 + P2 A22 = Q2 (Q1, Q2 > 0), L0 = -A22^{-1} A12^T and
-    B = P1 A12 + S1 L0^T P2, tau_0 is the largest eigenvalue of
-    Q2^{-1} (B^T Q1^{-1} B - P2 L0 A12 - (P2 L0 A12)^T), or 0.
-    Source: the non-convergence theorem of Fiez & Ratliff (2021).
+        If A22 or S1 is singular or the method unknown.
     """
     if method not in ("sign", "identity"):
         raise ValueError(f"method: expected 'sign' or 'identity', got {method!r}")
@@ -332,21 +229,25 @@ def tau_zero(blocks: Blocks, method: str = "sign") -> float:
     b = p1 @ blocks.A12 + s1 @ l0.T @ p2
     cross = p2 @ l0 @ blocks.A12
     left = b.T @ np.linalg.solve(q1, b) - cross - cross.T
-    top = scipy.linalg.eigh((left + left.T) / 2, q2, eigvals_only=True)[-1]
-    return max(0.0, float(top))
+    return max(0.0, float(scipy.linalg.eigh((left + left.T) / 2, q2, eigvals_only=True)[-1]))
 
 
 def _lyapunov_pair(name: str, s: Array, method: str) -> tuple[Array, Array]:
-    values, vectors = np.linalg.eigh(s)
-    if np.abs(values).min() <= 1e-13 * len(values) * np.abs(values).max():
-        raise ValueError(f"{name}: expected a nonsingular matrix, got eigenvalues {values}")
+    values, vectors = _regular_eigh(name, s)
     if method == "identity":
         return (vectors / (2 * values)) @ vectors.T, np.eye(len(values))
     return (vectors * np.sign(values)) @ vectors.T, (vectors * (2 * np.abs(values))) @ vectors.T
 
 
+def _regular_eigh(name: str, s: Array) -> tuple[Array, Array]:
+    values, vectors = np.linalg.eigh(s)
+    if np.abs(values).min() <= 1e-13 * len(values) * np.abs(values).max():
+        raise ValueError(f"{name}: expected a nonsingular matrix, got eigenvalues {values}")
+    return values, vectors
+
+
 def summary(blocks: Blocks) -> dict[str, Any]:
-    """Return one row of a table of critical points.
+    """Return one row of a table of critical points, by the column names of the notebooks' tables.
 
     Parameters
     ----------
@@ -355,15 +256,13 @@ def summary(blocks: Blocks) -> dict[str, Any]:
     Returns
     -------
     dict
-        The kind, tau*, the intervals of stability and the deciding eigenvalues, under the
-        column names of the notebooks' tables.
+        Kind, tau*, intervals of stability and the eigenvalues that decide.
     """
-    kind = classify(blocks)
-    star = tau_star_or_none(blocks)
-    intervals = stability_intervals(blocks)
+    kind, star = classify(blocks), tau_star_or_none(blocks)
+    intervals = ", ".join(i.latex() for i in stability_intervals(blocks))
     return {
         "kind": kind.kind,
         r"$\tau^*$": "undefined" if star is None else "none" if star == math.inf else star,
-        r"stable for $\tau$ in": ", ".join(i.latex() for i in intervals) or "never",
+        r"stable for $\tau$ in": intervals or "never",
         "why": kind.reason.partition(": ")[2] or kind.reason,
     }

@@ -21,10 +21,10 @@ from flint import fmpq, fmpq_poly
 from taugda.blocks import Blocks
 from taugda.checks import ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.exact import ExactBlocks
+from taugda.exact.blocks import ExactBlocks
 from taugda.exact.linear import characteristic_polynomial, determinant, inertia, interpolate
 from taugda.exact.numberfield import monic
-from taugda.stability.exact_roots import (
+from taugda.exact.roots import (
     Root,
     between,
     field_roots,
