@@ -146,7 +146,7 @@ def test_hidden_files_are_no_data(toy):
 def test_notebooks_that_read_in_a_circle_are_refused(toy):
     toy.notebook("01_a", "run.finish()", reads=["02_b"])
     toy.notebook("02_b", "run.finish()", reads=["a"])
-    with pytest.raises(ParameterError, match="circle, found 01_a -> 02_b -> 01_a"):
+    with pytest.raises(ParameterError, match="circle: 01_a -> 02_b -> 01_a"):
         make_plan(toy.project, [("a", {})])
     toy.notebook("02_b", "run.finish()", reads="01_a")
     with pytest.raises(ParameterError, match="02_b: metadata 'reads' must be a list of names"):

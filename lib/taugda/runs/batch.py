@@ -106,7 +106,7 @@ _Engine = tuple[Executor, Callable[[], None], Callable[[list[Path]], Any]]
 
 @contextmanager
 def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
-    """An executor, what raises if it is gone, and what ends the runs of some folders."""
+    """Make an executor, what raises if it is gone, and what ends the runs of some folders."""
     if scheduler is None:
         yield ThreadPoolExecutor(jobs), lambda: None, stop  # a kernel is a process anyway
         return

@@ -40,12 +40,12 @@ def swap_in(staging: Path, final: Path) -> None:
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
-        os.rename(final, old)
+        final.rename(old)
     try:
-        os.rename(staging, final)
+        staging.rename(final)
     except OSError:
         if old.exists():
-            os.rename(old, final)
+            old.rename(final)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
@@ -57,7 +57,7 @@ def recover(final: Path) -> None:
         if not hidden.fullmatch(folder.name):
             continue
         if folder.suffix == ".old" and not final.exists():
-            os.rename(folder, final)  # its owner died between the two renames of a swap
+            folder.rename(final)  # its owner died between the two renames of a swap
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
