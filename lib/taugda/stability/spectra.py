@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
+from taugda.stability.precise import balanced, eigenvalues, scaled
 
-# Beside a spectrum of size s, a spectral abscissa below this times s counts as zero.
-_AXIS = 1e-9
+# An eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis.
+_AXIS = 1e-12
 
 
 def spectral_abscissa(matrix: ArrayLike) -> Array:
@@ -43,8 +44,21 @@ def is_stable(blocks: Blocks, tau: float) -> bool:
     bool
         False also where the spectrum touches the imaginary axis to working precision.
     """
-    values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
-    return bool(values.real.min() > _AXIS * np.abs(values).max())
+    values = eigenvalues(blocks, positive("tau", tau))
+    size = np.abs(values)
+    if size.min() <= 1e-6 * size.max() and always_singular(blocks):
+        return False
+    return bool((values.real > _AXIS * size).all())
+
+
+def always_singular(blocks: Blocks) -> bool:
+    """Return whether J_tau has an eigenvalue 0, to working precision and then for every tau."""
+    try:
+        values = np.linalg.eigvalsh(blocks.schur_complement)  # det J_tau is tau^n2 det A22 det S1
+    except ValueError:
+        values = np.linalg.svd(balanced(blocks, scaled(blocks)[1]), compute_uv=False)
+    size = max(np.abs(values).max(), np.abs(blocks.A11).max())
+    return bool(np.abs(values).min() <= 1e-13 * len(values) * size)
 
 
 @dataclass(frozen=True, eq=False)
