@@ -82,8 +82,7 @@ def rational(matrix: np.ndarray) -> fmpq_mat:
 def positive_definite(m: fmpq_mat) -> bool:
     k = m.nrows()
     minors = (
-        fmpq_mat(p, p, [m[i, j] for i in range(p) for j in range(p)]).det()
-        for p in range(1, k + 1)
+        fmpq_mat(p, p, [m[i, j] for i in range(p) for j in range(p)]).det() for p in range(1, k + 1)
     )
     return all(minor > 0 for minor in minors)
 
@@ -105,9 +104,7 @@ def reference(blocks: Blocks) -> float:
     """Return tau* of the exact numbers that the floats are, infinity where there is none."""
     a11, a12, a22 = (rational(m) for m in (blocks.A11, blocks.A12, blocks.A22))
     n1, n2 = blocks.n1, blocks.n2
-    if not positive_definite(a22) or not positive_definite(
-        a11 + a12 * a22.inv() * a12.transpose()
-    ):
+    if not positive_definite(a22) or not positive_definite(a11 + a12 * a22.inv() * a12.transpose()):
         return math.inf
 
     def jacobian(tau: fmpq) -> list[list[fmpq]]:

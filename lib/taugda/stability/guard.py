@@ -13,13 +13,20 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array
-from taugda.stability.precise import Crossing, eigenvalues, guard_values, scaled, sharpen
+from taugda.stability.precise import (
+    Crossing,
+    balanced,
+    eigenvalues,
+    guard_values,
+    natural_tau,
+    sharpen,
+)
 
 # An eigenvalue of Q so near the real line, relatively, is a real one that rounding split: a
 # double eigenvalue moves by the root of rounding.
 _REAL = 1e-6
 _ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis
-_AMPLIFIED = 1e4  # rounding times this may spoil Q's eigenvalues, which are then taken precisely
+_AMPLIFIED = 1e7  # rounding times this may spoil Q's eigenvalues, which are then taken precisely
 _PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
 _DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
 _RESTARTS = 3000  # of ARPACK before it is given up; a few dozen are usual
@@ -136,7 +143,7 @@ def _candidates(blocks: Blocks) -> ComplexArray:
             raise
         return _pencil_roots(blocks)
     values = np.linalg.eigvals(q)
-    small = np.abs(values).min() < 1e-6 * np.abs(values).max()
+    small = np.abs(values).min() < 1e-8 * np.abs(values).max()
     if len(q) > _DENSE or not (small or _amplified(blocks)):
         return values
     return guard_values(blocks)
@@ -152,8 +159,9 @@ def _amplified(blocks: Blocks) -> bool:
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
     """Return the finite tau with det(J_tau boxplus J_tau) = 0, from the pencil K0 + tau K1."""
-    blocks, unit = scaled(blocks)
-    j0, j1 = blocks.jacobian([0.0, 1.0])
+    unit = natural_tau(blocks)
+    j0, j1 = balanced(blocks, unit), balanced(blocks, unit)
+    j0[blocks.n1 :] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = scipy.linalg.eigvals(box_sum(j0), box_sum(j0 - j1))
     # The pencil has spurious roots at 0 and infinity, which rounding moves.

@@ -9,7 +9,7 @@ import sympy as sp
 from taugda.blocks import Blocks
 from taugda.equilibria import classify
 from taugda.stability.guard import crossings
-from taugda.stability.precise import scaled
+from taugda.stability.precise import natural_tau
 from taugda.stability.spectra import always_singular, is_stable
 
 
@@ -63,7 +63,7 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
         # tau* = 0.  Q's exact zero eigenvalues, moved by rounding, would look like crossings.
         return [Interval(0.0, math.inf)]
     ends = [crossing.tau for crossing in crossings(blocks)]
-    inside = [scaled(blocks)[1]]
+    inside = [natural_tau(blocks)]
     if ends:
         middle = [math.sqrt(a) * math.sqrt(b) for a, b in itertools.pairwise(ends)]
         inside = [ends[0] / 2, *middle, 2 * ends[-1]]

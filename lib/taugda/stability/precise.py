@@ -15,7 +15,7 @@ from taugda.checks import Array, ComplexArray
 
 _BITS = 256
 _MOST = 40  # up to this n1 + n2, where a spectrum in so many bits takes a tenth of a second
-_DOUBT = 1e-9  # a real part below this, beside the matrix's norm, is looked at in more digits
+_DOUBT = 1e-9  # a real part below this, beside the largest entry, is looked at in more digits
 _TOUCH = 1e-6  # a pair that moves away from the axis slower than this, as log tau grows, touches it
 
 
@@ -30,16 +30,12 @@ class Crossing:
     iterations: int = 0  # how often the guard operator was applied
 
 
-def scaled(blocks: Blocks) -> tuple[Blocks, float]:
-    """Return blocks of moderate size in other units of f, x1 and x2, and what tau there measures.
-
-    a^2 A11, a b A12 and b^2 A22 have tau times a^2 / b^2; a and b are powers of two.
-    """
+def natural_tau(blocks: Blocks) -> float:
+    """Return the tau at which, in suitable units of f, x1 and x2, all blocks are of order 1."""
+    # a^2 A11, a b A12 and b^2 A22 have tau* times a^2 / b^2.
     n11, n12, n22 = (float(np.abs(m).max()) for m in (blocks.A11, blocks.A12, blocks.A22))
-    second = n22 or (n12**2 / n11 if n11 else n12) or 1.0
-    first = max(n11, n12 * (n12 / second)) or 1.0
-    a, b = (2.0 ** -round(np.log2(size) / 2) for size in (first, second))
-    return Blocks(a * a * blocks.A11, a * b * blocks.A12, b * b * blocks.A22), (b / a) ** 2
+    second = n22 or (n12 * (n12 / n11) if n11 else n12) or 1.0
+    return (max(n11, n12 * (n12 / second)) or 1.0) / second
 
 
 def balanced(blocks: Blocks, tau: float) -> Array:
@@ -53,8 +49,8 @@ def balanced(blocks: Blocks, tau: float) -> Array:
 def eigenvalues(blocks: Blocks, tau: float) -> ComplexArray:
     """Return the spectrum of J_tau, each real part with its right sign unless n1 + n2 is large."""
     j = balanced(blocks, tau)
-    values = np.linalg.eigvals(j).astype(complex)
-    if len(j) > _MOST or np.abs(values.real).min() > _DOUBT * np.linalg.norm(j):
+    values = np.linalg.eigvals(j)
+    if len(j) > _MOST or np.abs(values.real).min() > _DOUBT * np.abs(j).max():
         return values
     with ctx.workprec(_BITS):
         values = acb_mat(_matrix(blocks, arb(tau))).eig(algorithm="approx")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
-from taugda.stability.precise import balanced, eigenvalues, scaled
+from taugda.stability.precise import balanced, eigenvalues, natural_tau
 
 # An eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis.
 _AXIS = 1e-12
@@ -56,7 +56,7 @@ def always_singular(blocks: Blocks) -> bool:
     try:
         values = np.linalg.eigvalsh(blocks.schur_complement)  # det J_tau is tau^n2 det A22 det S1
     except ValueError:
-        values = np.linalg.svd(balanced(blocks, scaled(blocks)[1]), compute_uv=False)
+        values = np.linalg.svd(balanced(blocks, natural_tau(blocks)), compute_uv=False)
     size = max(np.abs(values).max(), np.abs(blocks.A11).max())
     return bool(np.abs(values).min() <= 1e-13 * len(values) * size)
 

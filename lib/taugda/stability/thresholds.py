@@ -13,7 +13,7 @@ from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
 from taugda.stability.guard import crossings_descending
 from taugda.stability.intervals import stability_intervals
-from taugda.stability.precise import eigenvalues, scaled
+from taugda.stability.precise import eigenvalues, natural_tau
 from taugda.stability.spectra import is_stable, spectral_abscissa
 
 _BESIDE = 1e-5  # how far beside a crossing, relatively, the spectrum is looked at
@@ -140,7 +140,7 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
         below, above = _unstable_around(blocks, root.tau)
         if below != above:
             return LastCrossing(root.tau, below, above)
-    return LastCrossing(0.0, *_unstable_around(blocks, scaled(blocks)[1]))
+    return LastCrossing(0.0, *_unstable_around(blocks, natural_tau(blocks)))
 
 
 def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
