@@ -16,6 +16,7 @@ from flint import acb, acb_poly, arb, ctx, fmpq, fmpq_mat, fmpq_poly
 
 from taugda.blocks import Blocks
 from taugda.games import Game, exact
+from taugda.games.exact_points import symbolic_blocks
 from taugda.proofs.numbers import (
     Field,
     RealRoot,
@@ -287,44 +288,10 @@ def exact_blocks(game: Game, point: Any) -> ExactBlocks:
         If the game is not symbolic or has free parameters, the point is not exact, or an entry
         there is no real algebraic number.
     """
-    n1 = game.n1
-    if not game.symbolic:
-        raise ValueError(f"game: expected one defined in SymPy, got {game!r}")
-    j = at_exact_point(game, game.symbolic_jacobian, point)
-    a11, a12, a21, a22 = j[:n1, :n1], j[:n1, n1:], j[n1:, :n1], j[n1:, n1:]
-    if not game.zero_sum and any(not e.is_zero() for e in elements(a21 + a12.T)[1]):
-        raise ValueError(
-            "point: expected one where the game is zero-sum to first order (D1 g2 = -(D2 g1)^T), "
-            "got another"
-        )
-    return ExactBlocks(a11, a12, a22)
-
-
-def at_exact_point(game: Game, matrix: sp.Matrix, point: Any) -> sp.Matrix:
-    """Return a matrix of expressions at an exact point, without an exponential that all share."""
     exact_point = getattr(point, "exact", point)
     if exact_point is None:
         raise ValueError(f"point: expected one that is known exactly, got {point.x}")
-    numbers = [sp.sympify(c) for c in exact_point]
-    if len(numbers) != game.n:
-        raise ValueError(
-            f"point: expected {game.n} coordinates (n1 = {game.n1}, n2 = {game.n2}), got "
-            f"{len(numbers)}"
-        )
-    for c in numbers:
-        if not isinstance(c, sp.Expr) or c.has(sp.Float) or c.free_symbols or not c.is_real:
-            raise ValueError(
-                "point: expected exact coordinates (real SymPy numbers, as CriticalPoint.exact), "
-                f"got {c!r}"
-            )
-    at = dict(zip(game.variables, numbers, strict=True))
-    for factor in sorted(matrix.atoms(sp.exp), key=sp.default_sort_key):
-        divided = (matrix / factor).applyfunc(sp.expand)
-        if factor.args[0].subs(at) != 0 and not divided.has(sp.exp):
-            matrix = divided
-            break
-    # Without expand_trig the cosine of a difference of two atans is no algebraic expression.
-    return matrix.applyfunc(lambda e: sp.expand_trig(e).subs(at))
+    return ExactBlocks(*symbolic_blocks(game, exact_point))
 
 
 def _matrix(name: str, value: Any) -> sp.ImmutableMatrix:
