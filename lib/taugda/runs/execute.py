@@ -29,7 +29,7 @@ from taugda.runs.state import awaited, failed_folder, fingerprint, kind
 # pages, to be cleared, for the next one: about a tenth of a training run.  This keeps it.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 _THREADS = ("TAUGDA_THREADS", *(f"{x}_NUM_THREADS" for x in ("OMP", "OPENBLAS", "MKL", "NUMBA")))
-_START_TIMEOUT = 180  # seconds; a busy machine takes long to start many kernels at once
+_PATIENCE = 180  # seconds; a busy machine takes long to start many kernels at once
 _REMOVED = "its output folder was removed while it ran"
 _INTERRUPTED = "it was interrupted"
 
@@ -118,11 +118,9 @@ def _attempt(
     project: Project, item: Item, kernel: _Kernel, lock: Lock, threads: int, begin: float
 ) -> tuple[str, Path | None]:
     """Execute the notebook in a hidden folder; return the error, if any, and its log."""
-    final = project.run(item.stem, item.run)
-    kept = project.checkpoints / item.stem / item.run
+    final, kept = project.run(item.stem, item.run), project.checkpoints / item.stem / item.run
     staging = staging_folder(final)
-    log, prepared = staging / "log.txt", staging / "parameters.yaml"
-    started = False
+    log, prepared, started = staging / "log.txt", staging / "parameters.yaml", False
 
     def ended() -> dict[str, Any]:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -154,13 +152,11 @@ def _attempt(
         if kernel.reason == _INTERRUPTED:
             shutil.rmtree(staging, ignore_errors=True)
             return _INTERRUPTED, None
-        # The disk may be full.
-        with suppress(OSError):
-            _note(log, f"The run failed: {error}")
-        with suppress(OSError):
-            (staging / "done.json").unlink(missing_ok=True)
-            write_json(staging / "failed.json", {"reason": reason, **ended()})
         try:
+            with suppress(OSError):  # the disk may be full
+                _note(log, f"The run failed: {error}")
+                (staging / "done.json").unlink(missing_ok=True)
+                write_json(staging / "failed.json", {"reason": reason, **ended()})
             swap_in(staging, failed_folder(final))
         except OSError:
             return reason, None
@@ -211,8 +207,8 @@ def _execute_notebook(
             progress_bar=False,
             stdout_file=file,
             stderr_file=file,
-            start_timeout=_START_TIMEOUT,
-            iopub_timeout=_START_TIMEOUT,
+            start_timeout=_PATIENCE,
+            iopub_timeout=_PATIENCE,
             coalesce_streams=True,
             record_timing=False,
             # Nothing is left to do in the kernel; taking PyTorch apart in order takes it a while.
@@ -225,8 +221,7 @@ def _execute_notebook(
 def _kernel_manager(kernel: _Kernel, options: dict[str, Any]) -> type:
     """Make a class of managers whose kernel is this interpreter, started with some options.
 
-    The user's home may hold a ``python3`` kernel of another environment, which Jupyter would
-    prefer.
+    Jupyter would prefer a ``python3`` kernel of another environment in the user's home.
     """
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec

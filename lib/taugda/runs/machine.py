@@ -1,6 +1,5 @@
 """What of this machine a run may use: its cores, and one of its GPUs."""
 
-import itertools
 import os
 import tempfile
 from contextlib import suppress
@@ -27,9 +26,10 @@ def gpus() -> list[str]:
 
 def take_gpu(devices: list[str]) -> tuple[str, Lock]:
     """Take the device that the fewest runs of this user on this machine are at."""
-    for number in itertools.count():
-        level, place = divmod(number, len(devices))
-        name = f"taugda-{os.getuid()}-gpu-{devices[place]}-{level}.lock"
-        with suppress(BlockingIOError):
-            return devices[place], Lock(Path(tempfile.gettempdir(), name))
-    raise AssertionError("counting has no end")
+    level = 0
+    while True:
+        for device in devices:
+            name = f"taugda-{os.getuid()}-gpu-{device}-{level}.lock"
+            with suppress(BlockingIOError):
+                return device, Lock(Path(tempfile.gettempdir(), name))
+        level += 1

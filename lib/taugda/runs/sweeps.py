@@ -24,11 +24,11 @@ class _Sweep(BaseModel):
         {}, description="must be a mapping of parameters to values, or name a parameter file"
     )
     grid: dict[str, list[Any]] = Field(
-        {}, description="must be a mapping of parameters to lists of values: write for instance "
-        "'seed: [0, 1, 2]' below it, and a single value under 'base'",
+        {}, description="must be a mapping of parameters to lists of at least one value: write "
+        "for instance 'seed: [0, 1, 2]' below it, and a single value under 'base'",
     )  # fmt: skip
     runs: list[dict[str, Any]] = Field(
-        [], description="must be a list of mappings of parameters to values: write for instance "
+        [], description="must be a list of at least one mapping of parameters: write for instance "
         "'- {seed: 1}' below it",
     )  # fmt: skip
 
@@ -60,25 +60,25 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
         refuse(["notebook"], str(error))
     except ParameterError as error:
         refuse(["base"], f"'base': {error}; name a file from the project's root")
-    kind = "grid" if "grid" in sweep.model_fields_set else "runs"
-    if ("grid" in sweep.model_fields_set) == ("runs" in sweep.model_fields_set):
-        word = "remove" if kind == "grid" else "add"
+    kinds = [kind for kind in ("grid", "runs") if kind in sweep.model_fields_set]
+    if len(kinds) != 1:
+        word = "remove" if kinds else "add"
         refuse(["runs"], f"expected either 'grid' or 'runs'; {word} one of them")
-    lists = sweep.runs if kind == "runs" else list(sweep.grid.values())
-    size = len(lists) if kind == "runs" else math.prod(map(len, lists)) if lists else 0
+    columns = sweep.grid.values()
+    size = len(sweep.runs) + (math.prod(map(len, columns)) if columns else 0)
     if size > _LARGEST:
-        refuse([kind], f"{size} runs are more than the limit of {_LARGEST}; name fewer")
+        refuse(kinds, f"{size} runs are more than the limit of {_LARGEST}; name fewer")
+    if not size:
+        empty = [name for name, column in sweep.grid.items() if not column]
+        description = _Sweep.model_fields[kinds[0]].description
+        refuse([*kinds, *empty], f"{kinds[0]!r} {description}; found none")
 
     # Every value with its place in the file.
     values = [(["base", name], name, value) for name, value in base.items()]
     for name, column in sweep.grid.items():
         values += [(["grid", name, i], name, value) for i, value in enumerate(column)]
-        if not column:
-            refuse(["grid", name], f"{name!r} must have at least one value; found []")
     for number, entry in enumerate(sweep.runs):
         values += [(["runs", number, name], name, value) for name, value in entry.items()]
-    if not size:
-        refuse([kind], f"{kind!r} {_Sweep.model_fields[kind].description}; found none")
     seen: dict[Any, int] = {}
     for place, name, value in values:
         if place[0] != "base" and name in base:
@@ -91,12 +91,12 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
         if place[0] == "grid" and (name, same) in seen:
             refuse(place, f"{name!r} has the value {value!r} twice; remove one")
         seen[name, same] = 0
-    grid = itertools.product(*sweep.grid.values())
-    members = sweep.runs or [dict(zip(sweep.grid, values, strict=True)) for values in grid]
     for number, entry in enumerate(sweep.runs):
         same = canonical(resolve(project, stem, {**base, **entry}))
         if same in seen:
             line = marks.line(["runs", seen[same]])
             refuse(["runs", number], f"this run and that in line {line} are the same; remove one")
         seen[same] = number
+    grid = itertools.product(*columns)
+    members = sweep.runs or [dict(zip(sweep.grid, values, strict=True)) for values in grid]
     return [(stem, {**base, **member}) for member in members]
