@@ -283,15 +283,6 @@ def test_a_batch_leaves_a_run_to_the_notebook_that_is_open(sweep, end):
         check(sweep)
 
 
-def test_a_notebook_is_refused_the_run_that_a_batch_is_at(sweep):
-    batch = start("seeds.yaml", "-j", "2")
-    wait_for(lambda: len(at_work(sweep)) == 2)
-    with pytest.raises(BusyError, match=r"01_train/.*: process \d+ on .* \(since .* UTC\) is at"):
-        Run("01_train", {**VALUES, "seed": 0})
-    finish(batch)
-    check(sweep)
-
-
 # Dask, with scheduler and workers as processes of their own
 
 

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from taugda.runs.plan import Item
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+_SWEEP = (".yaml", ".yml")
 
-    Returns the exit status: 0 on success, 1 if a run or the report failed, 2 if the request was
-    wrong, 130 if it was interrupted, 141 if nobody reads on what it prints.
-    """
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command: 0 is success, 1 a run or report that failed, 2 a wrong request."""
     options = _parser().parse_args(arguments)
     try:
         status = options.command(Project.find(), options)
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("taugda: interrupted; finished runs are kept", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Python would complain when it flushes at its end.
+        # Nobody reads on; Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, RuntimeError) as error:
@@ -40,12 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from taugda.report import ReportError
         from taugda.runs.batch import EngineError
 
-        if not isinstance(
-            error, (ParameterError, ProjectError, ClaimError, ReportError, EngineError)
-        ):
+        failures = (ReportError, EngineError)
+        if not isinstance(error, (ParameterError, ProjectError, ClaimError, *failures)):
             raise
         print(f"taugda: {error}", file=sys.stderr)
-        return 1 if isinstance(error, (ReportError, EngineError)) else 2
+        return 1 if isinstance(error, failures) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -171,7 +169,7 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
-    one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
+    one_sweep = len(options.names) == 1 and options.names[0].endswith(_SWEEP)
     print(_preview(plan, options.jobs, numbered=one_sweep and not options.only))
     if options.dry_run:
         return 0
@@ -188,10 +186,6 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     return status
 
 
-def _is_sweep(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
-
-
 def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
     """Notebook and overrides of each run that is asked for."""
     from taugda.runs.parameters import parse_assignment, read_file
@@ -201,7 +195,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     for file in options.files:
         overrides |= read_file(file)
     overrides |= dict(map(parse_assignment, options.assignments))
-    if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(names[0])):
+    if (options.files or options.assignments) and (len(names) != 1 or names[0].endswith(_SWEEP)):
         raise ParameterError("-p and -f need exactly one notebook")
     if not names:
         default = project.sweeps / "default.yaml"
@@ -210,7 +204,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
             print(f"taugda: {line}", file=sys.stderr)
     wanted: list[tuple[str, dict[str, Any]]] = []
     for name in names:
-        if _is_sweep(name):
+        if name.endswith(_SWEEP):
             named = project.sweeps / name
             here = Path(name).exists() or not named.exists()
             wanted += read_sweep(project, Path(name) if here else named)
@@ -223,7 +217,7 @@ def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
     """Keep the runs that --index or --only name."""
     index, only = options.index, options.only
     if index is not None:
-        if only or len(options.names) != 1 or not _is_sweep(options.names[0]):
+        if only or len(options.names) != 1 or not options.names[0].endswith(_SWEEP):
             raise ParameterError("--index needs exactly one sweep file, and no --only")
         if index >= len(plan):
             last = len(plan) - 1
@@ -247,11 +241,9 @@ def _preview(items: "list[Item]", jobs: int, numbered: bool) -> str:
     lines = []
     for number, item in enumerate(items):
         words = [f"{item.state} ({item.reason})" if item.reason else item.state]
-        if item.due:
-            words += [
-                "would run",
-                *([f"took {item.duration:.0f} s last time"] if item.duration else []),
-            ]
+        words += ["would run"] * item.due
+        if item.due and item.duration:
+            words.append(f"took {item.duration:.0f} s last time")
         label = f"{number:4}  {item.label}" if numbered else item.label
         lines.append(f"{label}: {', '.join(words)}")
     due = sum(item.due for item in items)
