@@ -263,9 +263,21 @@ class Game:
         rng = np.random.default_rng(0)
         around = self.known_points[0] if self.known_points else np.zeros(n)
         points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
-        _refuse_mixing("gradient", g, points, points.shape)
-        if self._f is not None:
-            _refuse_mixing("f", self._f, points, points.shape[:1])
+        for name, function, axes in (("gradient", g, 2), ("f", self._f, 1)):
+            if function is None:
+                continue
+            single = np.array([function(x) for x in points])
+            try:
+                many = np.asarray(function(points))
+            except (IndexError, TypeError, ValueError):
+                many = np.empty(0)
+            size = 1e-8 * np.nanmax(np.abs(single))
+            shapes = many.shape == single.shape == points.shape[:axes]
+            if not shapes or (np.abs(many - single) > size).any():
+                raise ValueError(
+                    f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
+                    f"a stack of {len(points)} points gives other values than one by one"
+                )
         x, h = points[0], 1e-6 * max(1.0, float(np.abs(points[0]).max()))
         if not np.isfinite(g(x)).all():
             return
@@ -276,14 +288,10 @@ class Game:
         slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
         gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
         noise = 1e-8 * (np.abs(slopes).max() + np.abs(g(x)).max())
-        first, second = slice(n1), slice(n1, n)
-        for name, part in {
-            "A11": (0, first),
-            "A22": (1, second),
-            "A12": (1, first),
-            "A12^T": (0, second),
-        }.items():
+        for k, i in np.ndindex(2, 2):
+            part = k, (slice(n1), slice(n1, n))[i]
             if gaps[part].max() > 1e-4 * np.abs(slopes[part]).max() + noise:
+                name = (("A11", "A12^T"), ("A12", "A22"))[k][i]
                 raise ValueError(f"blocks: expected the derivatives of g, got another {name}")
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
@@ -315,22 +323,6 @@ class Game:
         if any(sp.simplify(value) != 0 for value in values):
             raise ValueError(f"known_points: expected g = 0 at {exact_point}")
         return exact_point
-
-
-def _refuse_mixing(
-    name: str, function: Callable[[Array], Array], points: Array, shape: tuple[int, ...]
-) -> None:
-    single = np.array([function(x) for x in points])
-    try:
-        many = np.asarray(function(points))
-    except (IndexError, TypeError, ValueError):
-        many = np.empty(0)
-    size = 1e-8 * np.nanmax(np.abs(single))
-    if not many.shape == single.shape == shape or (np.abs(many - single) > size).any():
-        raise ValueError(
-            f"{name}: expected the coordinates x[..., i] on the last axis of many points; a stack "
-            f"of {len(points)} points gives other values than one by one"
-        )
 
 
 def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
