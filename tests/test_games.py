@@ -252,9 +252,7 @@ def test_wrap_brings_angles_into_the_half_open_interval_and_leaves_lines():
     np.testing.assert_array_equal(wrapped[3], x[3])
     mixed = Game(sp.cos(X) * Y - Y**2, [X], [Y], periods=[2 * sp.pi, None])
     np.testing.assert_allclose(mixed.wrap([4.0, 4.0]), [4.0 - 2 * np.pi, 4.0])
-
-
-def test_displacement_takes_the_short_way_round():
+    # A displacement takes the short way round.
     across = games.torus().displacement([3.1, -3.1], [-3.1, 3.1])
     np.testing.assert_allclose(across, [6.2 - 2 * np.pi, 2 * np.pi - 6.2], atol=1e-14)
     np.testing.assert_allclose(games.polynomial().displacement([3.0, 0.0], [-4.0, 1.0]), [7, -1])
@@ -288,11 +286,11 @@ def typed(f, x1=("x",), x2=("y",), *more):
         (lambda: Game(X * Y + Z, [X], [Y]), r"f: expected only .* got also \['z'\]"),
         (lambda: Game(sp.Symbol("x") * Y, [X], [Y]), r"got also \['x'\] with other assumptions"),
         (lambda: Game(X, [sp.Symbol("x", positive=True)], [Y]), "x1, x2: .* got one positive"),
-        (lambda: Game(X, [X], [sp.Symbol("k", integer=True)]), "x1, x2: .* got one integer"),
         (lambda: Game(sp.sqrt(X**2) - Y**2, [X], [Y]), r"f: .* got Abs in Abs\(x\)"),
         (lambda: Game(sp.Max(X, Y), [X], [Y]), "f: expected a smooth .* got Max"),
         (lambda: Game(sp.Piecewise((X, X > 0), (X**2, True)), [X], [Y]), "got Piecewise"),
         (lambda: Game(sp.Heaviside(X) * Y, [X], [Y]), "got Heaviside"),
+        (lambda: Game(sp.elliptic_k(X) * Y, [X], [Y]), r"functions that SciPy has, got elliptic_k"),
         (lambda: Game(sp.Function("h")(X) * Y, [X], [Y]), r"got h in h\(x\)"),
         (lambda: Game(X * Y, [X], [X]), r"x1, x2: expected distinct coordinates, got \['x'\]"),
         (lambda: Game(X * Y, [], [Y]), "x1: expected at least one SymPy symbol"),
@@ -356,7 +354,7 @@ def test_bad_points_and_taus_are_refused_by_name(symbolic):
         (sp.loggamma, 4.0, np.log(6)),
         (sp.erf, 0.0, 0.0),
         (sp.LambertW, np.e, 1.0),
-        (sp.elliptic_k, 0.5, 1.8540746773013719),
+        (lambda x: sp.besselj(0, x), 0.0, 1.0),
     ],
 )
 def test_smooth_functions_that_numpy_lacks_are_evaluated(f, at, value):

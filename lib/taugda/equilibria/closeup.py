@@ -53,31 +53,54 @@ class Closeup:
         return mpmath.matrix(values[:n]), mpmath.matrix(rows)
 
     def refined(
-        self, x: Array, reach: float, small: float, zero: float
+        self, x: Array, width: Array, small: float, zero: float
     ) -> tuple[list[Any], list[Any]] | None:
         """Follow Newton's method from near a zero of g; return it and its error, or None.
 
-        No step may be longer than ``reach``, the last longer than ``small``, nor g in the end
-        larger than ``zero``: where |g| has its least value a singular J makes short steps too.
+        In units of the box's width the last step must be ``small`` and g in the end at most
+        ``zero``: where |g| only has its least value, a singular J makes short steps too.
         """
         point, size = [mpmath.mpf(float(c)) for c in x], mpmath.inf
-        ten = mpmath.mpf(10)
-        goal, singular = ten ** -(self.digits // 2), ten ** max(self.digits - 15, 12)
         for _ in range(_MOST_STEPS):
             here = self.at(point)
-            step = None if here is None else _newton(*here, reach, singular)
+            step = None if here is None else self._step(*here, width)
             if step is None:
                 return None
             point = [c - s for c, s in zip(point, step, strict=True)]
-            size, last = max(map(abs, step)), size
-            if size <= goal * (1 + max(map(abs, point))):
+            size, last = max(abs(s) / w for s, w in zip(step, width, strict=True)), size
+            if size <= mpmath.mpf(10) ** -(self.digits // 2):
                 break
             if size > last:  # near a zero each step is shorter than the one before
                 return None
         here = self.at(point)
-        if here is None or max(map(abs, list(here[0]))) > zero or size > small:
+        if here is None or size > small:
+            return None
+        if max(abs(c) * w for c, w in zip(here[0], width, strict=True)) > zero:
             return None
         return point, [MULTIPLICITY * s for s in step]
+
+    def _step(self, g: Any, j: Any, width: Array) -> list[Any] | None:
+        """Return Newton's step; the shortest where J is singular; None if it leads too far."""
+        n = len(width)
+        g, j = mpmath.matrix(g), mpmath.matrix(j)
+        scale = max(map(abs, j))
+        if scale == 0:
+            return [mpmath.mpf(0)] * n if max(map(abs, g)) == 0 else None
+        reach = 1e-3 * width
+        try:
+            step = list(mpmath.lu_solve(j, g))
+            if (np.abs(step) <= reach).all():
+                return step
+            other = mpmath.matrix([scale * (k + 1) / n for k in range(n)])
+            if max(map(abs, mpmath.lu_solve(j, other))) < mpmath.mpf(10) ** max(
+                self.digits - 15, 12
+            ):
+                return None
+        except ZeroDivisionError:
+            pass
+        a, b = (np.array((m / scale).tolist(), dtype=float) for m in (j, g))
+        step = np.linalg.lstsq(a * width, b[:, 0], rcond=1e-10)[0] * width
+        return [mpmath.mpf(s) for s in step] if (np.abs(step) <= reach).all() else None
 
     def classified(
         self, x: Sequence[Any], error: Sequence[Any]
@@ -92,26 +115,6 @@ class Closeup:
         exact = self.digits > 15 and game.zero_sum
         blocks = Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:]) if exact else game.blocks(_floats(x))
         return blocks, classify(blocks, max(1e-12, moved / max(blocks.scale, 1e-300)))
-
-
-def _newton(g: mpmath.matrix, j: mpmath.matrix, reach: float, singular: float) -> list[Any] | None:
-    """Return Newton's step; the shortest where J is singular; None if it leads out of reach."""
-    g, j = mpmath.matrix(g), mpmath.matrix(j)
-    scale = max(map(abs, j))
-    if scale == 0:
-        return [mpmath.mpf(0)] * len(g) if max(map(abs, g)) == 0 else None
-    try:
-        step = list(mpmath.lu_solve(j, g))
-        if max(map(abs, step)) <= reach:
-            return step
-        any_other = mpmath.matrix([mpmath.mpf(k + 1) / 7 for k in range(len(g))])
-        if max(map(abs, mpmath.lu_solve(j, any_other))) * scale < singular:
-            return None
-    except ZeroDivisionError:
-        pass
-    a, b = (np.array((m / scale).tolist(), dtype=float) for m in (j, g))
-    step = np.linalg.lstsq(a, b[:, 0], rcond=1e-10)[0]
-    return [mpmath.mpf(s) for s in step] if np.abs(step).max() <= reach else None
 
 
 def _floats(x: Sequence[Any]) -> Array:

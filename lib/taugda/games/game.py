@@ -1,6 +1,5 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
 from sympy.core.function import AppliedUndef
-from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
+from sympy.printing.numpy import SciPyPrinter
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
@@ -245,25 +244,12 @@ class Game:
             raise ValueError(
                 f"game: expected one without free parameters, got {self!r} with {names}"
             )
-        modules = _modules(expressions)
-        compiled = sp.lambdify(self.variables, expressions, modules=modules, cse=True)
-
-        def one(*x: float) -> list[Any]:
-            try:
-                return compiled(*x)
-            except ZeroDivisionError:  # mpmath's way to say that there is a pole
-                return [np.nan] * len(expressions)
+        compiled = sp.lambdify(self.variables, expressions, ["scipy", "numpy"], cse=True)
 
         def evaluate(points: Array) -> Array:
             out = np.empty((*points.shape[:-1], len(expressions)))
-            columns = np.moveaxis(points, -1, 0)
-            if modules == "mpmath":
-                values = np.vectorize(one, otypes=[object])(*columns).tolist()
-                values = np.moveaxis(np.array(values, dtype=complex), -1, 0)
-            else:
-                values = compiled(*columns)
-            for i, value in enumerate(values):
-                if np.iscomplexobj(value):
+            for i, value in enumerate(compiled(*np.moveaxis(points, -1, 0))):
+                if np.iscomplexobj(value):  # as some of SciPy's functions are where they are real
                     value = np.where(np.imag(value) == 0, np.real(value), np.nan)
                 out[..., i] = value  # constant entries come as scalars and are spread here
             return out.reshape((*points.shape[:-1], *shape))[()]  # a number where there is no axis
@@ -277,14 +263,17 @@ class Game:
         rng = np.random.default_rng(0)
         around = self.known_points[0] if self.known_points else np.zeros(n)
         points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
-        functions = [("gradient", g, (n,)), *([("f", self._f, ())] if self._f else [])]
-        for name, function, shape in functions:
+        for name, function, axes in (("gradient", g, 2), ("f", self._f, 1)):
+            if function is None:
+                continue
+            single = np.array([function(x) for x in points])
             try:
-                single, many = np.array([function(x) for x in points]), np.asarray(function(points))
-            except (IndexError, TypeError, ValueError) as error:
-                raise ValueError(f"{name}: expected a function of many points: {error}") from error
-            same = many.shape == (len(points), *shape)
-            if not same or (np.abs(many - single) > 1e-8 * np.nanmax(np.abs(single))).any():
+                many = np.asarray(function(points))
+            except (IndexError, TypeError, ValueError):
+                many = np.empty(0)
+            size = 1e-8 * np.nanmax(np.abs(single))
+            shapes = many.shape == single.shape == points.shape[:axes]
+            if not shapes or (np.abs(many - single) > size).any():
                 raise ValueError(
                     f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
                     f"a stack of {len(points)} points gives other values than one by one"
@@ -299,16 +288,11 @@ class Game:
         slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
         gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
         noise = 1e-8 * (np.abs(slopes).max() + np.abs(g(x)).max())
-        for name, k, rows in (
-            ("A11", 0, slice(n1)),
-            ("A12", 1, slice(n1)),
-            ("A12", 0, slice(n1, n)),
-            ("A22", 1, slice(n1, n)),
-        ):
-            if gaps[k, rows].max() > 1e-4 * np.abs(slopes[k, rows]).max() + noise:
-                raise ValueError(
-                    f"blocks: expected the derivatives of gradient, got another {name}"
-                )
+        for k, i in np.ndindex(2, 2):
+            part = k, (slice(n1), slice(n1, n))[i]
+            if gaps[part].max() > 1e-4 * np.abs(slopes[part]).max() + noise:
+                name = (("A11", "A12^T"), ("A12", "A22"))[k][i]
+                raise ValueError(f"blocks: expected the derivatives of g, got another {name}")
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
         expression = sp.sympify(expression)
@@ -317,16 +301,18 @@ class Game:
         unknown = sorted(map(str, expression.free_symbols - {*self.variables, *self.parameters}))
         if unknown:
             names = [s.name for s in self.variables]
-            twins = " with other assumptions (real=True)" if {*unknown} & {*names} else ""
-            raise ValueError(
-                f"{name}: expected only the coordinates {names}, got also {unknown}{twins}"
-            )
-        rough = [e for e in expression.atoms(*_ROUGH) if e.free_symbols & {*self.variables}]
-        if rough:
-            got = f"{type(rough[0]).__name__} in {rough[0]}"
-            raise ValueError(
-                f"{name}: expected a smooth function with known derivatives, got {got}"
-            )
+            got = f"{unknown}{' with other assumptions' if {*unknown} & {*names} else ''}"
+            raise ValueError(f"{name}: expected only the coordinates {names}, got also {got}")
+        for e in expression.atoms(*_ROUGH):
+            if e.free_symbols & {*self.variables}:
+                got = f"{type(e).__name__} in {e}"
+                raise ValueError(f"{name}: expected a smooth function that is known, got {got}")
+        printer = SciPyPrinter({"allow_unknown_functions": False})
+        for e in expression.atoms(sp.Function):
+            try:
+                printer.doprint(e.func(*(a if a.is_number else sp.Dummy() for a in e.args)))
+            except NotImplementedError as error:
+                raise ValueError(f"{name}: expected functions that SciPy has, got {e}") from error
         return expression
 
     def _known(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
@@ -337,23 +323,6 @@ class Game:
         if any(sp.simplify(value) != 0 for value in values):
             raise ValueError(f"known_points: expected g = 0 at {exact_point}")
         return exact_point
-
-
-def _modules(expressions: Sequence[sp.Expr]) -> str | list[str]:
-    """Say what evaluates the expressions for many points: NumPy, SciPy, or else mpmath."""
-    x = sp.Symbol("x")
-    functions = {
-        type(e): e.func(*(a if a.is_number else x for a in e.args))
-        for e in sp.Tuple(*expressions).atoms(sp.Function)
-    }
-    for printer, modules in ((NumPyPrinter, "numpy"), (SciPyPrinter, ["scipy", "numpy"])):
-        try:
-            printed = printer({"allow_unknown_functions": False}).doprint([*functions.values()])
-        except NotImplementedError:
-            continue
-        if not re.search(r"\bmath\.", printed):  # which takes no arrays
-            return modules
-    return "mpmath"
 
 
 def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
