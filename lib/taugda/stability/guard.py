@@ -4,6 +4,7 @@ Source: Fiez & Ratliff (2021), proof of the theorem on tau*; the Kronecker-free 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
@@ -12,10 +13,21 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array
+from taugda.stability.precise import (
+    Crossing,
+    balanced,
+    eigenvalues,
+    guard_values,
+    natural_tau,
+    sharpen,
+)
 
 # An eigenvalue of Q so near the real line, relatively, is a real one that rounding split: a
 # double eigenvalue moves by the root of rounding.
 _REAL = 1e-6
+_ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis
+_SPOILT = 1e-8  # eigenvalues of Q below this, beside the terms it sums, are taken precisely
+_APART = 2e-7  # two crossings that are one but for rounding: it moves double roots by its root
 _PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
 _DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
 _RESTARTS = 3000  # of ARPACK before it is given up; a few dozen are usual
@@ -107,56 +119,63 @@ def box_sum(matrix: ArrayLike) -> Array:
     return (image + image.swapaxes(-1, -2))[:, i, j].T
 
 
-def guard_roots(blocks: Blocks) -> list[float]:
-    """Return the positive tau at which two eigenvalues of J_tau sum to zero, ascending."""
+def crossings(blocks: Blocks) -> list[Crossing]:
+    """Return all crossings of the imaginary axis at tau > 0, ascending."""
+    candidates = _candidates(blocks)
+    near = (candidates.real > 0) & (np.abs(candidates.imag) <= _REAL * np.abs(candidates))
+    values = np.linalg.eigvalsh(blocks.A11)
+    if np.abs(values).min() <= 1e-12 * blocks.n1 * np.abs(values).max():
+        # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
+        near &= np.abs(candidates) > 1e-12 * np.abs(candidates).max(initial=0.0)
+    found = [sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
+    result: list[Crossing] = []
+    for crossing in sorted((c for c in found if c), key=lambda c: -c.tau):
+        if not result or crossing.tau * (1 + _APART) < result[-1].tau:
+            result.append(crossing)
+    return result[::-1]
+
+
+def _candidates(blocks: Blocks) -> ComplexArray:
+    """Return the tau, complex ones among them, at which two eigenvalues of J_tau sum to zero."""
     try:
-        candidates = np.linalg.eigvals(guard_matrix(blocks))
+        q = guard_matrix(blocks)
     except ValueError:
         if blocks.n1 + blocks.n2 > _PENCIL:
             raise
-        candidates = _pencil_roots(blocks)
-    size = np.abs(candidates)
-    # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
-    least = 1e-12 * size.max(initial=0.0)
-    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= _REAL * size)]
-    return sorted({_polish(blocks, float(root)) for root in near.real})
+        return _pencil_roots(blocks)
+    values = np.linalg.eigvals(q)
+    if len(q) <= _DENSE and np.abs(values).min() < _SPOILT * _size_of_terms(blocks):
+        return guard_values(blocks)
+    return values
+
+
+def _size_of_terms(blocks: Blocks) -> float:
+    """Return a bound of the terms whose sum Q is: what rounding in Q is measured by."""
+    a, s = np.linalg.eigvalsh(blocks.A22), np.linalg.eigvalsh(blocks.schur_complement)
+    a11, a12 = np.linalg.norm(blocks.A11), np.linalg.norm(blocks.A12)
+    sums_a, sums_s = (np.abs(v[:, None] + v).min() for v in (a, s))
+    least = np.abs(a).min()
+    second, first = a12 / sums_a, a12 / least * max(np.abs(s).max(), a11) / sums_s
+    return float((a11 + a12 * second + a12 * first) / least)
 
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
     """Return the finite tau with det(J_tau boxplus J_tau) = 0, from the pencil K0 + tau K1."""
-    j0, j1 = blocks.jacobian([0.0, 1.0])
+    unit = natural_tau(blocks)
+    j0, j1 = balanced(blocks, unit), balanced(blocks, unit)
+    j0[blocks.n1 :] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = scipy.linalg.eigvals(box_sum(j0), box_sum(j0 - j1))
     # The pencil has spurious roots at 0 and infinity, which rounding moves.
-    return roots[np.isfinite(roots) & (np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
+    return unit * roots[np.isfinite(roots) & (np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
 
 
-def _polish(blocks: Blocks, root: float) -> float:
-    """Sharpen a crossing of the imaginary axis by Newton's method on the crossing pair."""
-    j0, j1 = blocks.jacobian([0.0, 1.0])
-    tau = root
-    for _ in range(3):
-        values, left, right = scipy.linalg.eig(blocks.jacobian(tau), left=True)
-        size = np.abs(values).max()
-        k = int(np.argmin(np.abs(values.real)))
-        row, column = left[:, k].conj(), right[:, k]
-        slope = (row @ (j1 - j0) @ column / (row @ column)).real
-        # A real pair +-l crosses nothing; a pair that moves along the axis has no slope.
-        pair = abs(values[k].real) <= 1e-4 * size and abs(values[k].imag) >= 1e-6 * size
-        if not pair or abs(slope) * tau < 1e-6 * size or abs(values[k].real / slope) > 1e-3 * root:
-            return root
-        tau -= values[k].real / slope
-    return float(tau)
-
-
-def guard_roots_descending(
-    blocks: Blocks, dense_order: int = _DENSE
-) -> Iterator[tuple[float, str, int]]:
-    """Yield the roots, the largest first, with the method and how often Q was applied so far."""
+def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[Crossing]:
+    """Yield the crossings of the imaginary axis, the largest tau first."""
     n1, n2 = blocks.A12.shape
     order = n1 * n2
     if order <= dense_order:
-        yield from ((tau, "guard map, dense", 0) for tau in reversed(guard_roots(blocks)))
+        yield from reversed(crossings(blocks))
         return
     reduced = reduced_guard(blocks)
     applications = 0
@@ -186,7 +205,9 @@ def guard_roots_descending(
             if abs(value.imag) > _REAL * abs(value) or any(abs(tau - s) < 1e-9 * s for s in seen):
                 continue
             seen.append(tau)
-            yield tau, "guard map, Krylov", applications
+            found = eigenvalues(blocks, tau)
+            if (np.abs(found.real) <= _ON_AXIS * np.abs(found)).any():  # no pair +-l of others
+                yield Crossing(tau, found, "guard map, Krylov", applications)
         if k == order - 2:
             break
     if order > _FALLBACK:
@@ -194,6 +215,6 @@ def guard_roots_descending(
             f"the {k} rightmost eigenvalues of the guard matrix (order {order}) did not decide: "
             f"{len(seen)} of them are real and positive and none is a crossing"
         )
-    for tau in reversed(guard_roots(blocks)):
-        if all(abs(tau - s) > 1e-9 * s for s in seen):
-            yield tau, "guard map, dense", applications
+    for crossing in reversed(crossings(blocks)):
+        if all(abs(crossing.tau - s) > 1e-9 * s for s in seen):
+            yield replace(crossing, iterations=applications)

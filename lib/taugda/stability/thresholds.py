@@ -11,14 +11,12 @@ import scipy.optimize
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.stability.guard import guard_roots_descending
+from taugda.stability.guard import crossings_descending
 from taugda.stability.intervals import stability_intervals
-from taugda.stability.spectra import spectral_abscissa
+from taugda.stability.precise import MOST, eigenvalues, natural_tau
+from taugda.stability.spectra import is_stable, spectral_abscissa
 
-# How far beside a root of the guard map, relatively, the spectrum is looked at.
-_BESIDE = 1e-5
-# An eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis.
-_ON_AXIS = 1e-5
+_BESIDE = (1e-7, 1e-5)  # how far beside a crossing, relatively, to look in small and large games
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,26 +71,30 @@ def tau_star(blocks: Blocks) -> TauStar:
         return TauStar(math.inf, False, kind.reason, "classification", kind)
     if kind.A11_semidefinite:
         return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", kind)
-    for tau, method, iterations in guard_roots_descending(blocks):
-        values, below, above = _around(blocks, tau)
-        tilt = np.abs(values.real) / np.abs(values)
-        residual = float(tilt.min())
-        if residual > _ON_AXIS or above:
-            continue  # a pair +-l of real eigenvalues, or a complex eigenvalue of Q
-        crossing = values[tilt <= max(_ON_AXIS / 10, 2 * residual)]
-        found = (crossing, residual, below == 0, iterations)
-        return TauStar(tau, True, kind.reason, method, kind, *found)
+    for root in crossings_descending(blocks):
+        below, above = (is_stable(blocks, tau) for tau in _beside(blocks, root.tau))
+        if not above:
+            continue
+        tilt = np.abs(root.values.real) / np.abs(root.values)
+        crossing = root.values[tilt <= max(1e-6, 2 * tilt.min())]
+        found = (crossing, float(tilt.min()), below, root.iterations)
+        return TauStar(root.tau, True, kind.reason, root.method, kind, *found)
     raise RuntimeError(
-        "tau_star: the spectrum of J_tau confirms no real eigenvalue of the guard matrix; the "
-        f"blocks are too badly scaled for double precision ({kind.reason})"
+        f"tau_star: rounding decides, for no eigenvalue of the guard matrix is confirmed by the "
+        f"spectrum of J_tau ({kind.reason})"
     )
 
 
-def _around(blocks: Blocks, tau: float) -> tuple[ComplexArray, int, int]:
-    """Return the spectrum of J_tau and how many eigenvalues are unstable just below and above."""
-    near = blocks.jacobian(tau * np.array([1, 1 - _BESIDE, 1 + _BESIDE]))
-    values, below, above = (np.linalg.eigvals(j) for j in near)
-    return values, int((below.real <= 0).sum()), int((above.real <= 0).sum())
+def _beside(blocks: Blocks, tau: float) -> tuple[float, float]:
+    """Return a tau just below and one just above."""
+    far = _BESIDE[blocks.n1 + blocks.n2 > MOST]
+    return tau * (1 - far), tau * (1 + far)
+
+
+def _unstable_around(blocks: Blocks, tau: float) -> tuple[int, int]:
+    """Return how many eigenvalues of J_tau are unstable just below and just above."""
+    below, above = (eigenvalues(blocks, t) for t in _beside(blocks, tau))
+    return int((below.real <= 0).sum()), int((above.real <= 0).sum())
 
 
 def tau_star_or_none(blocks: Blocks) -> float | None:
@@ -140,12 +142,11 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
         If A22 or S1 is singular, or the guard matrix does not exist in a large game.
     """
     _lyapunov_pair("S1", blocks.schur_complement, "sign")
-    for tau, *_ in guard_roots_descending(blocks):
-        _, below, above = _around(blocks, tau)
-        if below != above:  # a pair +-l of real eigenvalues is a root too, but changes nothing
-            return LastCrossing(tau, below, above)
-    _, below, above = _around(blocks, 1.0)
-    return LastCrossing(0.0, below, above)
+    for root in crossings_descending(blocks):
+        below, above = _unstable_around(blocks, root.tau)
+        if below != above:
+            return LastCrossing(root.tau, below, above)
+    return LastCrossing(0.0, *_unstable_around(blocks, natural_tau(blocks)))
 
 
 def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
