@@ -204,12 +204,6 @@ def test_pictures_are_taken_from_the_runs_of_one_seed(tmp_path):
 # Tables
 
 
-def test_standard_error_is_the_papers():
-    mean, error, seeds = results.summary({0: 1.0, 1: 2.0, 2: 6.0})
-    assert (mean, seeds) == (3.0, 3)
-    assert error == pytest.approx(np.std([1, 2, 6]) / np.sqrt(3))
-
-
 def test_the_papers_table_is_whole_and_carries_its_pattern():
     assert set(paper.FID) == set(itertools.product(("cifar10", "celeba"), paper.MUS))
     for values in paper.FID.values():

@@ -1,10 +1,10 @@
 """The image GANs' players, one update of them, and runs that are stopped and taken up again."""
 
 import errno
+import io
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +18,7 @@ from taugda.gan.checkpoints import CheckpointError, Checkpoints
 from taugda.gan.configuration import Configuration
 from taugda.gan.gradients import discriminator_gradient, generator_gradient
 from taugda.gan.loop import Evaluation, train
-from taugda.gan.models import Discriminator, Generator, parameter_count, stages
+from taugda.gan.models import Discriminator, Generator, parameter_count
 from taugda.gan.update import DivergedError, Trainer
 
 SMALL = {
@@ -55,12 +55,10 @@ def test_players_have_the_papers_numbers_of_parameters():
 
 @pytest.mark.parametrize("resolution", [8, 16, 32, 64, 128])
 def test_players_fit_every_power_of_two_from_eight(resolution):
-    generator = Generator(resolution, 3, latent=5, width=2)
-    pictures = generator(torch.randn(2, 5))
+    pictures = Generator(resolution, 3, latent=5, width=2)(torch.randn(2, 5))
     assert pictures.shape == (2, 3, resolution, resolution)
     assert pictures.abs().max() <= 1
     assert Discriminator(resolution, 3, width=2)(pictures).shape == (2,)
-    assert 4 * 2 ** stages(resolution) == resolution
 
 
 @pytest.mark.parametrize("resolution", [4, 12, 48, 0, -8, 8.0, True])
@@ -102,22 +100,18 @@ def test_discriminator_gradient_equals_double_differentiation_in_float32(penalty
 def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
     c = configuration(precision="float64", alternating=alternating, **changes)
     trainer = Trainer(c)
-    reference = gan_reference.Reference(
-        c,
-        dict(trainer.generator.named_parameters()),
-        dict(trainer.discriminator.named_parameters()),
-    )
+    players = trainer.generator, trainer.discriminator
+    reference = gan_reference.Reference(c, *(dict(p.named_parameters()) for p in players))
     for k in range(10):
         batch = random_pictures(c, k), trainer.draw(), trainer.draw()
         losses, expected = trainer.update(*batch), reference.update(*batch)
         found = losses.generator, losses.discriminator, losses.penalty
         assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-9)
-    pairs = [
-        (trainer.generator, reference.theta),
-        (trainer.discriminator, reference.omega),
+    pairs = zip(players, (reference.theta, reference.omega), strict=True)
+    for player, parameters in (
+        *pairs,
         *((trainer.averages[b], reference.averages[b]) for b in c.averages),
-    ]
-    for player, parameters in pairs:
+    ):
         for name, mine in player.named_parameters():
             expected = parameters[name]
             assert (mine - expected).abs().max() <= 1e-9 * expected.abs().max(), name
@@ -138,9 +132,7 @@ def test_the_defaults_are_the_papers():
 def test_rates_decay_slowly_and_keep_their_ratio():
     c = configuration(tau=8.0)
     assert c.rates(0) == (1e-3, 8e-3)
-    gamma1, gamma2 = c.rates(149_999)
-    assert gamma1 == pytest.approx(1e-3 / 150_000**0.005)
-    assert gamma2 == pytest.approx(8 * gamma1)
+    assert c.rates(149_999) == pytest.approx((1e-3 / 150_000**0.005, 8e-3 / 150_000**0.005))
 
 
 @pytest.mark.parametrize(
@@ -172,9 +164,9 @@ def test_wrong_settings_are_refused(changes, message):
 class Noise:
     """Real pictures for a test: an endless stream that depends on its seed."""
 
-    def __init__(self, c, seed=None):
+    def __init__(self, c):
         self.shape = (c.batch, c.channels, c.resolution, c.resolution)
-        self.random = torch.Generator().manual_seed(c.seed if seed is None else seed)
+        self.random = torch.Generator().manual_seed(c.seed)
 
     def __next__(self):
         return torch.rand(self.shape, generator=self.random) * 2 - 1
@@ -212,31 +204,22 @@ def run(folder, c=None, stop_at=None, checkpoint_every=1, **options):
 
 def same(a, b):
     """Everything that the next update would depend on, compared bit by bit."""
-    first, second = a.state_dict(), b.state_dict()
-
-    def flat(value):
-        if isinstance(value, dict):
-            return [x for key in value for x in flat(value[key])]
-        if isinstance(value, list):
-            return [x for entry in value for x in flat(entry)]
-        return [value]
-
-    pairs = list(zip(flat(first), flat(second), strict=True))
-    return all(torch.equal(x, y) if torch.is_tensor(x) else x == y for x, y in pairs)
+    first, second = io.BytesIO(), io.BytesIO()
+    torch.save(a.state_dict(), first)
+    torch.save(b.state_dict(), second)
+    return first.getvalue() == second.getvalue()
 
 
 def test_a_run_is_evaluated_where_it_should_be(tmp_path):
     trainer, history = run(tmp_path)
     assert history.update == [0, 1, 4, 8, 12]
-    assert set(history.scores) == {"brightness", "spread"}
-    assert all(len(v) == 5 for by_beta in history.scores.values() for v in by_beta.values())
-    assert set(history.scores["spread"]) == {"0.9", "0.99"}
-    assert all(len(values) == 4 for values in history.losses.values())
+    lengths = {k: {b: len(v) for b, v in by.items()} for k, by in history.scores.items()}
+    assert lengths == {name: {"0.9": 5, "0.99": 5} for name in ("brightness", "spread")}
+    assert [len(values) for values in history.losses.values()] == [4, 4, 4]
     assert sorted(history.pictures) == [2, 6, 12]
     assert history.pictures[6].shape == (9, 1, 8, 8)
     assert history.pictures[6].dtype == torch.uint8
-    assert history.seconds > 0
-    assert trainer.updates == 12
+    assert history.seconds > 0 and trainer.updates == 12
     json.dumps(history.plain(), allow_nan=False)
 
 
@@ -259,23 +242,16 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     first, history = run(tmp_path)
     second, again = run(tmp_path)
     assert same(first, second)
-    assert again.plain() == history.plain()
-    assert again.seconds == history.seconds
+    assert again.plain() == history.plain() and again.seconds == history.seconds
 
 
-def test_the_seed_decides_the_result(tmp_path):
-    a, _ = run(tmp_path / "a", configuration(seed=3))
-    b, _ = run(tmp_path / "b", configuration(seed=3))
-    c, _ = run(tmp_path / "c", configuration(seed=4))
+def test_the_seed_decides_the_result_and_leaves_the_global_generator_alone(tmp_path):
+    before = torch.random.get_rng_state()
+    places = {"a": 3, "b": 3, "c": 4}
+    a, b, c = (run(tmp_path / place, configuration(seed=k))[0] for place, k in places.items())
+    assert torch.equal(before, torch.random.get_rng_state())
     assert same(a, b)
     assert not torch.equal(a.generator.picture.weight, c.generator.picture.weight)
-
-
-def test_the_initial_players_leave_the_global_generator_alone():
-    torch.manual_seed(11)
-    before = torch.random.get_rng_state()
-    Trainer(configuration())
-    assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_a_checkpoint_of_older_code_is_read(tmp_path):
@@ -310,30 +286,39 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage
     assert history.resumed
 
 
-def test_only_the_newest_checkpoints_stay(tmp_path):
-    store = Checkpoints(tmp_path)
+def test_the_two_newest_checkpoints_stay_and_a_full_disk_keeps_them(tmp_path, monkeypatch):
+    store = Checkpoints(tmp_path / "new")
+    assert store.newest() is None
     for update in (5, 10, 15):
-        store.save(update, {"x": torch.tensor(update)})
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [
-        "update-000000010.pt",
-        "update-000000015.pt",
-    ]
-    assert store.newest()["x"] == 15
-    assert Checkpoints(tmp_path / "nothing").newest() is None
-
-
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    store = Checkpoints(tmp_path)
-    store.save(5, {"x": 5})
+        store.save(update, {"x": update})
+    names = ["update-000000010.pt", "update-000000015.pt"]
+    assert sorted(path.name for path in store.folder.iterdir()) == names
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"update 10 .*No space left.*update-000000005\.pt"):
-        store.save(10, {"x": 10})
-    assert [path.name for path in tmp_path.iterdir()] == ["update-000000005.pt"]
-    assert store.newest() == {"x": 5}
+    with pytest.raises(CheckpointError, match=r"update 20 .*No space left.*update-000000015\.pt"):
+        store.save(20, {"x": 20})
+    assert sorted(path.name for path in store.folder.iterdir()) == names
+    assert store.newest() == {"x": 15}
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b[:99] + b"?" + b[100:], None])
+def test_what_is_kept_is_made_once_and_again_if_it_is_damaged(damage, tmp_path):
+    made = []
+
+    def get(what):
+        return checkpoints.kept(tmp_path, "x", {"what": what}, lambda: {"n": made.append(what)})
+
+    get(1)
+    get(1)
+    assert made == [1]
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()) if damage else b"")
+    for what in (1, 2, 1, 2):
+        get(what)
+    assert made == [1, 1, 2] and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_state_of_another_configuration_is_refused(tmp_path):
@@ -343,11 +328,9 @@ def test_a_state_of_another_configuration_is_refused(tmp_path):
 
 
 def test_a_run_that_diverges_stops_and_says_what_to_try(tmp_path):
-    c = configuration(gamma1=1e30, mu=1e30)
-    with pytest.raises(
-        DivergedError, match=r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
-    ):
-        run(tmp_path, c)
+    message = r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
+    with pytest.raises(DivergedError, match=message):
+        run(tmp_path, configuration(gamma1=1e30, mu=1e30))
     kept = Checkpoints(tmp_path).newest()
     for player in kept["trainer"]["players"] if kept else ():
         assert all(torch.isfinite(value).all() for value in player.values())
@@ -373,38 +356,29 @@ from pathlib import Path
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[2])
 from test_gan_training import configuration, run
-c = configuration(updates=120)
-trainer, history = run(Path(sys.argv[1]), c, checkpoint_every=7)
+trainer, history = run(Path(sys.argv[1]), configuration(updates=120), checkpoint_every=7)
 torch.save(trainer.state_dict(), Path(sys.argv[1]) / "end.pth")
 """
 
 
 def test_a_killed_run_is_taken_up_again_bit_for_bit(tmp_path):
     """kill -9 at any moment, several times, by a real process."""
+    whole, parts, here = tmp_path / "whole", tmp_path / "parts", os.path.dirname(__file__)
 
-    def start(name):
-        here = os.path.dirname(__file__)
-        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name), here])
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", KILLED, folder, here])
 
-    undisturbed, kills = start("whole"), 0
-    assert undisturbed.wait(timeout=120) == 0
+    undisturbed, kills = start(whole), 0
     for _ in range(2):
-        process = start("parts")
-        before = set((tmp_path / "parts").glob("*.pt"))
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if set((tmp_path / "parts").glob("*.pt")) - before:
-                process.send_signal(signal.SIGKILL)
+        process, before = start(parts), set(parts.glob("*.pt"))
+        while process.poll() is None:
+            if set(parts.glob("*.pt")) - before:
+                process.kill()
                 kills += 1
                 break
             time.sleep(0.01)
         process.wait(timeout=60)
-    assert start("parts").wait(timeout=120) == 0
     assert kills >= 1
-    ends = [
-        torch.load(tmp_path / name / "end.pth", weights_only=True) for name in ("whole", "parts")
-    ]
-    for player in range(2):
-        first, second = (end["players"][player] for end in ends)
-        assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not list((tmp_path / "parts").glob(".*.tmp"))
+    assert start(parts).wait(timeout=120) == undisturbed.wait(timeout=120) == 0
+    assert (whole / "end.pth").read_bytes() == (parts / "end.pth").read_bytes()
+    assert not list(parts.glob(".*.tmp"))

@@ -245,18 +245,12 @@ class Experiments(list[Experiment]):
 
 
 def experiments(runs: Iterable[Any]) -> Experiments:
-    """Sort finished training runs into experiments.
+    """Sort runs into experiments, by data set, updates, gamma1 and mu.
 
     Parameters
     ----------
     runs : iterable of Finished
-        As `taugda.record.finished` returns them.
-
-    Returns
-    -------
-    Experiments
-        A list by data set, updates, gamma1 and mu; runs that differ in tau and seed alone (or in
-        where they were made) are one experiment.
+        Training runs, as `taugda.record.finished` returns them.
     """
     groups: dict[str, Experiment] = {}
     for run in runs:
