@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce publish test lab lint bench report clean lock
+.PHONY: help setup reproduce publish test lab lint bench size report clean lock
 
 help:
 	@echo "make reproduce  run every notebook, fill outputs/ and make the HTML pages"
@@ -17,6 +17,7 @@ help:
 	@echo "make report     make the HTML pages again from what is in outputs/"
 	@echo "make publish    bring what is not up to date up to date, and remake outputs/published/default/"
 	@echo "make bench      measure speed; the tables go to outputs/bench/"
+	@echo "make size       count the library's lines by room; check that imports run one way"
 	@echo "make lint       check style and type hints with ruff"
 	@echo "make clean      remove .venv and outputs/, but not outputs/published/"
 
@@ -37,7 +38,7 @@ reproduce: setup
 	@$(BIN)/python -m taugda run -j $(JOBS)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS)
 
 lab: setup
 	$(BIN)/python -m jupyter lab --notebook-dir=notebooks
@@ -45,6 +46,10 @@ lab: setup
 lint: setup
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+
+# Needs nothing but Python.
+size:
+	@"$(PYTHON)" benchmarks/size.py
 
 bench: setup
 	$(BIN)/python benchmarks/bench.py

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -264,7 +265,9 @@ def test_a_batch_leaves_a_run_to_the_notebook_that_is_open(sweep, end):
         [sys.executable, "-c", code], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     name = opened.stdout.readline().strip()
-    with pytest.raises(BusyError, match=rf"01_train/{name}: an open notebook \(process {opened.pid}"):
+    with pytest.raises(
+        BusyError, match=rf"01_train/{name}: an open notebook \(process {opened.pid}"
+    ):
         Run("01_train", {**VALUES, "seed": 0})
     batch = start("seeds.yaml", "-j", "1")
     wait_for(lambda: sweep.ledger("end") == [1])
@@ -321,14 +324,10 @@ class Cluster:
         )  # fmt: skip
 
     def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
         for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @pytest.fixture

@@ -42,9 +42,8 @@ class RunFailedError(RuntimeError):
 class Outcome:
     """How an attempt ended: one line that says why it failed, its log, or why nothing was done."""
 
-    label: str
-    seconds: float = 0.0
     error: str = ""
+    seconds: float = 0.0
     log: Path | None = None
     busy: str = ""  # who else is at work on the run
     shared: bool = False  # somebody had finished it before
@@ -91,7 +90,7 @@ def execute(project: Project, item: Item, threads: int = 1, limit: float | None 
     final, kernel = project.run(item.stem, item.run), _Kernel()
     if not project.notebook(item.stem).is_file():
         where = f"{socket.gethostname()} does not see the project at {project.root}"
-        return Outcome(item.label, error=f"{where}; all machines need it under one path")
+        return Outcome(f"{where}; all machines need it under one path")
     with ExitStack() as stack:
         try:
             lock = hold(project, item.stem, item.run)
@@ -101,18 +100,18 @@ def execute(project: Project, item: Item, threads: int = 1, limit: float | None 
             recover(final)
             now = compare(project, item.stem, item.run, item.parameters)
         except BusyError as error:
-            return Outcome(item.label, busy=error.holder)
+            return Outcome(busy=error.holder)
         except OSError as error:
-            return Outcome(item.label, error=f"its lock cannot be taken ({error.strerror})")
+            return Outcome(f"its lock cannot be taken ({error.strerror})")
         meanwhile = not now.due and now.finished != item.finished
         if meanwhile or (now.state == UP_TO_DATE and item.state != FORCED):
-            return Outcome(item.label, time.monotonic() - begin, shared=True)
+            return Outcome(seconds=time.monotonic() - begin, shared=True)
         if limit is not None:
             timer = threading.Timer(limit, kernel.end, [f"the time limit of {limit:g} s is over"])
             stack.callback(timer.cancel)
             timer.start()
         error, log = _attempt(project, item, kernel, lock, threads, begin)
-        return Outcome(item.label, time.monotonic() - begin, error, log)
+        return Outcome(error, time.monotonic() - begin, log)
 
 
 def _attempt(
@@ -150,7 +149,6 @@ def _attempt(
         shutil.rmtree(failed_folder(final), ignore_errors=True)
         return "", None
     except Exception as error:
-        kernel.end()
         removed = started and not prepared.is_file()
         reason = _REMOVED if removed else kernel.reason or _one_line(error)
         if kernel.reason == _INTERRUPTED:
@@ -181,6 +179,7 @@ def _execute_notebook(
     # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
     config.KernelManager.transport_encryption = "required"
     with ExitStack() as stack:
+        stack.callback(kernel.end)  # and what the notebook started and did not end
         devices, descriptors, environment = gpus(), [lock.descriptor], dict(os.environ)
         if len(devices) > 1:
             environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)

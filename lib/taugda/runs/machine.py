@@ -3,6 +3,7 @@
 import itertools
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from taugda.runs.lock import Lock
@@ -26,10 +27,9 @@ def gpus() -> list[str]:
 
 def take_gpu(devices: list[str]) -> tuple[str, Lock]:
     """Take the device that the fewest runs of this user on this machine are at."""
-    for level, device in itertools.product(itertools.count(), devices):
-        try:
-            name = f"taugda-{os.getuid()}-gpu-{device}-{level}.lock"
-            return device, Lock(Path(tempfile.gettempdir(), name))
-        except BlockingIOError:
-            continue
-    raise ValueError("devices must name at least one GPU")
+    for number in itertools.count():
+        level, place = divmod(number, len(devices))
+        name = f"taugda-{os.getuid()}-gpu-{devices[place]}-{level}.lock"
+        with suppress(BlockingIOError):
+            return devices[place], Lock(Path(tempfile.gettempdir(), name))
+    raise AssertionError("counting has no end")
