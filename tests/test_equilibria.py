@@ -211,7 +211,7 @@ def test_scale_of_the_cost_changes_no_kind():
 
 
 def test_tolerance_decides_what_counts_as_zero():
-    blocks = Blocks([[1.0]], [[0.0]], [[1e-6]])
+    blocks = Blocks([[1.0]], [[0.0, 0.0]], np.diag([1.0, 1e-6]))
     assert classify(blocks).kind == "DNE"
     assert classify(blocks, tolerance=1e-5).kind == "degenerate"
     with pytest.raises(ValueError, match="tolerance: expected"):

@@ -18,15 +18,15 @@ def roots(blocks, dense_order):
 def test_krylov_finds_the_dense_routes_largest_root(n1, n2):
     blocks = ensembles.random_dse(n1, n2, np.random.default_rng([n1, n2]))
     dense, sparse = roots(blocks, n1 * n2)[0], next(guard.crossings_descending(blocks, 0))
-    assert (dense[1:], sparse[1]) == (("guard map, dense", 0), "guard map, Krylov")
-    assert sparse[0] == pytest.approx(dense[0], rel=1e-9)
-    assert sparse[2] > 0
+    assert (dense.method, sparse.method) == ("guard map, dense", "guard map, Krylov")
+    assert sparse.tau == pytest.approx(dense.tau, rel=1e-9)
+    assert (dense.iterations, sparse.iterations > 0) == (0, True)
 
 
 def test_all_positive_real_roots_come_in_descending_order():
     blocks = ensembles.random_blocks(4, 5, np.random.default_rng(5))
-    dense = [tau for tau, *_ in roots(blocks, 20)]
-    sparse = [tau for tau, *_ in roots(blocks, 0)]
+    dense = [root.tau for root in roots(blocks, 20)]
+    sparse = [root.tau for root in roots(blocks, 0)]
     assert len(dense) > 1
     assert sparse == sorted(sparse, reverse=True)
     np.testing.assert_allclose(sparse, dense, rtol=1e-9)
@@ -36,7 +36,7 @@ def test_a_complex_pair_ahead_is_passed_over():
     values = np.linalg.eigvals(stability.guard_matrix(COMPLEX_AHEAD))
     assert values.real.max() > 1.5
     (first, *_) = roots(COMPLEX_AHEAD, 0)
-    assert first[0] == pytest.approx(stability.tau_star_search(COMPLEX_AHEAD), rel=1e-9)
+    assert first.tau == pytest.approx(stability.tau_star_search(COMPLEX_AHEAD), rel=1e-9)
 
 
 @pytest.mark.parametrize(("n1", "n2"), [(40, 40), (20, 70), (70, 20)])

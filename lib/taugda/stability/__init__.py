@@ -6,9 +6,7 @@ positive real part.  Source: Fiez & Ratliff (2021).
 """
 
 # isort: skip_file
-from taugda.stability.closed_form import (
-    regularized_gan_blocks, tau_star_closed_form, tau_star_formula,
-)  # fmt: skip
+from taugda.stability.closed_form import regularized_gan_blocks, tau_star_formula
 from taugda.stability.guard import KrylovError, box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
 from taugda.stability.rates import (
@@ -27,5 +25,5 @@ __all__ = [
     "best_step", "box_sum", "common_step_bound", "convergence_rate", "double_eigenvalues",
     "guard_matrix", "is_stable", "last_crossing", "regularized_gan_blocks", "spectral_abscissa",
     "spectral_radius", "spectrum", "stability_intervals", "step_matrix", "summary", "tau_star",
-    "tau_star_closed_form", "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
+    "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
 ]  # fmt: skip

@@ -14,26 +14,6 @@ if TYPE_CHECKING:
     from taugda.games import Game
 
 
-def tau_star_closed_form(a: Any, b: Any, c: Any) -> sp.Expr:
-    """Return tau* for A11 = a, A12 = b, A22 = c of one coordinate each (exact, or real symbols)."""
-    a, b, c = (sp.sympify(value) for value in (a, b, c))
-    for name, value in (("a", a), ("b", b), ("c", c)):
-        if not isinstance(value, sp.Expr) or value.has(sp.Float) or not value.is_real:
-            raise ValueError(
-                f"{name}: expected an exact real number or an expression in symbols declared real "
-                f"(Symbol('a', real=True)), got {value!r}"
-            )
-    # The eigenvalues of J_tau have the sum a + tau c and the product tau (a c + b^2); both are
-    # positive for every tau > tau* and for no smaller one just below it.
-    product = sp.factor(sp.expand(a * c + b**2))
-    ratio = sp.factor(sp.cancel(-a / c)) if c != 0 else sp.Integer(0)
-    return sp.Piecewise(
-        (sp.Max(0, ratio), sp.And(sp.Gt(c, 0), sp.Gt(product, 0))),
-        (sp.nan, sp.Eq(c, 0)),
-        (sp.oo, True),
-    )
-
-
 def tau_star_formula(game: "Game", point: Sequence[Any]) -> sp.Expr:
     """Return tau* at a critical point as a function of the game's free parameters.
 
@@ -71,7 +51,16 @@ def tau_star_formula(game: "Game", point: Sequence[Any]) -> sp.Expr:
         raise ValueError(f"point: expected g = 0 at {tuple(point)}, got {tuple(g)}")
     if sp.simplify(j[0, 1] + j[1, 0]) != 0:
         raise ValueError(f"point: expected a game that is zero-sum to first order, got J = {j}")
-    return tau_star_closed_form(j[0, 0], j[0, 1], j[1, 1])
+    # The eigenvalues of J_tau have the sum a + tau c and the product tau (a c + b^2); both are
+    # positive for every tau > tau* and for no smaller one just below it.
+    a, b, c = j[0, 0], j[0, 1], j[1, 1]
+    product = sp.factor(sp.expand(a * c + b**2))
+    ratio = sp.factor(sp.cancel(-a / c)) if c != 0 else sp.Integer(0)
+    return sp.Piecewise(
+        (sp.Max(0, ratio), sp.And(sp.Gt(c, 0), sp.Gt(product, 0))),
+        (sp.nan, sp.Eq(c, 0)),
+        (sp.oo, True),
+    )
 
 
 def regularized_gan_blocks(B: ArrayLike, C: ArrayLike, R: ArrayLike, mu: float) -> Blocks:

@@ -26,7 +26,8 @@ from taugda.stability.precise import (
 # double eigenvalue moves by the root of rounding.
 _REAL = 1e-6
 _ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis
-_AMPLIFIED = 1e7  # rounding times this may spoil Q's eigenvalues, which are then taken precisely
+_SPOILT = 1e-8  # eigenvalues of Q below this, beside the terms it sums, are taken precisely
+_APART = 2e-7  # two crossings that are one but for rounding: it moves double roots by its root
 _PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
 _DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
 _RESTARTS = 3000  # of ARPACK before it is given up; a few dozen are usual
@@ -128,10 +129,10 @@ def crossings(blocks: Blocks) -> list[Crossing]:
         near &= np.abs(candidates) > 1e-12 * np.abs(candidates).max(initial=0.0)
     found = [sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
     result: list[Crossing] = []
-    for crossing in sorted((c for c in found if c), key=lambda c: c.tau):
-        if not result or crossing.tau > result[-1].tau * (1 + 1e-12):
+    for crossing in sorted((c for c in found if c), key=lambda c: -c.tau):
+        if not result or crossing.tau * (1 + _APART) < result[-1].tau:
             result.append(crossing)
-    return result
+    return result[::-1]
 
 
 def _candidates(blocks: Blocks) -> ComplexArray:
@@ -143,18 +144,19 @@ def _candidates(blocks: Blocks) -> ComplexArray:
             raise
         return _pencil_roots(blocks)
     values = np.linalg.eigvals(q)
-    small = np.abs(values).min() < 1e-8 * np.abs(values).max()
-    if len(q) > _DENSE or not (small or _amplified(blocks)):
-        return values
-    return guard_values(blocks)
+    if len(q) <= _DENSE and np.abs(values).min() < _SPOILT * _size_of_terms(blocks):
+        return guard_values(blocks)
+    return values
 
 
-def _amplified(blocks: Blocks) -> bool:
-    """Return whether rounding, as A22 or S1 is inverted, may spoil the eigenvalues of Q."""
+def _size_of_terms(blocks: Blocks) -> float:
+    """Return a bound of the terms whose sum Q is: what rounding in Q is measured by."""
     a, s = np.linalg.eigvalsh(blocks.A22), np.linalg.eigvalsh(blocks.schur_complement)
-    size = max(np.abs(s).max(), np.abs(blocks.A11).max())
+    a11, a12 = np.linalg.norm(blocks.A11), np.linalg.norm(blocks.A12)
     sums_a, sums_s = (np.abs(v[:, None] + v).min() for v in (a, s))
-    return bool(np.abs(a).max() * size > _AMPLIFIED * sums_a * sums_s)
+    least = np.abs(a).min()
+    second, first = a12 / sums_a, a12 / least * max(np.abs(s).max(), a11) / sums_s
+    return float((a11 + a12 * second + a12 * first) / least)
 
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
@@ -205,7 +207,7 @@ def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[
             seen.append(tau)
             found = eigenvalues(blocks, tau)
             if (np.abs(found.real) <= _ON_AXIS * np.abs(found)).any():  # no pair +-l of others
-                yield Crossing(tau, found, True, "guard map, Krylov", applications)
+                yield Crossing(tau, found, "guard map, Krylov", applications)
         if k == order - 2:
             break
     if order > _FALLBACK:

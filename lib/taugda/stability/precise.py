@@ -14,9 +14,8 @@ from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 
 _BITS = 256
-_MOST = 40  # up to this n1 + n2, where a spectrum in so many bits takes a tenth of a second
-_DOUBT = 1e-9  # a real part below this, beside the largest entry, is looked at in more digits
-_TOUCH = 1e-6  # a pair that moves away from the axis slower than this, as log tau grows, touches it
+MOST = 40  # up to this n1 + n2, where a spectrum in so many bits takes a tenth of a second
+DOUBT = 1e-9  # a real part below this, beside the largest entry, is looked at in more digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +24,6 @@ class Crossing:
 
     tau: float
     values: ComplexArray  # the spectrum there
-    touches: bool  # whether the pair may turn back on the axis
     method: str = "guard map, dense"
     iterations: int = 0  # how often the guard operator was applied
 
@@ -50,7 +48,7 @@ def eigenvalues(blocks: Blocks, tau: float) -> ComplexArray:
     """Return the spectrum of J_tau, each real part with its right sign unless n1 + n2 is large."""
     j = balanced(blocks, tau)
     values = np.linalg.eigvals(j)
-    if len(j) > _MOST or np.abs(values.real).min() > _DOUBT * np.abs(j).max():
+    if len(j) > MOST or np.abs(values.real).min() > DOUBT * np.abs(j).max():
         return values
     with ctx.workprec(_BITS):
         values = acb_mat(_matrix(blocks, arb(tau))).eig(algorithm="approx")
@@ -59,38 +57,42 @@ def eigenvalues(blocks: Blocks, tau: float) -> ComplexArray:
 
 def sharpen(blocks: Blocks, tau: float) -> Crossing | None:
     """Return the crossing of the imaginary axis at a root of the guard map, None if none is."""
-    found, certain = _newton(blocks, tau, _terms, 1e-14)
-    if certain or blocks.n1 + blocks.n2 > _MOST:
-        return found
-    with ctx.workprec(_BITS):
-        return _newton(blocks, arb(tau), _precise_terms, 1e-30)[0]
+    values, slopes, doubts = _terms(blocks, tau)
+    size = np.abs(values)
+    k = _nearest(values)
+    near = k is not None and abs(values[k].real) <= 100 * doubts[k]
+    found = _newton(blocks, tau, _terms, 1e-14)
+    certain = doubts.max() < 1e-3 * size.min() and (k is None or doubts[k] < 1e-10 * abs(slopes[k]))
+    if not certain and len(size) <= MOST:
+        with ctx.workprec(_BITS):
+            found = _newton(blocks, arb(tau), _precise_terms, 1e-30)
+    # A pair that touches the axis may never reach it, for rounding.
+    return found or (Crossing(tau, values) if near else None)
 
 
-def _newton(
-    blocks: Blocks, tau: Any, terms: Callable[..., Any], small: float
-) -> tuple[Crossing | None, bool]:
-    """Follow the pair nearest to the axis to it; say whether rounding leaves the result certain."""
+def _nearest(values: ComplexArray) -> int | None:
+    """Return which complex eigenvalue is nearest to the imaginary axis for its size."""
+    size = np.abs(values)
+    tilt = np.where(values.imag > 1e-9 * size, np.abs(values.real) / size, np.inf)
+    k = int(tilt.argmin())
+    return None if tilt[k] == np.inf else k
+
+
+def _newton(blocks: Blocks, tau: Any, terms: Callable[..., Any], small: float) -> Crossing | None:
+    """Follow the pair nearest to the axis to it, in the arithmetic of tau and the terms."""
     for _ in range(8):
-        spectrum, slopes, doubts = terms(blocks, tau)
+        spectrum, slopes, _ = terms(blocks, tau)
         values = np.array([complex(v) for v in spectrum])
-        size = np.abs(values)
-        tilt = np.where(values.imag > 1e-9 * size, np.abs(values.real) / size, np.inf)
-        k = int(tilt.argmin())
-        certain = bool(doubts.max() < 1e-3 * size.min())
-        if tilt[k] == np.inf:
-            return None, certain  # a pair +-l of real eigenvalues
-        slope = abs(float(slopes[k]))
-        if slope <= _TOUCH * size[k]:
-            on_axis = tilt[k] <= _TOUCH
-            return Crossing(float(tau), values, True) if on_axis else None, certain
-        certain = certain and bool(doubts[k] < 1e-10 * slope)
+        k = _nearest(values)
+        if k is None or slopes[k] == 0:
+            return None  # a pair +-l of real eigenvalues
         step = -spectrum[k].real / slopes[k]
         if abs(float(step)) > 0.05:
-            return None, certain
+            return None
         tau = tau * (1 + step)
         if abs(float(step)) <= small:
             break
-    return Crossing(float(tau), values, False), certain
+    return Crossing(float(tau), values)
 
 
 def _terms(blocks: Blocks, tau: float) -> tuple[ComplexArray, Array, Array]:

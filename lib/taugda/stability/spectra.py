@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
-from taugda.stability.precise import balanced, eigenvalues, natural_tau
+from taugda.stability.precise import DOUBT, MOST, balanced, eigenvalues, natural_tau
 
-# An eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis.
-_AXIS = 1e-12
+_ROUNDING = (
+    1e-12  # a spectrum that leaves the half plane so near a tau, relatively, touches the axis
+)
 
 
 def spectral_abscissa(matrix: ArrayLike) -> Array:
@@ -44,11 +45,16 @@ def is_stable(blocks: Blocks, tau: float) -> bool:
     bool
         False also where the spectrum touches the imaginary axis to working precision.
     """
-    values = eigenvalues(blocks, positive("tau", tau))
-    size = np.abs(values)
-    if size.min() <= 1e-6 * size.max() and always_singular(blocks):
+    j = balanced(blocks, positive("tau", tau))
+    least, size = np.linalg.eigvals(j).real.min(), np.abs(j).max()
+    if abs(least) > DOUBT * size:
+        return bool(least > 0)
+    if len(j) > MOST:
+        return bool(least > 1e-13 * len(j) * size)
+    if always_singular(blocks):
         return False
-    return bool((values.real > _AXIS * size).all())
+    near = (eigenvalues(blocks, tau * (1 + h)).real.min() for h in (0, -_ROUNDING, _ROUNDING))
+    return all(value > 0 for value in near)
 
 
 def always_singular(blocks: Blocks) -> bool:

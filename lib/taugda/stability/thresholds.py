@@ -13,10 +13,10 @@ from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
 from taugda.stability.guard import crossings_descending
 from taugda.stability.intervals import stability_intervals
-from taugda.stability.precise import eigenvalues, natural_tau
+from taugda.stability.precise import MOST, eigenvalues, natural_tau
 from taugda.stability.spectra import is_stable, spectral_abscissa
 
-_BESIDE = 1e-5  # how far beside a crossing, relatively, the spectrum is looked at
+_BESIDE = (1e-7, 1e-5)  # how far beside a crossing, relatively, to look in small and large games
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,12 @@ def tau_star(blocks: Blocks) -> TauStar:
     if kind.A11_semidefinite:
         return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", kind)
     for root in crossings_descending(blocks):
-        if not is_stable(blocks, root.tau * (1 + _BESIDE)):
+        below, above = (is_stable(blocks, tau) for tau in _beside(blocks, root.tau))
+        if not above:
             continue
         tilt = np.abs(root.values.real) / np.abs(root.values)
         crossing = root.values[tilt <= max(1e-6, 2 * tilt.min())]
-        touches = root.touches and is_stable(blocks, root.tau * (1 - _BESIDE))
-        found = (crossing, float(tilt.min()), touches, root.iterations)
+        found = (crossing, float(tilt.min()), below, root.iterations)
         return TauStar(root.tau, True, kind.reason, root.method, kind, *found)
     raise RuntimeError(
         f"tau_star: rounding decides, for no eigenvalue of the guard matrix is confirmed by the "
@@ -85,9 +85,15 @@ def tau_star(blocks: Blocks) -> TauStar:
     )
 
 
+def _beside(blocks: Blocks, tau: float) -> tuple[float, float]:
+    """Return a tau just below and one just above."""
+    far = _BESIDE[blocks.n1 + blocks.n2 > MOST]
+    return tau * (1 - far), tau * (1 + far)
+
+
 def _unstable_around(blocks: Blocks, tau: float) -> tuple[int, int]:
     """Return how many eigenvalues of J_tau are unstable just below and just above."""
-    below, above = (eigenvalues(blocks, tau * (1 + h)) for h in (-_BESIDE, _BESIDE))
+    below, above = (eigenvalues(blocks, t) for t in _beside(blocks, tau))
     return int((below.real <= 0).sum()), int((above.real <= 0).sum())
 
 
