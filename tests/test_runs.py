@@ -1,25 +1,22 @@
-"""Parameters, fingerprints, records, batches and sweeps."""
+"""Parameters, names, what is up to date, files, and one execution after the other."""
 
+import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from fractions import Fraction
 
 import nbformat
 import numpy as np
 import pytest
-import sympy
 
 from taugda.__main__ import main
-from taugda.runs import ParameterError, Project, ProjectError, Run
-from taugda.runs.files import recover, swap_in, write_atomic
-from taugda.runs.fingerprint import differences, fingerprint, module_digests
-from taugda.runs.format import plain, show_value
+from taugda.runs import ParameterError, Project, ProjectError, state
+from taugda.runs.files import recover, staging_folder, swap_in
+from taugda.runs.lock import BusyError, hold
 from taugda.runs.parameters import (
     canonical,
+    parameters_text,
     parse_assignment,
     read_file,
     read_parameters,
@@ -30,17 +27,12 @@ from taugda.runs.plan import make_plan
 
 CELL = """taus: list[float] = [2, 2.5]  # timescale separations
 step: float = 1e-3
-seed: int = 0  # seed
+seed: int = 0  # seed, größer
 
 name: str = "a"  # label
 exact: bool = True
 limit: float | None = None  # none means no limit
 extra: dict = {"a": [1, 2.5]}"""
-
-
-def states(toy, *wanted, **options):
-    plan = make_plan(toy.project, wanted or [("toy", {})], **options)
-    return [item.state for item in plan]
 
 
 # Parameters
@@ -54,7 +46,10 @@ def test_parameters_are_read_in_order_with_types_and_help(toy):
     assert type(found["taus"].default[0]) is float
     assert found["taus"].annotation == "list[float]"
     assert found["taus"].help == "timescale separations"
+    assert found["seed"].help == "seed, größer"
     assert found["limit"].default is None
+    toy.notebook("01_toy", parameters="n: int = 4")
+    assert resolve(toy.project, "toy", {}) == {"n": 4}
 
 
 @pytest.mark.parametrize(
@@ -62,11 +57,13 @@ def test_parameters_are_read_in_order_with_types_and_help(toy):
     [
         ("n = 3", "expected 'name: type = literal'"),
         ("n: int", "expected 'name: type = literal'"),
+        ("n.m: int = 1", "expected 'name: type = literal'"),
         ("n: int = 1 + 1", "plain literal"),
-        ("n: int = 2.5", "must be int"),
+        ("n: int = 2.5", "'n' must be int, found 2.5"),
         ("n: list[int] = [\n 1]", "on one line"),
         ("n: complex = 1", "unusable type"),
         ("n: list[complex] = [1]", "unusable type"),
+        ("n: print('x') = 1", "unusable type"),
         ("n: int = 1\nn: int = 2", "appears twice"),
         ("n: int = 1  # a = b", "must not contain '='"),
         ("n: int = (", "no Python"),
@@ -78,24 +75,34 @@ def test_bad_parameter_cells_are_refused(toy, cell, message):
         read_parameters(toy.project.notebook("01_toy"))
 
 
-def test_exactly_one_parameters_cell(toy):
+def test_exactly_one_parameters_cell_in_a_notebook(toy):
     toy.notebook("01_toy")
     path = toy.project.notebook("01_toy")
     content = json.loads(path.read_text())
     content["cells"][1]["metadata"] = {}
-    path.write_text(json.dumps(content))
-    with pytest.raises(ParameterError, match=r"exactly one .* found 0"):
-        read_parameters(path)
+    for text, message in (
+        (json.dumps(content), "exactly one .* found 0"),
+        ("{", "01_toy.ipynb is not a notebook"),
+        ("[]", "01_toy.ipynb is not a notebook: expected a JSON object"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ParameterError, match=message):
+            read_parameters(path)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
         ("taus=[3, 4.5]", [3.0, 4.5]),
+        ("taus=[3e-1]", [0.3]),
         ("step=1e-4", 1e-4),
+        ("step=5e-5", 5e-5),
         ("seed=7", 7),
+        ("seed=0x1f", 31),
         ("exact=false", False),
         ("name='12'", "12"),
+        ("name='010'", "010"),
+        ("name=5e-5", "5e-5"),
         ("limit=2", 2.0),
         ("limit=null", None),
         ("extra={b: 1}", {"b": 1}),
@@ -104,16 +111,17 @@ def test_exactly_one_parameters_cell(toy):
 def test_assignments_take_the_annotated_type(toy, text, value):
     toy.notebook("01_toy", parameters=CELL)
     name, given = parse_assignment(text)
-    found = resolve(toy.project, "toy", {name: given})[name]
-    assert found == value
-    assert type(found) is type(value)
+    found = resolve(toy.project, "toy", {name: given})
+    assert found[name] == value
+    assert type(found[name]) is type(value)
+    assert read_file(toy.write("p.yaml", parameters_text(found)))[name] == value
 
 
 @pytest.mark.parametrize(
     "text",
     ["seed=true", "seed=1.5", "seed=x", "step=.nan", "step=.inf", "step=true", "step=fast",
      "exact=1", "exact='false'", "name=12", "taus=3", "taus=[a]", "extra=[1]", "limit=x",
-     "extra={1: 2}", "extra={a: .nan}"],
+     "extra={1: 2}", "extra={a: .nan}", "name=2021-01-01"],
 )  # fmt: skip
 def test_values_of_the_wrong_type_are_refused(toy, text):
     toy.notebook("01_toy", parameters=CELL)
@@ -132,9 +140,14 @@ def test_unknown_names_are_refused_with_a_hint(toy):
         assert toy.project.find_notebook(name) == "01_toy"
 
 
-@pytest.mark.parametrize("text", ["seed", "=3", "a b=3", "seed=[1", "seed=a: b: c"])
-def test_malformed_assignments_are_refused(text):
-    with pytest.raises(ParameterError, match="-p"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("seed", "key=value"), ("=3", "key=value"), ("a b=3", "key=value"), ("seed=[1", "not valid"),
+     ("seed=a: b: c", "not valid"), ("seed=010", "010 is no decimal number"),
+     ("seed=1:30", "1:30 is no decimal number"), ("step=1:30.5", "1:30.5 is no decimal")],
+)  # fmt: skip
+def test_malformed_assignments_are_refused(text, message):
+    with pytest.raises(ParameterError, match=f"-p.*{message}"):
         parse_assignment(text)
 
 
@@ -145,6 +158,7 @@ def test_parameter_files(toy):
         ("- 1", "expected a mapping"),
         ("seed: [", "not valid YAML"),
         ("seed: 1\nseed: 2", "line 2: key 'seed' appears twice"),
+        ("a: 1\nseed: 010", "line 2: 010 is no decimal number"),
         ("seed: !!python/object/apply:os.getpid []", "not valid YAML"),
     ):
         with pytest.raises(ParameterError, match=message):
@@ -164,15 +178,28 @@ def test_run_names_say_the_parameters(toy):
     toy.notebook("01_toy", parameters=CELL)
     assert name_of(toy) == "default"
     assert name_of(toy, seed=0, taus=[2, 2.5]) == "default"
-    assert name_of(toy, taus=[3, 4.5], seed=1).startswith("taus=3+4.5,seed=1-")
+    assert name_of(toy, taus=[3, 4.5], seed=1).startswith("seed=1,taus=3+4.5-")
     assert name_of(toy, step=0.0) == name_of(toy, step=-0.0)
     assert name_of(toy, seed=1) != name_of(toy, seed=2)
     values = resolve(toy.project, "toy", {"seed": 1})
-    import hashlib
+    digest = hashlib.sha256(canonical(values).encode()).hexdigest()
+    assert name_of(toy, seed=1) == f"seed=1-{digest[:8]}"
 
-    assert name_of(toy, seed=1).endswith(
-        "-" + hashlib.sha256(canonical(values).encode()).hexdigest()[:8]
+
+def test_a_long_name_keeps_what_members_of_a_sweep_differ_in(toy, capsys):
+    many = [f"parameter_{i}: float = 0.0\nlabel_{i}: str = 'a'" for i in range(6)]
+    toy.notebook("01_toy", parameters="\n".join([*many, "seed: int = 0\ntau: float = 1.0"]))
+    base = ", ".join(f"parameter_{i}: 0.125, label_{i}: some-long-text" for i in range(5))
+    toy.write(
+        "sweeps/s.yaml",
+        f"notebook: toy\nbase: {{{base}}}\ngrid:\n  tau: [1, 2]\n  seed: [0, 1, 2]\n"
+        "  parameter_5: [1, 2]",
     )
+    assert main(["run", "s.yaml", "--dry-run", "--only", "*seed=1*"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("4 of 4 runs")
+    assert all(len(line) < 130 and ",parameter_0=0.125," in line for line in lines)
+    assert lines[-1].startswith("01_toy/tau=2,seed=1,")
 
 
 @pytest.mark.parametrize("value", ["../../x", "/etc", "a\\b", "..", "\x00\n", "é" * 500, ".", "~"])
@@ -186,218 +213,141 @@ def test_no_value_escapes_the_folder(toy, value):
     assert not name.startswith(".")
 
 
-# Fingerprints
+# What is up to date
 
 
-def test_modules_are_followed_and_documentation_does_not_count(small_library):
-    code = ["from taugda.runs import Run\nfrom taugda import games"]
-    before = module_digests(code, small_library)
-    assert set(before) == {
-        "taugda", "taugda.games", "taugda.helpers", "taugda.runs", "taugda.runs.record",
-    }  # fmt: skip
-    helpers = small_library / "helpers.py"
-    helpers.write_text('"""Other."""\n\n# note\ndef double(x):\n    """New."""\n    return 2*x\n')
-    assert module_digests(code, small_library) == before
-    helpers.write_text("def double(x):\n    return x + x\n")
-    after = module_digests(code, small_library)
-    assert {name for name in after if after[name] != before[name]} == {"taugda.helpers"}
-    assert differences({"modules": before}, {"modules": after}) == [
-        "library module taugda.helpers changed"
-    ]
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A function that writes a module of a small library, which takes the place of the real one."""
+    package = tmp_path / "taugda"
+    monkeypatch.setattr(state, "PACKAGE", package)
+
+    def write(name, text):
+        path = package / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, ns=(0, write.time))  # a second version within one tick of the clock
+        write.time += 1_000_000_000
+
+    write.time = 0
+    write(
+        "games/game", '"""Help."""\n\ndef double(x):\n    """Twice x."""\n    return 2 * x  # x\n'
+    )
+    write("plots/lines", "def draw():\n    from taugda.games import game\n")
+    write("gan/loop", "from taugda.checks import count\n")
+    write("proofs/balls", "from taugda import games\n")
+    for name in ("checks", "record/run", "runs/execute", "claims", "report/build"):
+        write(name, "x = 1\n")
+    return write
+
+
+def groups(toy, *code, **marks):
+    toy.notebook("01_toy", *code, **marks)
+    return state.fingerprint(toy.project, "01_toy", {"n": 3})["library"]
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "found"),
     [
-        "import taugda\ntaugda.plots.draw()",
-        "import taugda as t\nt.plots.draw()",
-        "import taugda.plots",
-        "import taugda.plots as p",
-        "from taugda.plots import draw",
-        "from taugda import plots as p",
-        "%matplotlib inline\ndef f():\n    from taugda.plots import draw",
+        ("from taugda import games", {"mathematics"}),
+        ("import taugda.games.game as g", {"mathematics"}),
+        ("from taugda.plots.lines import draw", {"plots", "mathematics"}),
+        ("def f():\n    from taugda import (\n        gan, plots)",
+         {"gan", "checks", "plots", "mathematics"}),
+        ("%matplotlib inline\n!ls\nimport taugda.proofs", {"proofs", "mathematics"}),
+        ("import taugda as t\nt.plots.draw()", set(state.GROUPS)),
+        ("x =", set(state.GROUPS)),
+        ("from taugda import claims, runs, report", set()),
     ],
-)
-def test_every_way_of_importing_is_seen(small_library, code):
-    # plots imports palette inside a function
-    assert {"taugda.plots", "taugda.palette"} <= set(module_digests([code], small_library))
-    assert "taugda.unused" not in module_digests([code], small_library)
-    assert set(module_digests([code], small_library, {"taugda.plots"})) <= {"taugda"}
+)  # fmt: skip
+def test_a_notebook_depends_on_the_groups_that_it_uses(toy, library, code, found):
+    assert set(groups(toy, code)) == found | {"record"}
+    assert set(groups(toy, code, kind="training")) == found - {"plots", "record"} - (
+        {"mathematics"} if "plots" in found and "games" not in code and "x =" not in code
+        and "import taugda as" not in code else set()
+    )  # fmt: skip
 
 
-def test_code_that_cannot_be_parsed_depends_on_everything(small_library):
-    assert "taugda.unused" in module_digests(["x ="], small_library)
-
-
-def test_fingerprint_parts(toy, small_library):
-    toy.notebook("01_toy", "from taugda import plots")
-    path = toy.project.notebook("01_toy")
-    base = fingerprint(path, {"n": 3}, package=small_library)
-    assert differences(base, base) == []
-    other = fingerprint(path, {"n": 4}, {"images": "ab"}, small_library)
-    assert differences(base, other) == ["parameters changed", "data changed"]
-    toy.notebook("01_toy", "from taugda import plots", prose="# Other words")
-    assert differences(base, fingerprint(path, {"n": 3}, package=small_library)) == [
-        "notebook changed"
+def test_documentation_and_the_engine_make_nothing_stale(toy, library):
+    before = groups(toy, "from taugda import games")
+    library("games/game", '"""Other."""\n# note\ndef double(x):\n    """New."""\n    return 2*x\n')
+    for name in ("runs/execute", "claims", "report/build", "__main__"):
+        library(name, "x = 2\n")
+    assert groups(toy, "from taugda import games") == before
+    library("games/game", "def double(x):\n    return x + x\n")
+    after = groups(toy, "from taugda import games")
+    assert state.differences({"library": before}, {"library": after}) == [
+        "library changed (mathematics)"
     ]
-    toy.notebook("01_toy", "from taugda import plots", kind="training")
-    assert "taugda.plots" not in fingerprint(path, {"n": 3}, package=small_library)["modules"]
+    assert after["record"] == before["record"]
+    library("games/new", "")
+    assert groups(toy, "from taugda import games")["mathematics"] != after["mathematics"]
 
 
-# Records
+def test_a_notebook_counts_with_its_cells_and_what_they_say_to_the_runner(toy, library):
+    toy.notebook("01_toy", "x = 1")
+    path = toy.project.notebook("01_toy")
+
+    def made_of(**parameters):
+        return state.fingerprint(toy.project, "01_toy", {"n": 3, **parameters})
+
+    base = made_of()
+    assert state.differences(base, made_of()) == []
+    assert state.differences(base, made_of(n=4)) == ["parameters changed"]
+    content = json.loads(path.read_text())
+    for key, value in (("tags", ["x"]), ("taugda", {"texts": {"a": {"caption": "b"}}})):
+        content["cells"][-1]["metadata"] = {key: value}
+        path.write_text(json.dumps(content))
+        assert state.differences(base, made_of()) == ["notebook changed"]
+    content["cells"][-1] |= {"metadata": {"collapsed": True}, "outputs": [], "execution_count": 7}
+    path.write_text(json.dumps(content))
+    assert made_of() == base
+    toy.notebook("01_toy", "x = 1", prose="# Other words")
+    assert state.differences(base, made_of()) == ["notebook changed"]
 
 
-def test_plain_values():
-    values = {
-        "a": np.float64(1.5), "b": np.arange(3), "c": np.bool_(True), "d": Fraction(17, 23),
-        "e": sympy.Rational(17, 23), "f": sympy.Integer(2), "g": float("nan"), "h": -np.inf,
-        "i": None, "j": (1, "x"), "k": sympy.sqrt(4), "l": np.array([[np.inf]]), "m": sympy.oo,
-        "n": True,
-    }  # fmt: skip
-    assert plain(values) == {
-        "a": 1.5, "b": [0, 1, 2], "c": True, "d": "17/23", "e": "17/23", "f": 2, "g": "nan",
-        "h": "-inf", "i": None, "j": [1, "x"], "k": 2, "l": [["inf"]], "m": "inf", "n": True,
-    }  # fmt: skip
-    json.dumps(plain(values), allow_nan=False)
-    for bad in (1j, object(), {1, 2}, np.array([1j])):
-        with pytest.raises(TypeError, match="tau must be"):
-            plain(bad, "tau")
-
-
-def test_values_as_readers_see_them():
-    assert show_value(2.0, 1e-12) == "2 ± 10⁻¹²"
-    assert show_value(-4.996e-16) == "−4.996\u00a0×\u00a010⁻¹⁶"
-    assert show_value(-2) == "−2"
-    assert show_value(2e20) == "2\u00a0×\u00a010²⁰"
-    assert show_value("a-b") == "a-b"
-    assert show_value([1.0, 2.0], [0.1, 0.2]) == "1, 2 (each ± 0.2)"
-    assert show_value([0.5, "17/23"]) == "0.5, 17/23"
-    assert show_value(True) == "yes"
-    assert show_value(None) == "–"
-    assert show_value("inf") == "∞"
-    assert show_value(np.float64(0.123456789)) == "0.1234568"
-    assert show_value(1 - 2j) == "1 − 2i"
-
-
-def interactive(toy, **values):
-    return Run("01_toy", {"n": 3, **values})
-
-
-def test_an_interactive_run_lands_in_the_outputs(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
-    run = interactive(toy, n=4)
-    run.measure("tau", 2.0, uncertainty=1e-9)
-    assert not toy.run("01_toy", run.name).exists()
-    run.finish()
-    folder = toy.run("01_toy", run.name)
-    assert {path.name for path in folder.iterdir()} == {
-        "notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "log.txt",
-        "done.json",
-    }  # fmt: skip
-    assert json.loads((folder / "done.json").read_text())["mode"] == "interactive"
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics == {"tau": {"value": 2.0, "uncertainty": 1e-9}}
-    notebook = nbformat.read(folder / "notebook.ipynb", as_version=4)
-    nbformat.validate(notebook)
-    assert notebook.cells[2].source == "# Parameters\nn = 4"
-    assert "outputs/runs/01_toy/n=4-" in capsys.readouterr().out
-    # The batch makes an executed copy nevertheless.
-    assert states(toy, ("toy", {"n": 4})) == ["stale"]
-    with pytest.raises(RuntimeError, match="finished"):
-        run.measure("other", 1)
-
-
-def test_an_equal_batch_run_is_kept(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
-    first = interactive(toy)
-    first.finish()
-    done = toy.run("01_toy") / "done.json"
-    content = json.loads(done.read_text())
-    done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
-    interactive(toy).finish()
-    assert "Kept outputs/runs/01_toy/default" in capsys.readouterr().out
-    assert json.loads(done.read_text())["finished"] == "before"
-    # One made by other code is replaced.
-    content["fingerprint"]["total"] = "other"
-    done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
-    interactive(toy).finish()
-    assert json.loads(done.read_text())["finished"] != "before"
-    assert [path.name for path in (toy.project.runs / "01_toy").iterdir()] == ["default"]
-
-
-def test_the_record_refuses_what_it_cannot_keep(toy):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    toy.notebook("01_toy", "run.finish()")
-    with pytest.raises(ParameterError, match="'n' has no value"):
-        Run("01_toy", {})
-    with pytest.raises(ParameterError, match="'n' must be int"):
-        Run("01_toy", {"n": 2.5})
-    run = interactive(toy)
-    run.measure("a", 1)
-    with pytest.raises(ValueError, match="measured before"):
-        run.measure("a", 2)
-    with pytest.raises(ValueError, match="uncertainty of 'b'"):
-        run.measure("b", 1, uncertainty=-1)
-    figure, _ = plt.subplots()
-    for name, caption, alt, message in (
-        ("../x", "c", "a", "name must be"),
-        ("", "c", "a", "name must be"),
-        ("x", " ", "a", "caption of figure 'x'"),
-        ("x", "c", "", "alt of figure 'x'"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            run.show(figure, name, caption=caption, alt=alt)
-    run.show(figure, "x", caption="c", alt="a")
-    with pytest.raises(ValueError, match="found 'x' again"):
-        run.show(plt.figure(), "x", caption="c", alt="a")
-    with pytest.raises(ValueError, match="caption of a table"):
-        run.table([{"a": 1}], caption="")
-
-
-def test_figures_are_the_same_whenever_they_are_made(toy, monkeypatch):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    toy.notebook("01_toy", "run.finish()")
-    made = []
-    for date in ("1000000000", "1500000000"):
-        monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
-        run = interactive(toy)
-        figure, axes = plt.subplots()
-        axes.plot([1, 2])
-        run.show(figure, "line", caption="c", alt="a")
-        made.append([(run.folder / f"figures/line.{e}").read_bytes() for e in ("png", "pdf")])
-    assert made[0] == made[1]
-
-
-# Files
+# Files and locks
 
 
 def test_swap_and_recovery(tmp_path):
-    final, staging = tmp_path / "default", tmp_path / "new"
+    final, staging = tmp_path / "default", staging_folder(tmp_path / "default")
     for folder, text in ((final, "old"), (staging, "new")):
-        write_atomic(folder / "x", text)
+        folder.mkdir()
+        (folder / "x").write_text(text)
     swap_in(staging, final)
     assert (final / "x").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["default"]
-    # A process that died in the middle of its swap, and one that died before it.
-    from taugda.runs.files import _HOST
-
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    final.rename(tmp_path / f".default.{_HOST}.{dead.pid}.old")
-    write_atomic(tmp_path / f".default.{_HOST}.{dead.pid}.partial" / "x", "half")
-    write_atomic(tmp_path / f".default.{_HOST}.{os.getpid()}.partial" / "x", "at work")
-    write_atomic(tmp_path / f".default.elsewhere.{dead.pid}.partial" / "x", "another machine")
+    with pytest.raises(FileNotFoundError):
+        swap_in(staging, final)
+    assert (final / "x").read_text() == "new"
+    # One that died in the middle of its swap, and others before it; another run is none of ours.
+    final.rename(tmp_path / ".default.old")
+    for name in (
+        ".default.here.12.partial",
+        ".default.far-away.7.partial",
+        ".default,n=1.a.7.partial",
+    ):
+        (tmp_path / name).mkdir()
     recover(final)
     assert (final / "x").read_text() == "new"
-    assert len(list(tmp_path.iterdir())) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"default", ".default,n=1.a.7.partial"}
+
+
+def test_a_lock_is_held_by_one_and_freed_with_what_refers_to_it(toy):
+    lock = hold(toy.project, "01_toy", "default", interactive=True)
+    with pytest.raises(
+        BusyError, match=rf"01_toy/default: an open notebook \(process {os.getpid()}"
+    ):
+        hold(toy.project, "01_toy", "default")
+    hold(toy.project, "01_toy", "n=1").release()
+    assert lock.held()
+    (toy.project.locks / "01_toy" / "default.lock").unlink()
+    assert not lock.held()
+    other = hold(toy.project, "01_toy", "default")
+    assert not lock.held()
+    assert other.held()
+    del other
+    hold(toy.project, "01_toy", "default").release()
 
 
 def test_the_project_is_found_from_anywhere(toy, monkeypatch, tmp_path):
@@ -417,7 +367,7 @@ def test_the_project_is_found_from_anywhere(toy, monkeypatch, tmp_path):
 
 def test_importing_is_quick():
     code = (
-        "import sys, taugda, taugda.runs, taugda.__main__\n"
+        "import sys, taugda, taugda.runs, taugda.__main__, taugda.runs.batch\n"
         "heavy = {'numpy', 'sympy', 'torch', 'matplotlib', 'papermill', 'nbconvert', 'scipy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
@@ -447,7 +397,7 @@ def test_a_batch_runs_what_is_due(toy, capfd):
         "notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "log.txt",
         "done.json",
     }  # fmt: skip
-    assert json.loads((good / "metrics.json").read_text()) == {"n": {"value": 3}}
+    assert toy.metrics("01_toy") == {"n": 3}
     assert "hello" in (good / "log.txt").read_text()
     provenance = json.loads((good / "provenance.json").read_text())
     assert provenance["mode"] == "batch"
@@ -456,14 +406,16 @@ def test_a_batch_runs_what_is_due(toy, capfd):
     assert "papermill" not in nbformat.read(good / "notebook.ipynb", 4).metadata
 
     for stem in ("02_bad", "03_killed", "04_open"):
-        assert not toy.run(stem).exists()
         assert [path.name for path in (toy.project.runs / stem).iterdir()] == ["default.failed"]
-    partial = (toy.run("02_bad", "default.failed") / "notebook.ipynb").read_text()
-    assert "ValueError" in partial
-    assert "ValueError" in (toy.run("02_bad", "default.failed") / "log.txt").read_text()
+    failed = toy.run("02_bad", "default.failed")
+    assert "ValueError" in (failed / "notebook.ipynb").read_text()
+    assert "ValueError" in (failed / "log.txt").read_text()
+    reason = json.loads((failed / "failed.json").read_text())
+    assert reason["reason"] == "ValueError: too large"
+    assert reason["duration"] > 0
     assert "02_bad/default" in toy.project.index.read_text()
     wanted = [(stem, {}) for stem in toy.project.stems()]
-    assert states(toy, *wanted) == ["up to date", *["failed before"] * 3]
+    assert toy.states(*wanted) == ["up to date", *["failed before"] * 3]
 
     # Mended, it succeeds, and its failure is forgotten.
     toy.notebook("02_bad", "run.finish()")
@@ -477,49 +429,52 @@ def test_a_failure_leaves_the_former_success_alone(toy):
     assert main(["run", "toy", "--no-report"]) == 0
     before = {p.name: p.read_bytes() for p in toy.run("01_toy").iterdir()}
     toy.notebook("01_toy", "1 / 0", "run.finish()")
-    assert states(toy) == ["stale"]
+    assert toy.states(("toy", {})) == ["stale"]
     assert main(["run", "toy", "--no-report"]) == 1
     assert {p.name: p.read_bytes() for p in toy.run("01_toy").iterdir()} == before
-    assert states(toy) == ["failed before"]
+    assert toy.states(("toy", {})) == ["failed before"]
 
 
-def test_parameters_reach_the_notebook_and_another_run_has_another_folder(toy):
+def test_parameters_reach_the_notebook_and_another_run_has_another_folder(toy, capsys):
     toy.notebook("01_toy", "run.measure('n', n)", "run.finish()")
     file = toy.write("small.yaml", "n: 5\n")
     assert main(["run", "toy", "-f", str(file), "--no-report"]) == 0
     (folder,) = (toy.project.runs / "01_toy").iterdir()
     assert folder.name.startswith("n=5-")
-    assert json.loads((folder / "metrics.json").read_text()) == {"n": {"value": 5}}
-    assert states(toy) == ["missing"]
-    assert states(toy, ("toy", {"n": 5})) == ["up to date"]
-    assert states(toy, ("toy", {"n": 5}), ("01_toy", {"n": 5})) == ["up to date"]
-    assert states(toy, ("toy", {"n": 5}), force=True) == ["forced"]
+    assert toy.metrics("01_toy", folder.name) == {"n": 5}
+    assert toy.states(("toy", {})) == ["missing"]
+    assert toy.states(("toy", {"n": 5}), ("01_toy", {"n": 5})) == ["up to date"]
+    assert toy.states(("toy", {"n": 5}), force=True) == ["forced"]
+    done = folder / "done.json"
+    done.write_text(json.dumps({**json.loads(done.read_text()), "duration": 83.2}))
+    capsys.readouterr()
+    assert main(["run", "toy", "-p", "n=5", "--force", "--dry-run"]) == 0
+    assert "forced, would run, took 83 s last time" in capsys.readouterr().out
+    assert main(["run", "toy", "-p", "n=5", "--force", "--no-report"]) == 0
+    assert json.loads(done.read_text())["duration"] < 83
 
 
 def test_stale_training_is_kept_unless_asked(toy, capsys):
-    toy.notebook("01_toy", "run.finish()", kind="training")
-    interactive(toy).finish()
+    toy.notebook("01_toy", "from taugda import gan", "run.finish()", kind="training")
+    assert main(["run", "toy", "--no-report"]) == 0
     done = toy.run("01_toy") / "done.json"
     content = json.loads(done.read_text())
-    content["mode"] = "batch"
-    content["fingerprint"]["modules"]["taugda.runs.record"] = "older"
+    content["fingerprint"]["library"]["gan"] = "older"
     done.write_text(json.dumps(content))
     (item,) = make_plan(toy.project, [("toy", {})])
     assert (item.state, item.due) == ("kept", False)
-    assert item.reason == "library module taugda.runs.record changed"
-    assert states(toy, refresh=True) == ["stale"]
+    assert item.reason == "library changed (gan)"
+    assert toy.states(("toy", {}), refresh=True) == ["stale"]
     assert main(["run", "toy", "--no-report"]) == 0
     assert "Run it again with --refresh" in capsys.readouterr().out
+    assert main(["run", "toy", "--no-report", "--refresh"]) == 0
+    assert toy.states(("toy", {})) == ["up to date"]
 
 
-def test_a_kernel_of_another_environment_is_not_used(toy, tmp_path, monkeypatch):
+def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, monkeypatch):
     broken = tmp_path / "home" / "kernels" / "python3"
     broken.mkdir(parents=True)
-    spec = {
-        "argv": ["/nonexistent", "{connection_file}"],
-        "display_name": "x",
-        "language": "python",
-    }
+    spec = {"argv": ["/none", "{connection_file}"], "display_name": "x", "language": "python"}
     (broken / "kernel.json").write_text(json.dumps(spec))
     startup = tmp_path / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
@@ -529,72 +484,21 @@ def test_a_kernel_of_another_environment_is_not_used(toy, tmp_path, monkeypatch)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     toy.notebook(
         "01_toy", "import os, sys", "run.measure('python', sys.executable)",
-        "run.measure('threads', os.environ['OMP_NUM_THREADS'])", "run.finish()",
+        "for name in ('OMP_NUM_THREADS', 'TAUGDA_THREADS', 'MALLOC_TRIM_THRESHOLD_'):\n"
+        "    run.measure(name, int(os.environ[name]))\n"
+        "run.measure('folder', os.getcwd())", "run.finish()",
     )  # fmt: skip
-    # A process of its own: the pool's server would have started before the variables were set.
-    command = [sys.executable, "-m", "taugda", "run", "toy", "--no-report", "-j", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    metrics = json.loads((toy.run("01_toy") / "metrics.json").read_text())
-    assert metrics["python"]["value"] == sys.executable
-    assert int(metrics["threads"]["value"]) >= 1
+    before = dict(os.environ)
+    assert main(["run", "toy", "--no-report", "-j", "1000"]) == 0
+    assert dict(os.environ) == before
+    found = toy.metrics("01_toy")
+    assert found["python"] == sys.executable
+    assert found["folder"] == str(toy.project.root)
+    assert found["OMP_NUM_THREADS"] == found["TAUGDA_THREADS"] >= 1
+    assert found["MALLOC_TRIM_THRESHOLD_"] == 256 << 20
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_batch_leaves_no_process_and_no_half_run(toy, kill):
-    toy.notebook(
-        "01_toy",
-        "import os, pathlib, time\n"
-        "pathlib.Path('pids').write_text(f'{os.getpid()} {os.getppid()}')\n"
-        "time.sleep(120)",
-        "run.finish()",
-    )
-    command = [sys.executable, "-m", "taugda", "run", "toy", "--no-report"]
-    process = subprocess.Popen(
-        command, cwd=toy.project.root, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
-    pids = toy.project.root / "pids"
-    wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2, 30)
-    if kill == signal.SIGINT:
-        os.killpg(process.pid, kill)  # as a terminal does
-    else:
-        process.kill()
-    status = process.wait(30)
-    if kill == signal.SIGINT:
-        assert status == 130
-        assert process.stderr.read() == "taugda: interrupted; finished runs are kept\n"
-    process.stderr.close()
-    for pid in map(int, pids.read_text().split()):
-        wait_for(lambda pid=pid: not running(pid), 30)
-    assert states(toy) == ["missing"]
-    assert list((toy.project.runs / "01_toy").iterdir()) == []
-
-
-def test_a_killed_worker_fails_its_run_and_the_others_go_on(toy, capfd):
-    toy.notebook(
-        "01_toy", "import os, signal, time", "os.kill(os.getppid(), signal.SIGKILL)",
-        "time.sleep(120)", "run.finish()",
-    )  # fmt: skip
-    toy.notebook("02_other", "run.finish()")
-    assert main(["run", "-j", "1", "--no-report"]) == 1
-    assert "01_toy/default: its process ended without a result" in capfd.readouterr().out
-    assert states(toy, ("toy", {}), ("other", {})) == ["missing", "up to date"]
-    assert list((toy.project.runs / "01_toy").iterdir()) == []
-
-
-def wait_for(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
-def running(pid):
-    try:
-        state = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+# Requests
 
 
 @pytest.mark.parametrize(
@@ -607,12 +511,13 @@ def running(pid):
         (["run", "toy", "other", "-p", "n=3"], "exactly one notebook"),
         (["run", "toy", "-f", "none.yaml"], "none.yaml: cannot be read"),
         (["run", "none.yaml"], "cannot be read"),
+        (["run", "Untitled"], "notebooks/Untitled.ipynb is left out: a notebook of the project"),
         (["parameters", "tyo"], "unknown notebook"),
     ],
 )
 def test_wrong_requests_are_refused_before_anything_starts(toy, capsys, arguments, message):
-    toy.notebook("01_toy", "run.finish()")
-    toy.notebook("02_other", "run.finish()")
+    for stem in ("01_toy", "02_other", "Untitled"):
+        toy.notebook(stem, "run.finish()")
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -620,14 +525,27 @@ def test_wrong_requests_are_refused_before_anything_starts(toy, capsys, argument
     assert not toy.project.outputs.exists()
 
 
+def test_a_notebook_that_does_not_belong_is_named_and_left_out(toy, capsys):
+    toy.notebook("01_toy", "run.finish()")
+    for name in ("Untitled", "01_toy-Copy1"):
+        toy.write(f"notebooks/{name}.ipynb", "{}")
+    assert main(["run", "--dry-run"]) == 0
+    out, error = capsys.readouterr()
+    assert out.splitlines()[-1].startswith("1 of 1 run to execute")
+    copy, untitled = error.splitlines()
+    assert copy.startswith("taugda: notebooks/01_toy-Copy1.ipynb is left out: ")
+    assert untitled.endswith("rename it so, or move it to another folder")
+
+
 def test_outputs_that_cannot_be_written_are_refused(toy, capsys):
     toy.notebook("01_toy", "run.finish()")
     toy.write("outputs", "a file where the folder should be")
     assert main(["run", "toy"]) == 2
     assert "output folder outputs cannot be written" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as caught:
-        main(["run", "-j", "0"])
-    assert caught.value.code == 2
+    for number in ("0", "-1", "²"):
+        with pytest.raises(SystemExit) as caught:
+            main(["run", "-j", number])
+        assert caught.value.code == 2
 
 
 def test_parameters_command_and_dry_run(toy, capsys):
@@ -635,7 +553,20 @@ def test_parameters_command_and_dry_run(toy, capsys):
     assert main(["parameters", "toy"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["taus", "list[float]", "[2.0,", "2.5]", "timescale", "separations"] in lines
-    assert main(["run", "--dry-run"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "01_toy/default: missing, would run, no estimate"
-    assert lines[1] == "1 of 1 run to execute; no estimate: nothing comparable has run here"
+    assert main(["run", "--dry-run", "-j", "3"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "01_toy/default: missing, would run", "1 of 1 run to execute, 3 at a time",
+    ]  # fmt: skip
+    assert not toy.project.outputs.exists()
+
+
+def test_a_reader_that_goes_away_is_no_error(toy):
+    toy.training()
+    toy.write("sweeps/many.yaml", f"notebook: train\ngrid: {{seed: {list(range(5000))}}}\n")
+    command = [sys.executable, "-m", "taugda", "run", "many.yaml", "--dry-run"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("   0  01_train/default: missing")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(60) == 141

@@ -263,7 +263,7 @@ def _summary(project: Project, items: "list[Item]", outcomes: "list[Outcome]") -
     """Write what a batch did: a table, then the error and the log of each failed run."""
     from taugda.record.tables import plain_table
 
-    ended = {outcome.label: outcome for outcome in outcomes}
+    ended = dict(zip((item.label for item in items if item.due), outcomes, strict=True))
     rows, notes = [], []
     for item in items:
         outcome, state, seconds = ended.get(item.label), item.state, ""

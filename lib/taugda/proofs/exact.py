@@ -114,8 +114,8 @@ class ExactBlocks:
         return self._parts[bits]
 
     def inertia(self, name: str) -> tuple[int, int, int]:
-        """Count positive, zero and negative eigenvalues of "A11", "A22" or, if A22 is nonsingular,
-        "S1" (then minus the Schur complement of A22 in a bordered matrix: Haynsworth)."""
+        """Count the positive, zero, negative eigenvalues of A11, A22 or (if A22 is regular) S1."""
+        # -S1 is the Schur complement of A22 in the bordered matrix below (Haynsworth).
 
         def signs(bits: int) -> list[int]:
             matrices = []

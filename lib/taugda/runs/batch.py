@@ -1,6 +1,7 @@
 """Many runs at once, on any executor: threads here, or the workers of a Dask scheduler."""
 
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,87 +25,6 @@ class EngineError(RuntimeError):
     """What executes the runs of a batch is gone."""
 
 
-class _Threads:
-    """Threads of this process: a kernel is a process anyway."""
-
-    def __init__(self, jobs: int) -> None:
-        self.executor: Executor = ThreadPoolExecutor(jobs)
-
-    def check(self) -> None:
-        """Nothing can be lost."""
-
-    def end(self, runs: list[Path]) -> None:
-        """End the runs in progress."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        stop(runs)
-
-
-class _Cluster:
-    """Workers of a Dask scheduler; its address, or ``local`` to start workers here."""
-
-    def __init__(self, address: str, jobs: int, stack: ExitStack) -> None:
-        try:
-            import distributed
-        except ImportError as error:
-            raise ProjectError(
-                "--scheduler needs dask.distributed: install the extra with "
-                "pip install -e '.[cluster]', or leave --scheduler out to use this machine"
-            ) from error
-        # It would print the traceback of every connection that is lost; we say it in a line.
-        for name in [name for name in logging.root.manager.loggerDict if "distributed" in name]:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        target: Any = address
-        if address == "local":
-            # No memory limit: training is in the kernel's process, not in the worker's.
-            target = stack.enter_context(distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None,
-                host="127.0.0.1", silence_logs=logging.CRITICAL,
-                local_directory=stack.enter_context(TemporaryDirectory(prefix="taugda-")),
-            ))  # fmt: skip
-        try:
-            self._client = distributed.Client(target, timeout=_CONNECT, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
-            raise ProjectError(
-                f"no scheduler answers at {address!r} ({' '.join(str(error).split())}); "
-                "start one with 'dask scheduler --host 127.0.0.1'"
-            ) from error
-        stack.callback(self._close)
-        self._address = address
-
-        class Kernels(distributed.WorkerPlugin):
-            name = "taugda"
-
-            def teardown(self, worker: Any) -> None:
-                stop()  # a worker that closes would wait for them
-
-        self._client.register_plugin(Kernels())
-        self.executor: Executor = self._client.get_executor(pure=False)
-
-    def check(self) -> None:
-        """Raise if the scheduler is gone."""
-        if self._client.status != "running":
-            raise EngineError(
-                f"the scheduler at {self._address} is gone; finished runs are kept: start "
-                "scheduler and workers again and give the same command"
-            )
-
-    def end(self, runs: list[Path]) -> None:
-        """End the runs in progress."""
-        if self._client.status == "running":
-            self.executor.shutdown(wait=False, cancel_futures=True)
-            self._client.run(stop, runs, on_error="ignore")
-
-    def _close(self) -> None:
-        with suppress(OSError, TimeoutError):
-            self._client.close(timeout=2)
-
-
-@contextmanager
-def _engine(scheduler: str | None, jobs: int) -> Iterator[_Threads | _Cluster]:
-    with ExitStack() as stack:
-        yield _Cluster(scheduler, jobs, stack) if scheduler else _Threads(jobs)
-
-
 def execute_all(
     project: Project,
     items: Sequence[Item],
@@ -122,63 +42,129 @@ def execute_all(
     # The longest first: otherwise one of them might start when all others have ended.
     due = sorted((i for i in items if i.due), key=lambda item: -(item.duration or float("inf")))
     waiting, running, not_before = list(due), dict[Future, Item](), dict[str, float]()
-    attempts, ended = dict.fromkeys((item.label for item in due), 0), dict[str, Outcome]()
+    attempts, ended = {item.label: 0 for item in due}, dict[str, Outcome]()
     sources = {item.stem: set(reads(project, item.stem)) for item in due}
-    threads = {item.stem: 1 for item in due}
-    for stem in threads if not scheduler else ():
+    threads = {}
+    for stem in sources:
         # The order of a sum depends on the threads.  So that a sweep which was cut off ends with
         # the numbers of an undisturbed one, training does not get more when fewer runs are left.
         training = kind(project.notebook(stem)) == "training"
-        threads[stem] = max(1, cores() // (jobs if training else min(jobs, len(due))))
-    with _engine(scheduler, jobs) as engine, _progress(len(due)) as (bar, say):
+        share = cores() // (jobs if training else min(jobs, len(due)))
+        threads[stem] = 1 if scheduler else max(1, share)
+    with _engine(scheduler, jobs) as (pool, check, end), _progress(len(due)) as (bar, say):
         try:
             while waiting or running:
-                unfinished = {item.stem for item in (*waiting, *running.values())}
+                now, unfinished = time.monotonic(), {i.stem for i in (*waiting, *running.values())}
                 for item in list(waiting):
-                    now = time.monotonic()
-                    if not_before.get(item.label, now) > now or sources[item.stem] & unfinished:
-                        continue
-                    waiting.remove(item)
-                    running[engine.executor.submit(
-                        execute, project, item, threads[item.stem], limit
-                    )] = item  # fmt: skip
+                    if not_before.get(item.label, now) <= now and not (
+                        sources[item.stem] & unfinished
+                    ):
+                        waiting.remove(item)
+                        task = pool.submit(execute, project, item, threads[item.stem], limit)
+                        running[task] = item
                 bar.set_postfix_str(", ".join(i.label for f, i in running.items() if f.running()))
                 done = wait(running, 1, FIRST_COMPLETED).done if running else time.sleep(0.1)
-                engine.check()
-                for future in done or ():
-                    item = running.pop(future)
-                    outcome = _outcome(item, future)
-                    took = f"{outcome.seconds:.1f} s"
-                    attempts[item.label] += not outcome.busy
+                check()
+                for task in done or ():
+                    item, outcome = running.pop(task), _outcome(task)
                     if outcome.busy:
                         if item.label not in not_before:
                             say(f"{item.label}: {outcome.busy} is at work on it; "
                                 "waiting for its end")  # fmt: skip
                         not_before[item.label] = time.monotonic() + _PAUSE
                         waiting.append(item)
-                    elif outcome.error and attempts[item.label] <= retries:
-                        say(f"{item.label}: failed ({outcome.error}), {took}; "
-                            f"trying again ({attempts[item.label]} of {retries})")  # fmt: skip
+                        continue
+                    took, failed = f"{outcome.seconds:.1f} s", outcome.error
+                    attempts[item.label] += 1
+                    if failed and attempts[item.label] <= retries:
+                        again = f"trying again ({attempts[item.label]} of {retries})"
+                        say(f"{item.label}: failed ({failed}), {took}; {again}")
                         waiting.append(item)
-                    else:
-                        ended[item.label] = outcome
-                        state = "up to date by now" if outcome.shared else "done"
-                        state = f"FAILED ({outcome.error})" if outcome.error else state
-                        say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
-                        bar.update()
+                        continue
+                    ended[item.label] = outcome
+                    state = "up to date by now" if outcome.shared else "done"
+                    state = f"FAILED ({failed})" if failed else state
+                    say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
+                    bar.update()
         except BaseException:
-            engine.end([project.run(item.stem, item.run) for item in due])
-            wait([future for future in running if future.running()], 60)
+            at_work = [task for task in running if not task.cancel()]
+            end([project.run(item.stem, item.run) for item in due])
+            wait(at_work, 60)
             raise
     return [ended[item.label] for item in items if item.due]
 
 
-def _outcome(item: Item, future: Future) -> Outcome:
+def _outcome(task: Future) -> Outcome:
     try:
-        return future.result()
+        return task.result()
     except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        return Outcome(item.label, error=text)
+        return Outcome(" ".join(str(error).split()) or type(error).__name__)
+
+
+_Engine = tuple[Executor, Callable[[], None], Callable[[list[Path]], Any]]
+
+
+@contextmanager
+def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
+    """Make an executor, what raises if it is gone, and what ends the runs of some folders."""
+    if scheduler is None:
+        yield ThreadPoolExecutor(jobs), lambda: None, stop  # a kernel is a process anyway
+        return
+    try:
+        import distributed
+    except ImportError as error:
+        raise ProjectError(
+            "--scheduler needs dask.distributed: install the extra with "
+            "pip install -e '.[cluster]', or leave --scheduler out to use this machine"
+        ) from error
+    # It would print the traceback of every connection that is lost; we say it in a line.
+    for name in [name for name in logging.root.manager.loggerDict if "distributed" in name]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    class Kernels(distributed.WorkerPlugin):
+        name = "taugda"
+
+        def teardown(self, worker: Any) -> None:
+            stop()  # a worker that closes would wait for its runs
+
+    with ExitStack() as stack:
+        target: Any = scheduler
+        if scheduler == "local":
+            # Workers must not heed Ctrl-C: this process does, and ends them.
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # No memory limit: training is in the kernel's process, not in the worker's.
+            target = stack.enter_context(distributed.LocalCluster(
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+                host="127.0.0.1", silence_logs=logging.CRITICAL,
+                local_directory=stack.enter_context(TemporaryDirectory(prefix="taugda-")),
+            ))  # fmt: skip
+            signal.signal(signal.SIGINT, handler)
+        try:
+            client = distributed.Client(target, timeout=_CONNECT, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise ProjectError(
+                f"no scheduler answers at {scheduler!r} ({' '.join(str(error).split())}); "
+                "start one with 'dask scheduler --host 127.0.0.1'"
+            ) from error
+
+        def check() -> None:
+            if client.status != "running":
+                raise EngineError(
+                    f"the scheduler at {scheduler} is gone; finished runs are kept: start "
+                    "scheduler and workers again and give the same command"
+                )
+
+        def end(runs: list[Path]) -> None:
+            if client.status == "running":
+                client.run(stop, runs, on_error="ignore")
+
+        def close() -> None:
+            with suppress(OSError, TimeoutError):
+                client.close(timeout=2)
+
+        stack.callback(close)
+        client.register_plugin(Kernels())
+        yield client.get_executor(pure=False), check, end
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One run: a notebook executed by papermill under the run's lock, all or nothing."""
 
+import logging
 import os
 import shutil
 import signal
@@ -28,7 +29,7 @@ from taugda.runs.state import awaited, failed_folder, fingerprint, kind
 # pages, to be cleared, for the next one: about a tenth of a training run.  This keeps it.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 _THREADS = ("TAUGDA_THREADS", *(f"{x}_NUM_THREADS" for x in ("OMP", "OPENBLAS", "MKL", "NUMBA")))
-_START_TIMEOUT = 180  # seconds; a busy machine takes long to start many kernels at once
+_PATIENCE = 180  # seconds; a busy machine takes long to start many kernels at once
 _REMOVED = "its output folder was removed while it ran"
 _INTERRUPTED = "it was interrupted"
 
@@ -41,9 +42,8 @@ class RunFailedError(RuntimeError):
 class Outcome:
     """How an attempt ended: one line that says why it failed, its log, or why nothing was done."""
 
-    label: str
-    seconds: float = 0.0
     error: str = ""
+    seconds: float = 0.0
     log: Path | None = None
     busy: str = ""  # who else is at work on the run
     shared: bool = False  # somebody had finished it before
@@ -90,7 +90,7 @@ def execute(project: Project, item: Item, threads: int = 1, limit: float | None 
     final, kernel = project.run(item.stem, item.run), _Kernel()
     if not project.notebook(item.stem).is_file():
         where = f"{socket.gethostname()} does not see the project at {project.root}"
-        return Outcome(item.label, error=f"{where}; all machines need it under one path")
+        return Outcome(f"{where}; all machines need it under one path")
     with ExitStack() as stack:
         try:
             lock = hold(project, item.stem, item.run)
@@ -100,28 +100,27 @@ def execute(project: Project, item: Item, threads: int = 1, limit: float | None 
             recover(final)
             now = compare(project, item.stem, item.run, item.parameters)
         except BusyError as error:
-            return Outcome(item.label, busy=error.holder)
+            return Outcome(busy=error.holder)
         except OSError as error:
-            return Outcome(item.label, error=f"its lock cannot be taken ({error.strerror})")
-        if now.state == UP_TO_DATE and (item.state != FORCED or now.finished != item.finished):
-            return Outcome(item.label, time.monotonic() - begin, shared=True)
+            return Outcome(f"its lock cannot be taken ({error.strerror})")
+        meanwhile = not now.due and now.finished != item.finished
+        if meanwhile or (now.state == UP_TO_DATE and item.state != FORCED):
+            return Outcome(seconds=time.monotonic() - begin, shared=True)
         if limit is not None:
             timer = threading.Timer(limit, kernel.end, [f"the time limit of {limit:g} s is over"])
             stack.callback(timer.cancel)
             timer.start()
         error, log = _attempt(project, item, kernel, lock, threads, begin)
-        return Outcome(item.label, time.monotonic() - begin, error, log)
+        return Outcome(error, time.monotonic() - begin, log)
 
 
 def _attempt(
     project: Project, item: Item, kernel: _Kernel, lock: Lock, threads: int, begin: float
 ) -> tuple[str, Path | None]:
     """Execute the notebook in a hidden folder; return the error, if any, and its log."""
-    final = project.run(item.stem, item.run)
-    kept = project.checkpoints / item.stem / item.run
+    final, kept = project.run(item.stem, item.run), project.checkpoints / item.stem / item.run
     staging = staging_folder(final)
-    log, prepared = staging / "log.txt", staging / "parameters.yaml"
-    started = False
+    log, prepared, started = staging / "log.txt", staging / "parameters.yaml", False
 
     def ended() -> dict[str, Any]:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -148,19 +147,16 @@ def _attempt(
         shutil.rmtree(failed_folder(final), ignore_errors=True)
         return "", None
     except Exception as error:
-        kernel.end()
         removed = started and not prepared.is_file()
         reason = _REMOVED if removed else kernel.reason or _one_line(error)
         if kernel.reason == _INTERRUPTED:
             shutil.rmtree(staging, ignore_errors=True)
             return _INTERRUPTED, None
-        # The disk may be full.
-        with suppress(OSError):
-            _note(log, f"The run failed: {error}")
-        with suppress(OSError):
-            (staging / "done.json").unlink(missing_ok=True)
-            write_json(staging / "failed.json", {"reason": reason, **ended()})
         try:
+            with suppress(OSError):  # the disk may be full
+                _note(log, f"The run failed: {error}")
+                (staging / "done.json").unlink(missing_ok=True)
+                write_json(staging / "failed.json", {"reason": reason, **ended()})
             swap_in(staging, failed_folder(final))
         except OSError:
             return reason, None
@@ -173,11 +169,13 @@ def _execute_notebook(
     import papermill
     from traitlets.config import Config
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says is in the outcome
     output, log = staging / "notebook.ipynb", staging / "log.txt"
     config = Config()
     # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
     config.KernelManager.transport_encryption = "required"
     with ExitStack() as stack:
+        stack.callback(kernel.end)  # and what the notebook started and did not end
         devices, descriptors, environment = gpus(), [lock.descriptor], dict(os.environ)
         if len(devices) > 1:
             environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
@@ -209,8 +207,8 @@ def _execute_notebook(
             progress_bar=False,
             stdout_file=file,
             stderr_file=file,
-            start_timeout=_START_TIMEOUT,
-            iopub_timeout=_START_TIMEOUT,
+            start_timeout=_PATIENCE,
+            iopub_timeout=_PATIENCE,
             coalesce_streams=True,
             record_timing=False,
             # Nothing is left to do in the kernel; taking PyTorch apart in order takes it a while.
@@ -223,8 +221,7 @@ def _execute_notebook(
 def _kernel_manager(kernel: _Kernel, options: dict[str, Any]) -> type:
     """Make a class of managers whose kernel is this interpreter, started with some options.
 
-    The user's home may hold a ``python3`` kernel of another environment, which Jupyter would
-    prefer.
+    Jupyter would prefer a ``python3`` kernel of another environment in the user's home.
     """
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec

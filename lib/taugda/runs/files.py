@@ -40,12 +40,12 @@ def swap_in(staging: Path, final: Path) -> None:
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
-        os.rename(final, old)
+        final.rename(old)
     try:
-        os.rename(staging, final)
+        staging.rename(final)
     except OSError:
         if old.exists():
-            os.rename(old, final)
+            old.rename(final)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
@@ -57,7 +57,7 @@ def recover(final: Path) -> None:
         if not hidden.fullmatch(folder.name):
             continue
         if folder.suffix == ".old" and not final.exists():
-            os.rename(folder, final)  # its owner died between the two renames of a swap
+            folder.rename(final)  # its owner died between the two renames of a swap
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -100,11 +100,11 @@ class Marks:
         """Line of what keys and, in lists, numbers lead to, or of the last that is there."""
         node, line = self._root, 1 if self._root is None else self._root.start_mark.line + 1
         for step in place:
-            entries = node.value if isinstance(node, yaml.CollectionNode) else []
+            found = []
             if isinstance(node, yaml.MappingNode):
-                found = [pair for pair in entries if pair[0].value == str(step)]
-            else:
-                found = [(entry, entry) for entry in entries[step : step + 1]] if entries else []
+                found = [pair for pair in node.value if pair[0].value == str(step)]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                found = [(entry, entry) for entry in node.value[step : step + 1]]
             if not found:
                 break
             line, node = found[0][0].start_mark.line + 1, found[0][1]

@@ -1,8 +1,8 @@
 """What of this machine a run may use: its cores, and one of its GPUs."""
 
-import itertools
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from taugda.runs.lock import Lock
@@ -26,10 +26,10 @@ def gpus() -> list[str]:
 
 def take_gpu(devices: list[str]) -> tuple[str, Lock]:
     """Take the device that the fewest runs of this user on this machine are at."""
-    for level, device in itertools.product(itertools.count(), devices):
-        try:
+    level = 0
+    while True:
+        for device in devices:
             name = f"taugda-{os.getuid()}-gpu-{device}-{level}.lock"
-            return device, Lock(Path(tempfile.gettempdir(), name))
-        except BlockingIOError:
-            continue
-    raise ValueError("devices must name at least one GPU")
+            with suppress(BlockingIOError):
+                return device, Lock(Path(tempfile.gettempdir(), name))
+        level += 1

@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,6 +38,7 @@ _TYPES: dict[str, Any] = {
     "float": Annotated[float, pydantic.BeforeValidator(_number)],
     "__builtins__": {"int": int, "str": str, "bool": bool, "list": list, "dict": dict},
 }
+_parsing = threading.Lock()
 _BARE: dict[Any, Any] = {list: list[pydantic.JsonValue], dict: dict[str, pydantic.JsonValue]}
 
 
@@ -48,6 +50,12 @@ class Parameter:
     annotation: str
     default: Any
     help: str
+
+
+def parse_python(source: str) -> ast.Module:
+    """Parse source, in one thread at a time: Python 3.11 counts the depth of all trees together."""
+    with _parsing:
+        return ast.parse(source)
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
@@ -82,12 +90,9 @@ def resolve(project: Project, notebook: str, overrides: Mapping[str, Any]) -> di
 
 def changed(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that differ from the notebook's defaults, in the notebook's order."""
-    declared = read_parameters(project.notebook(stem)).values()
-    return {
-        parameter.name: parameters[parameter.name]
-        for parameter in declared
-        if canonical(parameters[parameter.name]) != canonical(parameter.default)
-    }
+    declared = read_parameters(project.notebook(stem))
+    same = [n for n, p in declared.items() if canonical(parameters[n]) == canonical(p.default)]
+    return {name: parameters[name] for name in declared if name not in same}
 
 
 def canonical(value: Any) -> str:
@@ -103,12 +108,10 @@ def run_name(project: Project, stem: str, parameters: Mapping[str, Any]) -> str:
     different = changed(project, stem, parameters)
     if not different:
         return "default"
-
-    def rank(name: str) -> tuple[int, bool]:
-        place = _FIRST.index(name) if name in _FIRST else len(_FIRST)
-        return place, type(different[name]) not in (int, float)
-
-    pairs = [f"{name}={_slug(different[name])}" for name in sorted(different, key=rank)]
+    first = [name for name in _FIRST if name in different]
+    numbers = [name for name, value in different.items() if type(value) in (int, float)]
+    names = dict.fromkeys([*first, *numbers, *different])
+    pairs = [f"{name}={_slug(different[name])}" for name in names]
     while len(pairs) > 1 and len(",".join(pairs)) > _NAME_LENGTH:
         pairs.pop()
     digest = hashlib.sha256(canonical(dict(parameters)).encode()).hexdigest()
@@ -139,58 +142,52 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=64)
 def _declared(path: Path, mtime: int) -> tuple[dict[str, Parameter], type[pydantic.BaseModel]]:
-    stem = path.stem
+    def refused(message: str) -> ParameterError:
+        return ParameterError(f"{path.stem}: {message}")
+
     sources = [
         "".join(cell["source"])
         for cell in read_notebook(path)["cells"]
         if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", [])
     ]
     if len(sources) != 1:
-        raise ParameterError(
-            f"{stem}: expected exactly one code cell tagged 'parameters', found {len(sources)}"
-        )
+        raise refused(f"expected exactly one code cell tagged 'parameters', found {len(sources)}")
     try:
-        lines = ast.parse(sources[0]).body
+        lines = parse_python(sources[0]).body
     except SyntaxError as error:
-        raise ParameterError(f"{stem}: the parameters cell is no Python: {error}") from error
+        raise refused(f"the parameters cell is no Python: {error}") from error
     fields: dict[str, Any] = {}
     for node in lines:
         line = sources[0].splitlines()[node.lineno - 1]
         match node:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
+            case ast.AnnAssign(ast.Name(name), value=ast.expr() as value) if (
+                node.lineno == node.end_lineno
+            ):
+                annotation = ast.unparse(node.annotation)
             case _:
-                name = ""
-        if not name or node.lineno != node.end_lineno:
-            raise ParameterError(
-                f"{stem}: expected 'name: type = literal' on one line of the parameters cell, "
-                f"found {line!r}"
-            )
+                expected = "expected 'name: type = literal' on one line of the parameters cell"
+                raise refused(f"{expected}, found {line!r}")
         comment = line.encode()[node.end_col_offset :].decode().strip().removeprefix("#").strip()
         if name in fields:
-            raise ParameterError(f"{stem}: parameter {name!r} appears twice")
+            raise refused(f"parameter {name!r} appears twice")
         if "=" in comment:
             # papermill splits the line at its equals signs and would garble the help.
-            raise ParameterError(f"{stem}: the comment of parameter {name!r} must not contain '='")
-        annotation = ast.unparse(node.annotation)
+            raise refused(f"the comment of parameter {name!r} must not contain '='")
         try:
-            kind = eval(annotation, dict(_TYPES))
-            default = ast.literal_eval(value)
+            kind, default = eval(annotation, dict(_TYPES)), ast.literal_eval(value)
         except ValueError as error:
-            raise ParameterError(
-                f"{stem}: parameter {name!r} must be a plain literal, found {line!r}"
-            ) from error
+            raise refused(f"parameter {name!r} must be a plain literal, found {line!r}") from error
         except Exception as error:
-            raise ParameterError(
-                f"{stem}: parameter {name!r} has an unusable type: expected int, float, str, "
-                f"bool, list[...], dict[str, ...], alternatives with |; found {annotation}"
+            known = "int, float, str, bool, list[...], dict[str, ...], alternatives with |"
+            raise refused(
+                f"parameter {name!r} has an unusable type: expected {known}; found {annotation}"
             ) from error
         field = pydantic.Field(default, title=annotation, description=comment)
         fields[name] = _BARE.get(kind, kind), field
     config = pydantic.ConfigDict(
         strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
     )
-    model = pydantic.create_model(stem, __config__=config, **fields)
+    model = pydantic.create_model(path.stem, __config__=config, **fields)
     defaults = _validate(model, {})
     return {
         name: Parameter(name, field.title, defaults[name], field.description)

@@ -5,25 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from taugda.atomic import write_atomic
+from taugda.runs import state
 from taugda.runs.files import read_json
 from taugda.runs.parameters import resolve, run_name
 from taugda.runs.project import Project, ProjectError
-from taugda.runs.state import (
-    check_data,
-    differences,
-    failed_folder,
-    fingerprint,
-    in_order,
-    kind,
-    reads,
-)
 
-UP_TO_DATE = "up to date"
-MISSING = "missing"
-STALE = "stale"
-FAILED = "failed before"
-KEPT = "kept"  # a training run that other code made
-FORCED = "forced"
+MISSING, STALE, FAILED, FORCED = "missing", "stale", "failed before", "forced"
+UP_TO_DATE, KEPT = "up to date", "kept"  # kept: a training run that other code made
 
 
 @dataclass(frozen=True)
@@ -65,15 +53,22 @@ def make_plan(
         parameters = resolve(project, stem, overrides)
         unique[stem, run_name(project, stem, parameters)] = parameters
     items = [compare(project, *key, parameters) for key, parameters in unique.items()]
-    for place, item in enumerate(items):
-        if force:
-            items[place] = replace(item, state=FORCED, reason="")
-        elif refresh and item.state == KEPT:
-            items[place] = replace(item, state=STALE)
-    _mark_readers(project, items)
+    if force:
+        items = [replace(item, state=FORCED, reason="") for item in items]
+    if refresh:
+        items = [replace(i, state=STALE) if i.state == KEPT else i for i in items]
+    # What collects runs that this very batch will make is stale in advance.
+    at_work = {item.stem for item in items if item.due}
+    for stem in state.in_order(project, {item.stem for item in items}):
+        sources = [source for source in state.reads(project, stem) if source in at_work]
+        for place, item in enumerate(items):
+            if sources and item.stem == stem and item.state == UP_TO_DATE:
+                reason = f"runs of {', '.join(sources)} are to come"
+                items[place] = replace(item, state=STALE, reason=reason)
+                at_work.add(stem)
     for item in items:
         if item.due:
-            check_data(project, item.stem, item.parameters)
+            state.check_data(project, item.stem, item.parameters)
     return items
 
 
@@ -82,30 +77,20 @@ def compare(project: Project, stem: str, run: str, parameters: Mapping[str, Any]
     folder = project.run(stem, run)
     done = read_json(folder / "done.json")
     files = ("notebook.ipynb", "metrics.json", "provenance.json")
-    state, reason, duration, finished = MISSING, "", None, ""
+    found = Item(stem, run, dict(parameters), MISSING)
     if isinstance(done, dict) and all((folder / name).is_file() for name in files):
-        duration, finished = done.get("duration"), f"{done.get('finished')} {done.get('duration')}"
-        reasons = differences(done.get("fingerprint") or {}, fingerprint(project, stem, parameters))
+        now = state.fingerprint(project, stem, parameters)
+        reasons = state.differences(done.get("fingerprint") or {}, now)
         if done.get("mode") != "batch":
             reasons.append("made interactively, so there is no executed copy")
-        reason = "; ".join(reasons)
-        stale = KEPT if kind(project.notebook(stem)) == "training" else STALE
-        state = stale if reasons else UP_TO_DATE
-    if failed_folder(folder).is_dir() and state in (MISSING, STALE):
-        state = FAILED
-    return Item(stem, run, dict(parameters), state, reason, duration, finished)
-
-
-def _mark_readers(project: Project, items: list[Item]) -> None:
-    """Make stale in advance what collects runs that this very batch will make."""
-    at_work = {item.stem for item in items if item.due}
-    for stem in in_order(project, dict.fromkeys(item.stem for item in items)):
-        sources = [source for source in reads(project, stem) if source in at_work]
-        for place, item in enumerate(items):
-            if sources and item.stem == stem and item.state == UP_TO_DATE:
-                reason = f"runs of {', '.join(sources)} are to come"
-                items[place] = replace(item, state=STALE, reason=reason)
-                at_work.add(stem)
+        stale = KEPT if state.kind(project.notebook(stem)) == "training" else STALE
+        duration, reason = done.get("duration"), "; ".join(reasons)
+        ended = f"{done.get('finished')} {duration}"
+        standing = stale if reasons else UP_TO_DATE
+        found = Item(stem, run, dict(parameters), standing, reason, duration, ended)
+    if state.failed_folder(folder).is_dir() and found.state in (MISSING, STALE):
+        found = replace(found, state=FAILED)
+    return found
 
 
 def check_writable(project: Project) -> None:

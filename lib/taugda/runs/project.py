@@ -70,8 +70,7 @@ class Project:
 
     def strangers(self) -> list[str]:
         """Say of each file in notebooks/ that is none of the project's what to do with it."""
-        files = sorted(self.notebooks.glob("*.ipynb"))
-        return [_stranger(path) for path in files if not _belongs(path)]
+        return [_stranger(p) for p in sorted(self.notebooks.glob("*.ipynb")) if not _belongs(p)]
 
     def find_notebook(self, name: str) -> str:
         """Full name of the notebook meant by a name with or without number, folder, ``.ipynb``."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from taugda.runs.files import read_json
-from taugda.runs.parameters import canonical, read_notebook
+from taugda.runs.parameters import canonical, parse_python, read_notebook
 from taugda.runs.project import ParameterError, Project
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -94,10 +94,8 @@ def in_order(project: Project, stems: Iterable[str]) -> list[str]:
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        circle = " -> ".join(error.args[1])
-        raise ParameterError(
-            f"notebooks must not read each other in a circle, found {circle}"
-        ) from None
+        where = " -> ".join(error.args[1])
+        raise ParameterError(f"notebooks must not read each other in a circle: {where}") from None
 
 
 def data_paths(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Path]:
@@ -196,7 +194,7 @@ def _library(code: Iterable[str], ignored: set[str]) -> dict[str, str]:
         # IPython's own lines (%magic, !shell) are no Python and import nothing of ours.
         lines = [x for x in source.splitlines() if not x.lstrip().startswith(("%", "!"))]
         try:
-            waiting |= _uses(ast.parse("\n".join(lines)))
+            waiting |= _uses(parse_python("\n".join(lines)))
         except SyntaxError:
             waiting |= set(GROUPS)  # it could import anything
     found: dict[str, str] = {}
@@ -213,12 +211,12 @@ def _library(code: Iterable[str], ignored: set[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def _read_module(path: Path, mtime: int) -> tuple[str, frozenset[str]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parse_python(path.read_text(encoding="utf-8"))
     uses = frozenset(_uses(tree))
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:]
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
     return _digest(ast.dump(tree)), uses
 
 

@@ -4,36 +4,33 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from taugda.runs.files import parse_yaml, read_text
-from taugda.runs.parameters import ParameterError, canonical, read_file, resolve
-from taugda.runs.project import Project, ProjectError
+from taugda.runs.parameters import canonical, read_file, resolve
+from taugda.runs.project import ParameterError, Project, ProjectError
 
 _LARGEST = 10_000
 
 
-class Sweep(BaseModel):
-    """What a sweep file holds."""
+class _Sweep(BaseModel):
+    """What a sweep file holds; what is said of a key is what a mistake in it is answered with."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    notebook: str
-    base: dict[str, Any] | str = {}
-    grid: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] = {}
-    runs: Annotated[list[dict[str, Any]], Field(min_length=1)] = []
-
-
-# What to do, by the key that is at fault.
-_EXPECTED = {
-    "notebook": "'notebook' must name a notebook, such as 'notebook: quadratic'",
-    "base": "'base' must be a mapping of parameters to values, or the name of a parameter file",
-    "grid": "'grid' must be a mapping of parameters to lists of at least one value: write for "
-    "instance 'seed: [0, 1, 2]' below it, and a single value under 'base'",
-    "runs": "'runs' must be a list of at least one mapping of parameters: write for instance "
-    "'- {seed: 1}' below it",
-}  # fmt: skip
+    notebook: str = Field(description="must name a notebook, such as 'notebook: quadratic'")
+    base: dict[str, Any] | str = Field(
+        {}, description="must be a mapping of parameters to values, or name a parameter file"
+    )
+    grid: dict[str, list[Any]] = Field(
+        {}, description="must be a mapping of parameters to lists of at least one value: write "
+        "for instance 'seed: [0, 1, 2]' below it, and a single value under 'base'",
+    )  # fmt: skip
+    runs: list[dict[str, Any]] = Field(
+        [], description="must be a list of at least one mapping of parameters: write for instance "
+        "'- {seed: 1}' below it",
+    )  # fmt: skip
 
 
 def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -42,67 +39,64 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     A mistake is refused with its line and with what to do.
     """
     content, marks = parse_yaml(read_text(path), str(path))
+    keys = ", ".join(_Sweep.model_fields)
 
     def refuse(place: Sequence[Any], message: str) -> NoReturn:
         raise ParameterError(f"{path}, line {marks.line(place)}: {message}")
 
-    def check(name: Any, value: Any, place: Sequence[Any]) -> str:
-        try:
-            return canonical(resolve(project, stem, {name: value})[name])
-        except ParameterError as error:
-            refuse(place, str(error))
-
-    def check_new(name: Any, place: Sequence[Any]) -> None:
-        if name in base:
-            line = marks.line(["base", name])
-            refuse(place, f"{name!r} is in 'base' too (line {line}); remove it there or here")
-
     try:
-        sweep = Sweep.model_validate(content)
-    except ValidationError as error:
-        place = error.errors()[0]["loc"]
-        if not place:
-            refuse([], f"expected a mapping with the keys {', '.join(_EXPECTED)}")
-        unknown = f"unknown key {place[0]!r}; use {', '.join(_EXPECTED)}"
-        found = error.errors()[0]["input"]
-        refuse(place, f"{_EXPECTED[str(place[0])]}; found {found!r}"
-               if place[0] in _EXPECTED else unknown)  # fmt: skip
-    if bool(sweep.grid) == bool(sweep.runs):
-        word = "remove one of them" if sweep.grid else "add one of them"
-        refuse(["runs"] if sweep.grid else [], f"expected either 'grid' or 'runs'; {word}")
-    base = sweep.base
-    try:
+        sweep = _Sweep.model_validate(content)
         stem = project.find_notebook(sweep.notebook)
+        base = sweep.base
         base = read_file(project.root / base) if isinstance(base, str) else base
+    except ValidationError as error:
+        place, found = error.errors()[0]["loc"], error.errors()[0]["input"]
+        field = _Sweep.model_fields.get(str(place[0])) if place else None
+        if field:
+            refuse(place, f"{place[0]!r} {field.description}; found {found!r}")
+        refuse(place, f"unknown key {place[0]!r}; use {keys}" if place
+               else f"expected a mapping with the keys {keys}")  # fmt: skip
     except ProjectError as error:
         refuse(["notebook"], str(error))
     except ParameterError as error:
         refuse(["base"], f"'base': {error}; name a file from the project's root")
-    size = len(sweep.runs) or math.prod(map(len, sweep.grid.values()))
+    kinds = [kind for kind in ("grid", "runs") if kind in sweep.model_fields_set]
+    if len(kinds) != 1:
+        word = "remove" if kinds else "add"
+        refuse(["runs"], f"expected either 'grid' or 'runs'; {word} one of them")
+    columns = sweep.grid.values()
+    size = len(sweep.runs) + (math.prod(map(len, columns)) if columns else 0)
     if size > _LARGEST:
-        refuse(["runs" if sweep.runs else "grid"],
-               f"{size} runs are more than the limit of {_LARGEST}; name fewer")  # fmt: skip
-    for name, value in base.items():
-        check(name, value, ["base", name])
-    for name, values in sweep.grid.items():
-        check_new(name, ["grid", name])
-        seen = set()
-        for number, value in enumerate(values):
-            place = ["grid", name, number]
-            same = check(name, value, place)
-            if same in seen:
-                refuse(place, f"{name!r} has the value {value!r} twice; remove one")
-            seen.add(same)
-    first: dict[str, int] = {}
+        refuse(kinds, f"{size} runs are more than the limit of {_LARGEST}; name fewer")
+    if not size:
+        empty = [name for name, column in sweep.grid.items() if not column]
+        description = _Sweep.model_fields[kinds[0]].description
+        refuse([*kinds, *empty], f"{kinds[0]!r} {description}; found none")
+
+    # Every value with its place in the file.
+    values = [(["base", name], name, value) for name, value in base.items()]
+    for name, column in sweep.grid.items():
+        values += [(["grid", name, i], name, value) for i, value in enumerate(column)]
     for number, entry in enumerate(sweep.runs):
-        for name, value in entry.items():
-            check_new(name, ["runs", number, name])
-            check(name, value, ["runs", number, name])
+        values += [(["runs", number, name], name, value) for name, value in entry.items()]
+    seen: dict[Any, int] = {}
+    for place, name, value in values:
+        if place[0] != "base" and name in base:
+            line = marks.line(["base", name])
+            refuse(place, f"{name!r} is in 'base' too (line {line}); remove it there or here")
+        try:
+            same = canonical(resolve(project, stem, {name: value})[name])
+        except ParameterError as error:
+            refuse(place, str(error))
+        if place[0] == "grid" and (name, same) in seen:
+            refuse(place, f"{name!r} has the value {value!r} twice; remove one")
+        seen[name, same] = 0
+    for number, entry in enumerate(sweep.runs):
         same = canonical(resolve(project, stem, {**base, **entry}))
-        if same in first:
-            line = marks.line(["runs", first[same]])
+        if same in seen:
+            line = marks.line(["runs", seen[same]])
             refuse(["runs", number], f"this run and that in line {line} are the same; remove one")
-        first[same] = number
-    grid = itertools.product(*sweep.grid.values())
+        seen[same] = number
+    grid = itertools.product(*columns)
     members = sweep.runs or [dict(zip(sweep.grid, values, strict=True)) for values in grid]
     return [(stem, {**base, **member}) for member in members]
