@@ -67,9 +67,14 @@ def compiled(
     names = [f"x{i}" for i in range(len(variables))]
     plain = dict(zip(variables, map(sp.Symbol, names), strict=True))
     printer = _Printer({"fully_qualified_modules": False})
-    body = ", ".join(f"arb(0) + {printer.doprint(e.xreplace(plain))}" for e in expressions)
+    shared, short = sp.cse(
+        [e.xreplace(plain) for e in expressions], sp.numbered_symbols("c"), order="none"
+    )
+    steps = "".join(f"({name} := arb(0) + {printer.doprint(e)}), " for name, e in shared)
+    body = ", ".join(f"arb(0) + {printer.doprint(e)}" for e in short)
     # The source is printed from SymPy expressions by the class above, never typed in.
-    return eval(f"lambda {', '.join(names)}: [{body}]", {"arb": arb, "fmpq": fmpq, "power": power})
+    source = f"lambda {', '.join(names)}: ({steps}[{body}])" + ("[-1]" if shared else "")
+    return eval(source, {"arb": arb, "fmpq": fmpq, "power": power})
 
 
 def power(ball: arb, exponent: int) -> arb:

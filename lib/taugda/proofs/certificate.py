@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from taugda.proofs.balls import (
     spectrum,
     unstable,
 )
-from taugda.proofs.exact import ExactBlocks, exact_blocks, exact_intervals
+from taugda.proofs.exact import ExactBlocks, exact_blocks, exact_intervals, is_critical
 from taugda.proofs.numbers import TooHardError
 
 # Bits of the arithmetic and radii of the box, tried one after the other.
@@ -246,18 +247,18 @@ class _Proof:
         """Return whether A11 is proved to be positive semidefinite."""
         if all(entry == 0 for entry in self.a11.entries()):
             return True
-        blocks = self._exact()
-        return blocks is not None and blocks.inertia_A11[2] == 0
+        blocks = self._exact
+        return blocks is not None and blocks.inertia("A11")[2] == 0
 
     def _zero_sum_there(self) -> bool:
         """Return whether A12 belongs to both players' gradients, which balls can not prove."""
-        return self._exact() is not None
+        return self._exact is not None
 
     def _exact_intervals(
         self, kind: str
     ) -> tuple[Bounds | None, tuple[tuple[Bounds, Bounds | None], ...], Statement] | None:
         """Return what exact arithmetic says where balls do not, if the point is known exactly."""
-        blocks = self._exact()
+        blocks = self._exact
         try:
             found = None if blocks is None else exact_intervals(blocks)
         except TooHardError:
@@ -266,7 +267,11 @@ class _Proof:
             return None
 
         def bounds(end: sp.Expr) -> Bounds | None:
-            return None if end == sp.oo else decimals(arb(str(sp.N(end, 60))) + arb(0, "1e-50"))
+            return (
+                None
+                if end == sp.oo
+                else decimals(arb(str(sp.N(end, 60))) + arb(0, "1e-50"), digits=56)
+            )
 
         stable = tuple((bounds(i.lower), bounds(i.upper)) for i in found)
         tau_star = stable[-1][0] if kind == "DSE" else None
@@ -274,11 +279,19 @@ class _Proof:
         sentence = f"it is stable for tau in exactly {text} (in exact arithmetic)"
         return tau_star, stable, Statement(sentence, True)
 
+    @cached_property
     def _exact(self) -> ExactBlocks | None:
-        if getattr(self.given, "exact", None) is None:
+        """Return exact blocks, if the point given is proved to be the zero in the box."""
+        exact = getattr(self.given, "exact", None)
+        if exact is None:
+            return None
+        near = (arb(str(sp.N(c, 60))) for c in exact)
+        if not all(
+            abs(a - b) < float(self.radius) / 2 for a, b in zip(near, self.box, strict=True)
+        ):
             return None
         try:
-            return exact_blocks(self.game, self.given)
+            return exact_blocks(self.game, exact) if is_critical(self.game, exact) else None
         except ValueError:
             return None
 

@@ -7,33 +7,31 @@ it does not.  Stability changes only at its positive roots.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
-from flint import acb, acb_poly, arb, ctx, fmpq, fmpq_mat, fmpq_poly
+from flint import acb, acb_mat, acb_poly, arb, ctx, fmpq
 
 from taugda.blocks import Blocks
 from taugda.games import Game, exact
 from taugda.games.exact_points import symbolic_blocks
 from taugda.proofs.numbers import (
-    Field,
+    Numbers,
     RealRoot,
     TooHardError,
-    elements,
-    precisions,
+    UndecidedError,
+    decide,
     real_roots,
-    value_at,
-)  # fmt: skip
+    sign,
+)
 from taugda.stability import Interval
 
-__all__ = ["ExactBlocks", "exact_blocks", "exact_intervals", "exact_tau_star"]
-
-# Largest degree over the rational numbers of the polynomial among whose roots an end is found
-# (5 s there on one core; 270 took 16 s).
-_MOST = 200
-Rows = Sequence[Sequence[fmpq_poly]]
+# Largest degree over the rational numbers of the polynomial among whose roots an end is found.
+MAX_THRESHOLD = 200
+Parts = tuple[acb_mat, acb_mat, acb_mat]
 
 
 class ExactBlocks:
@@ -68,7 +66,7 @@ class ExactBlocks:
     """
 
     def __init__(self, A11: Any, A12: Any, A22: Any) -> None:
-        self.A11, self.A12, self.A22 = parts = [
+        self.A11, self.A12, self.A22 = blocks = [
             _matrix(name, value) for name, value in (("A11", A11), ("A12", A12), ("A22", A22))
         ]
         self.n1, self.n2 = n1, n2 = self.A12.shape
@@ -80,15 +78,13 @@ class ExactBlocks:
                     f"{name}: expected shape {(n, n)} beside A12 of shape {(n1, n2)}, got "
                     f"{block.shape}"
                 )
-        self.field, flat = elements([entry for part in parts for entry in part])
-        rows = []
-        for part in parts:
-            rows.append([flat[i : i + part.cols] for i in range(0, len(part), part.cols)])
-            flat = flat[len(part) :]
-        self.a11, self.a12, self.a22 = rows
-        for name, block in (("A11", self.a11), ("A22", self.a22)):
-            if block != [list(column) for column in zip(*block, strict=True)]:
-                raise ValueError(f"{name}: expected a symmetric matrix, got {getattr(self, name)}")
+        self.numbers = Numbers(entry for block in blocks for entry in block)
+        self._parts: dict[int, list[Parts]] = {}
+        self._guards: dict[int, list[list[acb]]] = {}
+        for name, block in (("A11", self.A11), ("A22", self.A22)):
+            gaps = [a - b for a, b in zip(block, block.T, strict=True) if a != b]
+            if any(self.numbers.sign(gap) for gap in gaps):
+                raise ValueError(f"{name}: expected a symmetric matrix, got {block}")
 
     @classmethod
     def from_decimals(cls, A11: Any, A12: Any, A22: Any) -> "ExactBlocks":
@@ -97,93 +93,148 @@ class ExactBlocks:
         return cls(*([[exact(name, e) for e in row] for row in value] for name, value in parts))
 
     def numeric(self) -> Blocks:
-        """Return the blocks in double precision."""
-        return Blocks(
-            *([[float(self.field.ball(e, 128)) for e in row] for row in rows]
-              for rows in (self.a11, self.a12, self.a22))
-        )  # fmt: skip
+        """Return the blocks in double precision, up to a positive factor."""
+        with ctx.workprec(256):
+            parts = self.parts(256)[0]
+            top = max(float(abs(e)) for part in parts for e in part.entries())
+            return Blocks(*(
+                [[float(e.real) / (top or 1.0) for e in row] for row in part.tolist()]
+                for part in parts
+            ))  # fmt: skip
 
-    @cached_property
-    def inertia_A11(self) -> tuple[int, int, int]:
-        """How many eigenvalues of A11 are positive, zero and negative."""
-        return _inertia(self.field, self.a11)
+    def parts(self, bits: int) -> list[Parts]:
+        """Return whole multiples of the blocks, algebraic integers, with all conjugates."""
+        if bits not in self._parts:
+            n1, n2, flat = self.n1, self.n2, self.numbers.conjugates()
+            cuts = ((n1, n1, 0), (n1, n2, n1 * n1), (n2, n2, n1 * (n1 + n2)))
+            self._parts[bits] = [
+                tuple(acb_mat(r, c, list(one[k : k + r * c])) for r, c, k in cuts)
+                for one in zip(*flat, strict=True)
+            ]
+        return self._parts[bits]
 
-    @cached_property
-    def inertia_A22(self) -> tuple[int, int, int]:
-        """The same of A22."""
-        return _inertia(self.field, self.a22)
+    def inertia(self, name: str) -> tuple[int, int, int]:
+        """Count the positive, zero, negative eigenvalues of A11, A22 or (if A22 is regular) S1."""
+        # -S1 is the Schur complement of A22 in the bordered matrix below (Haynsworth).
 
-    @cached_property
-    def inertia_S1(self) -> tuple[int, int, int]:
-        """The same of S1, where A22 is nonsingular."""
-        # -S1 is the Schur complement of A22 in [[A22, A12^T], [A12, -A11]] (Haynsworth).
-        top = [
-            row + list(extra)
-            for row, extra in zip(self.a22, zip(*self.a12, strict=True), strict=True)
-        ]
-        low = [row + [-e for e in extra] for row, extra in zip(self.a12, self.a11, strict=True)]
-        whole = zip(_inertia(self.field, top + low), self.inertia_A22, strict=True)
-        return tuple(w - p for w, p in whole)[::-1]
+        def signs(bits: int) -> list[int]:
+            matrices = []
+            for a11, a12, a22 in self.parts(bits):
+                whole = join(a22, a12.transpose(), a12, -1 * a11)
+                matrices.append({"A11": a11, "A22": a22, "S1": whole}[name])
+            return _signs(zip(*(m.charpoly().coeffs() for m in matrices), strict=True))
+
+        # Descartes' rule is exact, as all eigenvalues are real.
+        found = decide(signs)
+        nonzero = [s for s in found if s]
+        zero = next(k for k, s in enumerate(found) if s)
+        positive = sum(a != b for a, b in itertools.pairwise(nonzero))
+        all_three = positive, zero, len(found) - 1 - zero - positive
+        if name != "S1":
+            return all_three
+        return tuple(w - p for w, p in zip(all_three, self.inertia("A22"), strict=True))[::-1]
 
     @cached_property
     def kind(self) -> str:
         """DNE, DSE (and no DNE), neither or degenerate, every zero and sign being decided."""
-        if self.inertia_A22[2]:
-            return "neither"
-        if self.inertia_A22[1]:
-            return "degenerate"
-        if self.inertia_S1[2] or self.inertia_S1[1]:
-            return "neither" if self.inertia_S1[2] else "degenerate"
-        return "DNE" if self.inertia_A11[0] == self.n1 else "DSE"
+        _, zero, minus = self.inertia("A22")
+        if zero or minus:
+            return "neither" if minus else "degenerate"
+        _, zero, minus = self.inertia("S1")
+        if zero or minus:
+            return "neither" if minus else "degenerate"
+        return "DNE" if self.inertia("A11")[0] == self.n1 else "DSE"
 
     @property
     def tau_star_is_zero(self) -> bool:
         """Whether the point is a DSE with A11 >= 0, and so stable for every tau > 0."""
-        return self.kind in ("DNE", "DSE") and not self.inertia_A11[2]
+        return self.kind in ("DNE", "DSE") and not self.inertia("A11")[2]
 
-    def minus_jacobian(self, tau: fmpq) -> list[fmpq_poly]:
-        """Return the coefficients of det(x I + J_tau), the leading 1 first."""
-        top = [[-e for e in (*row, *extra)] for row, extra in zip(self.a11, self.a12, strict=True)]
-        low = [
-            [e * tau for e in column] + [e * -tau for e in row]
-            for column, row in zip(zip(*self.a12, strict=True), self.a22, strict=True)
-        ]
-        return _characteristic(self.field, top + low)
-
-    @cached_property
-    def guard(self) -> list[fmpq_poly]:
-        """G, low coefficients first, without roots at 0; empty where G is 0."""
-        n, power = self.n1 + self.n2, self.n2 * (self.n2 - 1) // 2
-        nodes = [fmpq((k // 2 + 1) * (-1) ** k) for k in range(self.n1 * self.n2 + 1)]
-        values = [
-            _hurwitz(self.field, self.minus_jacobian(t), n - 1) * (1 / t**power) for t in nodes
-        ]
-        result = _interpolate(nodes, values)
-        while result and result[0].is_zero():
-            result.pop(0)
-        while result and result[-1].is_zero():
-            result.pop()
-        return result
+    def guard(self, bits: int) -> list[list[acb]]:
+        """Return G and its conjugates, low coefficients first, without roots at 0; [] for G = 0."""
+        if bits not in self._guards:
+            guards = [guard_polynomial(*parts) for parts in self.parts(bits)]
+            used = [k for k, s in enumerate(_signs(zip(*guards, strict=True))) if s]
+            cut = slice(used[0], used[-1] + 1) if used else slice(0)
+            self._guards[bits] = [g[cut] for g in guards] if used else []
+        return self._guards[bits]
 
     @cached_property
     def roots(self) -> list[tuple[RealRoot, arb]]:
-        """The positive roots of G, ascending, with balls that keep clear of each other."""
-        return _positive_roots(self.field, self.guard) if self.guard else []
+        """The positive roots of G, ascending, with balls that keep clear of each other.
+
+        They are among those of the product of G and its conjugates, which is over the integers.
+        """
+        guards = decide(self.guard)
+        degree = (len(guards[0]) - 1) * len(guards) if guards else 0
+        if degree > MAX_THRESHOLD:
+            raise TooHardError(
+                f"exact: expected thresholds of degree at most {MAX_THRESHOLD} over the rational "
+                f"numbers, got some of degree up to {degree}; use the numeric route or an enclosure"
+            )
+
+        def product(bits: int) -> Any:
+            norm = math.prod(map(acb_poly, self.guard(bits)), start=acb_poly([1]))
+            whole = norm.unique_fmpz_poly()
+            if whole is None:
+                raise UndecidedError("a coefficient is open")
+            return whole
+
+        found = [
+            root
+            for factor, multiplicity in decide(product).factor()[1]
+            for root in (RealRoot(factor, k) for k in range(len(real_roots(factor, 128))))
+            if root.ball(128) > 0 and decide(lambda b, r=root, m=multiplicity: self._has(r, m, b))
+        ]
+
+        def apart(bits: int) -> list[tuple[RealRoot, arb]]:
+            pairs = sorted(((r, r.ball(bits)) for r in found), key=lambda pair: pair[1].mid())
+            if all(a < b for a, b in itertools.pairwise([arb(0), *(ball for _, ball in pairs)])):
+                return pairs
+            raise UndecidedError("two roots are close")
+
+        return decide(apart)
+
+    def _has(self, root: RealRoot, multiplicity: int, bits: int) -> bool:
+        """Say whether a root of the product is one of G itself.
+
+        Its multiplicities in the conjugates add up to that in the product, and enclosures bound
+        each from above: once they too add up to it, every bound is exact.
+        """
+        orders, point = [], acb(root.ball(bits))
+        for coefficients in self.guard(bits):
+            poly, order = acb_poly(coefficients), 0
+            while order < len(coefficients) and poly(point).contains(0):
+                poly, order = poly.derivative(), order + 1
+            orders.append(order)
+        if sum(orders) > multiplicity:
+            raise UndecidedError("a multiplicity is open")
+        return orders[0] > 0
 
     @cached_property
     def stable(self) -> list[bool]:
         """Whether the point is stable before, between and beyond the roots."""
         edges = [arb(0), *(ball for _, ball in self.roots)]
         last = fmpq(int(edges[-1].mid().fmpq().ceil()) + 2)
-        taus = [*(_between(a, b) for a, b in itertools.pairwise(edges)), last]
-        return [self.is_stable(tau) for tau in taus]
+        return [self.is_stable(_between(a, b)) for a, b in itertools.pairwise(edges)] + [
+            self.is_stable(last)
+        ]
 
     def is_stable(self, tau: fmpq) -> bool:
         """Whether every eigenvalue of J_tau has a positive real part (Lienard-Chipart)."""
-        c, sign, n = self.minus_jacobian(tau), self.field.sign, self.n1 + self.n2
-        return all(sign(e) > 0 for e in c) and all(
-            sign(_hurwitz(self.field, c, k)) > 0 for k in range(n - 1, 0, -2)
-        )
+        n = self.n1 + self.n2
+
+        def positive(bits: int) -> bool:
+            polys = [minus_jacobian(*parts, int(tau.p), int(tau.q)) for parts in self.parts(bits)]
+            minors = [[hurwitz(c, k) for c in polys] for k in range(n - 1, 0, -2)]
+            return all(s > 0 for s in _signs([*zip(*polys, strict=True), *minors]))
+
+        return decide(positive)
+
+    @cached_property
+    def singular(self) -> bool:
+        """Whether det J_tau, a constant times tau^n2, is 0."""
+        return not decide(lambda b: sign([minus_jacobian(*p)[-1] for p in self.parts(b)]))
 
 
 def exact_tau_star(blocks: ExactBlocks) -> sp.Expr:
@@ -216,9 +267,7 @@ def exact_tau_star(blocks: ExactBlocks) -> sp.Expr:
     >>> exact_tau_star(ExactBlocks([[-1]], [[1]], [[sp.Rational(1, 2)]]))
     2
     """
-    if not isinstance(blocks, ExactBlocks):
-        raise ValueError(f"blocks: expected ExactBlocks, got {type(blocks).__name__}")
-    if blocks.inertia_A22[1]:
+    if _checked(blocks).inertia("A22")[1]:
         raise ValueError(
             f"A22: expected a nonsingular matrix (the theory needs det(D2^2 f) != 0), got "
             f"{blocks.A22} with determinant 0"
@@ -251,12 +300,9 @@ def exact_intervals(blocks: ExactBlocks) -> list[Interval]:
     >>> print(*exact_intervals(ExactBlocks([[-1]], [[1]], [[sp.Rational(1, 2)]])))
     (2, inf)
     """
-    if not isinstance(blocks, ExactBlocks):
-        raise ValueError(f"blocks: expected ExactBlocks, got {type(blocks).__name__}")
-    if blocks.tau_star_is_zero:
+    if _checked(blocks).tau_star_is_zero:
         return [Interval(sp.Integer(0), sp.oo)]
-    # Where det J_tau, a constant times tau^n2, or G is 0, no tau is stable.
-    if blocks.minus_jacobian(fmpq(1))[-1].is_zero() or not blocks.guard:
+    if blocks.singular or not decide(blocks.guard):
         return []
     ends = [sp.Integer(0), *(root for root, _ in blocks.roots), sp.oo]
     return [
@@ -278,7 +324,6 @@ def exact_blocks(game: Game, point: Any) -> ExactBlocks:
     Returns
     -------
     ExactBlocks
-        An exponential that all entries share is left out.
 
     Raises
     ------
@@ -288,10 +333,62 @@ def exact_blocks(game: Game, point: Any) -> ExactBlocks:
         If the game is not symbolic or has free parameters, the point is not exact, or an entry
         there is no real algebraic number.
     """
-    exact_point = getattr(point, "exact", point)
-    if exact_point is None:
+    numbers = getattr(point, "exact", point)
+    if numbers is None:
         raise ValueError(f"point: expected one that is known exactly, got {point.x}")
-    return ExactBlocks(*symbolic_blocks(game, exact_point))
+    return ExactBlocks(*symbolic_blocks(game, numbers))
+
+
+def is_critical(game: Game, point: Sequence[sp.Expr]) -> bool:
+    """Return whether g is exactly zero at a point of algebraic coordinates."""
+    at = dict(zip(game.variables, point, strict=True))
+    values = [sp.expand_trig(e).subs(at) for e in game.g]
+    numbers = Numbers(v for v in values if v != 0)
+    return not any(numbers.sign(v) for v in numbers.numbers)
+
+
+def join(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Return the matrix [[a, b], [c, d]]."""
+    rows = [x + y for p, q in ((a, b), (c, d)) for x, y in zip(p.tolist(), q.tolist(), strict=True)]
+    return acb_mat(rows)
+
+
+def minus_jacobian(a11: acb_mat, a12: acb_mat, a22: acb_mat, p: int = 1, q: int = 1) -> list[acb]:
+    """Return the coefficients of det(x I + q J_tau) at tau = p / q, the leading 1 first."""
+    j = join(-q * a11, -q * a12, p * a12.transpose(), -p * a22)
+    return j.charpoly().coeffs()[::-1]
+
+
+def hurwitz(c: Sequence[acb], k: int) -> acb:
+    """Return the k-th Hurwitz determinant of a polynomial, leading coefficient first."""
+    rows = [
+        [c[2 * j - i] if 0 <= 2 * j - i < len(c) else 0 for j in range(1, k + 1)]
+        for i in range(1, k + 1)
+    ]
+    # Not det(), which divides by pivots that may hold 0.
+    return acb_mat(rows).charpoly().coeffs()[0] * (-1) ** k
+
+
+def guard_polynomial(a11: acb_mat, a12: acb_mat, a22: acb_mat) -> list[acb]:
+    """Return the n1 n2 + 1 coefficients of G, low ones first, from its values at whole numbers."""
+    n1, n2 = a12.nrows(), a12.ncols()
+    nodes = [(k // 2 + 1) * (-1) ** k for k in range(n1 * n2 + 1)]
+    values = [
+        hurwitz(minus_jacobian(a11, a12, a22, t), n1 + n2 - 1) / t ** (n2 * (n2 - 1) // 2)
+        for t in nodes
+    ]
+    found = acb_poly.interpolate(list(map(acb, nodes)), values).coeffs()
+    return found + [acb(0)] * (len(nodes) - len(found))
+
+
+def _signs(values: Any) -> list[int]:
+    return [sign(conjugates) for conjugates in values]
+
+
+def _checked(blocks: Any) -> ExactBlocks:
+    if not isinstance(blocks, ExactBlocks):
+        raise ValueError(f"blocks: expected ExactBlocks, got {type(blocks).__name__}")
+    return blocks
 
 
 def _matrix(name: str, value: Any) -> sp.ImmutableMatrix:
@@ -311,120 +408,6 @@ def _matrix(name: str, value: Any) -> sp.ImmutableMatrix:
         if not entry.is_number or entry.is_real is False or entry.has(sp.zoo, sp.nan, sp.oo):
             raise ValueError(f"{name}: expected real finite numbers, got {entry}")
     return matrix
-
-
-def _characteristic(field: Field, rows: Rows) -> list[fmpq_poly]:
-    """Return det(x I - A), the leading 1 first, by Faddeev and LeVerrier's recursion."""
-    n = len(rows)
-    if all(e.degree() <= 0 for row in rows for e in row):
-        matrix = fmpq_mat(n, n, [e[0] for row in rows for e in row])
-        return [fmpq_poly([c]) for c in reversed(matrix.charpoly().coeffs())]
-    coefficients, product = [fmpq_poly([1])], [[fmpq_poly()] * n for _ in range(n)]
-    for k in range(1, n + 1):
-        for i in range(n):
-            product[i][i] = product[i][i] + coefficients[-1]
-        columns = list(zip(*product, strict=True))
-        # Sums first, one reduction afterwards: the reduction is the dear part.
-        product = [
-            [sum((a * b for a, b in zip(row, c, strict=True)), fmpq_poly()) % field.modulus
-             for c in columns]
-            for row in rows
-        ]  # fmt: skip
-        trace = sum((product[i][i] for i in range(n)), fmpq_poly())
-        coefficients.append(trace * fmpq(-1, k))
-    return coefficients
-
-
-def _hurwitz(field: Field, c: Sequence[fmpq_poly], k: int) -> fmpq_poly:
-    """Return the k-th Hurwitz determinant of a polynomial, leading coefficient first."""
-    rows = [
-        [c[2 * j - i] if 0 <= 2 * j - i < len(c) else fmpq_poly() for j in range(1, k + 1)]
-        for i in range(1, k + 1)
-    ]
-    return _characteristic(field, rows)[-1] * (-1) ** k
-
-
-def _inertia(field: Field, rows: Rows) -> tuple[int, int, int]:
-    """Count positive, zero, negative eigenvalues of a symmetric matrix: Descartes' rule is exact.
-
-    All roots of its characteristic polynomial are real.
-    """
-    signs = [field.sign(c) for c in _characteristic(field, rows)]
-    nonzero = [s for s in signs if s]
-    zero = next(k for k, s in enumerate(reversed(signs)) if s)
-    positive = sum(a != b for a, b in itertools.pairwise(nonzero))
-    return positive, zero, len(rows) - positive - zero
-
-
-def _interpolate(nodes: Sequence[fmpq], values: Sequence[fmpq_poly]) -> list[fmpq_poly]:
-    """Return the polynomial through values at distinct nodes, low coefficients first (Newton)."""
-    table = list(values)
-    for k in range(1, len(nodes)):
-        for i in reversed(range(k, len(nodes))):
-            table[i] = (table[i] - table[i - 1]) * (1 / (nodes[i] - nodes[i - k]))
-    result = [fmpq_poly()] * len(nodes)
-    for node, value in zip(reversed(nodes), reversed(table), strict=True):
-        # result = result * (x - node) + value
-        shifted = [fmpq_poly(), *result[:-1]]
-        result = [s - c * node for s, c in zip(shifted, result, strict=True)]
-        result[0] = result[0] + value
-    return result
-
-
-def _positive_roots(field: Field, poly: Sequence[fmpq_poly]) -> list[tuple[RealRoot, arb]]:
-    """Return the positive roots of a polynomial over a field; each once, however often repeated.
-
-    They are among those of its norm, the product of the polynomial and its conjugates.
-    """
-    degree = field.degree * (len(poly) - 1)
-    if degree > _MOST:
-        raise TooHardError(
-            f"exact: expected thresholds of degree at most {_MOST} over the rational numbers, got "
-            f"some of degree up to {degree} (entries in a field of degree {field.degree}, a guard "
-            f"polynomial of degree {len(poly) - 1}); use the numeric route or an enclosure"
-        )
-    lead = field.power(poly[-1], -1)
-    poly = [field.mul(c, lead) for c in poly]
-    nodes = [fmpq((k + 1) // 2 * (-1) ** k) for k in range(degree + 1)]
-    values = []
-    for node in nodes:
-        value = fmpq_poly()
-        for c in reversed(poly):
-            value = value * node + c
-        values.append(fmpq_poly([field.norm(value)]))
-    norm = fmpq_poly([c[0] for c in _interpolate(nodes, values)])
-    found = [
-        root
-        for factor, multiplicity in norm.numer().factor()[1]
-        for root in (RealRoot(factor, k) for k in range(len(real_roots(factor, 128))))
-        if root.ball(128) > 0 and _is_root(field, poly, root, multiplicity)
-    ]
-    for bits in precisions():
-        pairs = sorted(((r, r.ball(bits)) for r in found), key=lambda pair: pair[1].mid())
-        edges = [arb(0), *(ball for _, ball in pairs)]
-        if all(a < b for a, b in itertools.pairwise(edges)):
-            return pairs
-    raise AssertionError
-
-
-def _is_root(field: Field, poly: Sequence[fmpq_poly], root: RealRoot, multiplicity: int) -> bool:
-    """Say whether a root of the norm is one of the polynomial itself.
-
-    Its multiplicities in the conjugate polynomials add up to that in the norm, and enclosures
-    bound each from above: once they too add up to it, every bound is exact.
-    """
-    for bits in precisions():
-        with ctx.workprec(bits):
-            orders, point = [], acb(root.ball(bits))
-            for alpha in field.conjugates(bits):
-                conjugate = acb_poly([value_at(c, acb(alpha)) for c in poly])
-                order = 0
-                while order < len(poly) and conjugate(point).contains(0):
-                    conjugate, order = conjugate.derivative(), order + 1
-                orders.append(order)
-        if sum(orders) == multiplicity:
-            return orders[0] > 0
-    raise AssertionError
 
 
 def _between(a: arb, b: arb) -> fmpq:
