@@ -131,7 +131,7 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
     rows = [
         ("Finished", str(done.get("finished", "")).replace("T", " ").replace("+00:00", " UTC")),
         ("Duration", f"{done['duration']:.1f} s" if "duration" in done else ""),
-        ("Commit", commit_text(found.get("commit"))),
+        ("Commit", commit_text(found.get("commit")) or found.get("no_commit", "")),
         ("Seed", "" if found.get("seed") is None else str(found["seed"])),
         ("Versions", versions_text(found)),
         ("Machine", machine_text(found)),
