@@ -1,5 +1,7 @@
 """Critical points: the paper's lists, exactness, two routes to the same points, kinds."""
 
+import warnings
+
 import mpmath
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import sympy as sp
 from taugda import games
 from taugda.blocks import Blocks
 from taugda.equilibria import NotPolynomialError, classify, critical_points
-from taugda.games import Game
+from taugda.games import Game, game_from_text
 
 # As printed in the paper, in double precision.
 POLYNOMIAL = [
@@ -214,3 +216,91 @@ def test_tolerance_decides_what_counts_as_zero():
     assert classify(blocks, tolerance=1e-5).kind == "degenerate"
     with pytest.raises(ValueError, match="tolerance: expected"):
         classify(blocks, tolerance=-1.0)
+
+
+def found(f, periodic=(), **options):
+    """The points of a game typed as text, without what the search says of flat places."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the search met flat places")
+        game = game_from_text(f, ["x"], ["y"], periodic=periodic)
+        points = critical_points(game, **options)
+    assert all(p.residual < 1e-8 * max(1.0, p.blocks.scale) for p in points)
+    return [(*np.round(p.x, 4) + 0.0, p.kind) for p in points]
+
+
+@pytest.mark.parametrize(
+    ("f", "periodic", "expected"),
+    [
+        # Far out on tails, g is small and no zero is near.
+        ("2*tanh(5*x)^2 + tanh(5*x)*tanh(5*y) - tanh(5*y)^2", "", [(0, 0, "DNE")]),
+        (
+            "exp(-9*x^2 - 4*y^2) + x*y*exp(-5*x^2 - 5*y^2)",
+            "",
+            [(-0.7378, 0.3962, "neither"), (0, 0, "neither"), (0.7378, -0.3962, "neither")],
+        ),
+        (
+            "exp(-2*(x-1)^2)*exp(-(y-1)^2) - exp(-(x+1)^2 - 2*(y+1)^2)",
+            "",
+            # f(-y, -x) = -f(x, y), and at the box's corner both parts are equal.
+            [(-1, -1, "neither"), (1, 1, "neither"), (3, -3, "neither")],
+        ),
+        (
+            "cos(x)*exp(-y^2) + exp(-2*y^2)",
+            "x",
+            [(0, 0, "neither"), *((3.1416, y, k) for y, k in
+             ((-0.8326, "neither"), (0, "DNE"), (0.8326, "neither")))],
+        ),
+        # Of order 4, where the Jacobian is as small as the point's error allows.
+        ("log(1 + x^4) - log(1 + y^4)", "", [(0, 0, "degenerate")]),
+        ("tanh(x)^4 - tanh(y)^4", "", [(0, 0, "degenerate")]),
+        ("sqrt(1 + x^4) - sqrt(1 + y^4)", "", [(0, 0, "degenerate")]),
+        ("exp(x) - x - x^2/2 - y^4 - cos(y) - y^2/2", "", [(0, 0, "degenerate")]),
+        ("exp(x-1) - x - (x-1)^2/2 - (y-2)^4", "", [(1, 2, "degenerate")]),
+        ("(x^2-2)^4 - y^2", "", [
+            (-1.4142, 0, "degenerate"), (0, 0, "neither"), (1.4142, 0, "degenerate")]),
+        # Where f is not real there is no point, although g is zero.
+        ("x^2/4 - 2*log(x) + x*y - y^2/2", "", [(1.1547, 1.1547, "DNE")]),
+        ("-log(1 - x*x/4) + x*y - y^2/2", "", [(0, 0, "DNE")]),
+        ("log(x/(1-x)) + x*y/2 - y^2/2", "", []),
+        # Polynomials over no field that SymPy computes in.
+        ("pi*x^2 + x*y - pi*y^2 + x^4/4", "", [(0, 0, "DNE")]),
+        ("log(2)*x^2 + x*y - sin(1)*y^2 + exp(1)*x^4", "", [(0, 0, "DNE")]),
+        (
+            "cos(x-1) + cos(x-y)/2 - cos(y)",
+            "xy",
+            [(-2.3874, 0.2458, "neither"), (-1.7073, -2.7073, "DNE"),
+             (0.5657, -0.4343, "neither"), (1.4807, 2.6609, "neither")],
+        ),
+        # The scale of f changes nothing.
+        ("1e-20*(cosh(x) + x*y - y^2)", "", [(0, 0, "DNE")]),
+    ],
+)  # fmt: skip
+def test_the_search_finds_what_is_there_and_nothing_else(f, periodic, expected):
+    points = found(f, list(periodic))
+    assert [p[2] for p in points] == [p[2] for p in expected]
+    np.testing.assert_allclose([p[:2] for p in points], [p[:2] for p in expected], atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        ("sin(x + y)", "game: expected isolated critical points, got a continuum"),
+        ("tanh(x*y)^2", "game: expected isolated critical points, got a continuum"),
+        ("(cosh(x) - 1)^2*sin(y)", "game: expected isolated critical points, got a continuum"),
+        ("x^2*y^2", "got a continuum"),
+    ],
+)
+def test_a_continuum_is_named(f, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        found(f)
+    assert "method" not in str(caught.value)
+
+
+def test_flat_places_are_named_and_the_box_holds_in_every_coordinate():
+    game = game_from_text("exp(-9*x^2 - 4*y^2) + x*y*exp(-5*x^2 - 5*y^2)", ["x"], ["y"])
+    with pytest.warns(UserWarning, match="flat places, where g and its Jacobian both vanish"):
+        assert len(critical_points(game)) == 3
+    with pytest.raises(ValueError, match="got only flat places"):
+        critical_points(game, bounds=[(8, 9), (8, 9)])
+    wells = "cos(3*x) - cos(3*y) + x*y/1000"
+    assert {abs(round(p[1])) for p in found(wells, bounds=[(-9, 9), (-0.5, 0.5)])} == {0}

@@ -304,6 +304,23 @@ def test_the_two_newest_checkpoints_stay_and_a_full_disk_keeps_them(tmp_path, mo
     assert store.newest() == {"x": 15}
 
 
+@pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b[:99] + b"?" + b[100:], None])
+def test_what_is_kept_is_made_once_and_again_if_it_is_damaged(damage, tmp_path):
+    made = []
+
+    def get(what):
+        return checkpoints.kept(tmp_path, "x", {"what": what}, lambda: {"n": made.append(what)})
+
+    get(1)
+    get(1)
+    assert made == [1]
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()) if damage else b"")
+    for what in (1, 2, 1, 2):
+        get(what)
+    assert made == [1, 1, 2] and len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_state_of_another_configuration_is_refused(tmp_path):
     run(tmp_path, configuration(tau=2.0))
     with pytest.raises(ValueError, match=r"one in which tau is 2.0 instead of 4.0"):

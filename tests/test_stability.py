@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
+import sympy as sp
 from games_at_random import (
     SHAPES,
     definite,
@@ -24,6 +25,7 @@ from taugda import ensembles, games
 from taugda.blocks import Blocks
 from taugda.equilibria import classify, critical_points
 from taugda.stability import (
+    Interval,
     best_step,
     box_sum,
     common_step_bound,
@@ -33,11 +35,14 @@ from taugda.stability import (
     is_stable,
     regularized_gan_blocks,
     spectral_abscissa,
+    spectral_radius,
     spectrum,
     stability_intervals,
     step_matrix,
     summary,
     tau_star,
+    tau_star_closed_form,
+    tau_star_formula,
     tau_star_or_none,
     tau_star_search,
     tau_zero,
@@ -92,30 +97,14 @@ def test_tau_star_is_the_papers(blocks, expected):
     assert tau_star_or_none(blocks) == answer.value
 
 
-@pytest.mark.parametrize("x", [(1.0, 0.2), (-0.4, 2.0)])
-def test_tau_star_in_one_plus_one_dimensions_is_minus_A11_over_A22(x):
-    """The trace A11 + tau A22 changes its sign there, the determinant is positive."""
-    a22, s1 = x[0], x[1]
-    for a11 in (-1.0, -5.0):
-        blocks = Blocks([[a11]], [[math.sqrt(abs((abs(s1) - a11) * a22))]], [[abs(a22)]])
-        assert tau_star(blocks).value == pytest.approx(-a11 / abs(a22), rel=1e-12)
-
-
-def test_nonequilibrium_origin_is_stable_on_a_bounded_interval():
+def test_points_that_are_stable_on_a_bounded_interval_only():
     origin = at(games.nonequilibrium(), 0, 0, 0, 0)
     (interval,) = stability_intervals(origin)
     assert (interval.lower, interval.upper) == pytest.approx((0.5, 2.0), rel=1e-9)
     assert tau_star(origin).value == math.inf
-    assert 1.0 in interval
-    assert 2.001 not in interval
-
-
-def test_polynomial_games_other_point_is_stable_for_small_tau_only():
-    point = critical_points(games.polynomial())[8]
-    (interval,) = stability_intervals(point.blocks)
-    assert interval.lower == 0.0
-    assert 0 < interval.upper < math.inf
-    assert abs(abscissae(point.blocks, [interval.upper])[0]) < 1e-9
+    assert (1.0 in interval, 2.001 in interval) == (True, False)
+    (interval,) = stability_intervals(critical_points(games.polynomial())[8].blocks)
+    assert interval.lower == 0.0 < interval.upper < math.inf
 
 
 # The guard map
@@ -207,13 +196,6 @@ def test_a_complex_eigenvalue_of_Q_further_right_does_not_count(seed):
     assert tau_star(blocks).value == pytest.approx(last_crossing(blocks), rel=1e-8)
 
 
-def test_guard_matrix_does_not_exist_where_two_eigenvalues_cancel():
-    with pytest.raises(ValueError, match="A22: expected no two eigenvalues that sum to zero"):
-        guard_matrix(Blocks([[1.0]], [[1.0, 2.0]], np.diag([1.0, -1.0])))
-    with pytest.raises(ValueError, match="S1: expected no two eigenvalues that sum to zero"):
-        guard_matrix(Blocks(np.diag([1.0, -1.0]), [[0.0], [0.0]], [[1.0]]))
-
-
 # tau* by root finding
 
 
@@ -228,11 +210,11 @@ def last_crossing(blocks, low=1e-4, high=1e6, samples=2000):
 
 
 @pytest.mark.parametrize("n1", range(1, 7))
-def test_tau_star_agrees_with_the_library_search_on_thousands_of_games(n1):
-    """6 x 400 games; the search knows nothing of the guard map."""
+def test_tau_star_agrees_with_the_library_search_on_900_games(n1):
+    """6 x 150 games; the search knows nothing of the guard map."""
     rng = np.random.default_rng(n1)
     positive = 0
-    for k in range(400):
+    for k in range(150):
         blocks = dse_blocks(rng, n1, 1 + k % 6)
         value = tau_star(blocks).value
         searched = tau_star_search(blocks, samples=300)
@@ -241,95 +223,46 @@ def test_tau_star_agrees_with_the_library_search_on_thousands_of_games(n1):
             searched = tau_star_search(blocks, samples=40_000)
         assert searched == pytest.approx(value, rel=1e-8)
         positive += value > 0
-    assert positive > 200
-
-
-def test_tau_star_agrees_with_a_plain_sweep():
-    rng = np.random.default_rng(7)
-    compared = 0
-    while compared < 40:
-        n1, n2 = rng.integers(1, 7, 2)
-        blocks = dse_blocks(rng, n1, n2)
-        value = tau_star(blocks).value
-        if value > 0:
-            assert value == pytest.approx(last_crossing(blocks), rel=1e-8)
-            compared += 1
-
-
-def test_search_refuses_a_point_that_is_no_equilibrium():
-    with pytest.raises(ValueError, match="blocks: expected those of a DSE"):
-        tau_star_search(Blocks([[-1.0]], [[0.1]], [[1.0]]))
+    assert positive > 60
 
 
 # Properties of tau*
 
 
 @properties
-@given(seeds, sizes, sizes)
-def test_tau_star_does_not_see_rotations_of_a_players_coordinates(seed, n1, n2):
+@given(seeds, sizes, sizes, st.floats(-6, 6), st.floats(-2, 2))
+def test_tau_star_sees_no_rotation_and_no_scale_but_player_2s_unit_of_time(seed, n1, n2, e, k):
+    """With x2 in another unit, x2 = c y2, tau changes by c^2: tau* does so too."""
     rng = np.random.default_rng(seed)
     blocks = dse_blocks(rng, n1, n2)
-    u, v = rotation(rng, n1), rotation(rng, n2)
+    u, v, f, c = rotation(rng, n1), rotation(rng, n2), 10.0**e, 10.0**k
     turned = Blocks(
-        symmetrized(u @ blocks.A11 @ u.T), u @ blocks.A12 @ v.T, symmetrized(v @ blocks.A22 @ v.T)
+        symmetrized(f * u @ blocks.A11 @ u.T),
+        f * c * u @ blocks.A12 @ v.T,
+        symmetrized(f * c * c * v @ blocks.A22 @ v.T),
     )
-    assert tau_star(turned).value == pytest.approx(tau_star(blocks).value, rel=1e-8)
-
-
-@properties
-@given(seeds, sizes, sizes, st.floats(-6, 6))
-def test_tau_star_does_not_see_the_scale_of_the_cost(seed, n1, n2, exponent):
-    blocks = dse_blocks(np.random.default_rng(seed), n1, n2)
-    c = 10.0**exponent
-    scaled = Blocks(c * blocks.A11, c * blocks.A12, c * blocks.A22)
-    assert tau_star(scaled).value == pytest.approx(tau_star(blocks).value, rel=1e-8)
-
-
-@properties
-@given(seeds, sizes, sizes, st.floats(-2, 2))
-def test_tau_star_scales_with_player_2s_own_unit_of_time(seed, n1, n2, exponent):
-    """With x2 in another unit, x2 = c y2, tau changes by c^2: tau* does so too."""
-    blocks = dse_blocks(np.random.default_rng(seed), n1, n2)
-    c = 10.0**exponent
-    changed = Blocks(blocks.A11, c * blocks.A12, c * c * blocks.A22)
-    assert tau_star(changed).value * c * c == pytest.approx(tau_star(blocks).value, rel=1e-7)
+    assert tau_star(turned).value * c * c == pytest.approx(tau_star(blocks).value, rel=1e-8)
 
 
 @properties
 @given(seeds, sizes, sizes)
-def test_stable_above_tau_star_and_unstable_just_below(seed, n1, n2):
+def test_at_tau_star_the_spectrum_leaves_the_imaginary_axis_for_good(seed, n1, n2):
     blocks = dse_blocks(np.random.default_rng(seed), n1, n2)
     answer = tau_star(blocks)
     assert answer.qualifies
+    assert (answer.value == 0) == (np.linalg.eigvalsh(blocks.A11)[0] >= 0)
     if answer.value == 0:
         assert (abscissae(blocks, np.geomspace(1e-3, 1e3, 30)) > 0).all()
         return
     assert (abscissae(blocks, answer.value * np.geomspace(1 + 1e-6, 1e3, 30)) > 0).all()
-    assert not answer.touches
     assert abscissae(blocks, [answer.value * (1 - 1e-6)])[0] < 0
-
-
-@properties
-@given(seeds, sizes, sizes)
-def test_the_spectrum_lies_on_the_imaginary_axis_at_tau_star(seed, n1, n2):
-    blocks = dse_blocks(np.random.default_rng(seed), n1, n2)
-    answer = tau_star(blocks)
-    assume(answer.value > 0)
+    assert not answer.touches
     values = np.linalg.eigvals(jacobian(blocks, answer.value))
     assert abs(values.real.min()) < 1e-9 * np.abs(values).max()
     assert answer.residual == pytest.approx(0, abs=1e-9)
     assert len(answer.crossing) == 2
     assert answer.crossing[0] == answer.crossing[1].conj()
-    assert abs(answer.crossing[0].imag) > 0
     assert min(abs(values - answer.crossing[0])) < 1e-9 * np.abs(values).max()
-
-
-@properties
-@given(seeds, sizes, sizes)
-def test_tau_star_is_zero_exactly_where_A11_is_semidefinite(seed, n1, n2):
-    blocks = dse_blocks(np.random.default_rng(seed), n1, n2)
-    least = np.linalg.eigvalsh(blocks.A11)[0]
-    assert (tau_star(blocks).value == 0) == (least >= 0)
 
 
 @pytest.mark.parametrize(("n1", "n2"), [(1, 1), (2, 3), (3, 3), (4, 6)])
@@ -380,11 +313,6 @@ def test_a_singular_A22_is_refused(a22):
     assert tau_star_or_none(blocks) is None
 
 
-def test_tau_star_names_the_crossing_in_print():
-    text = str(tau_star(at(games.quadratic(), 0, 0, 0, 0)))
-    assert text.startswith("tau* = 2 (DSE")
-
-
 # Intervals
 
 
@@ -413,19 +341,6 @@ def test_intervals_agree_with_a_fine_sweep():
     assert stable_without_equilibrium > 10
 
 
-def test_ends_of_intervals_lie_on_the_imaginary_axis():
-    rng = np.random.default_rng(12)
-    ends = 0
-    for _ in range(200):
-        blocks = regular_blocks(rng, *rng.integers(1, 4, 2))
-        for interval in stability_intervals(blocks):
-            for tau in {interval.lower, interval.upper} - {0.0, math.inf}:
-                values = np.linalg.eigvals(jacobian(blocks, tau))
-                assert abs(values.real.min()) < 1e-8 * np.abs(values).max()
-                ends += 1
-    assert ends > 10
-
-
 def test_intervals_end_at_infinity_exactly_at_strict_local_minmax_points():
     rng = np.random.default_rng(13)
     for k in range(200):
@@ -434,6 +349,9 @@ def test_intervals_end_at_infinity_exactly_at_strict_local_minmax_points():
         intervals = stability_intervals(blocks)
         endless = bool(intervals) and intervals[-1].upper == math.inf
         assert endless == classify(blocks).is_dse
+        for tau in {e for i in intervals for e in (i.lower, i.upper)} - {0.0, math.inf}:
+            values = np.linalg.eigvals(jacobian(blocks, tau))
+            assert abs(values.real.min()) < 1e-8 * np.abs(values).max()
         if endless:
             assert intervals[-1].lower == pytest.approx(tau_star(blocks).value, rel=1e-9)
 
@@ -478,14 +396,13 @@ def test_intervals_of_known_blocks(blocks, expected):
     assert ends == pytest.approx([end for pair in expected for end in pair])
 
 
-def test_interval_prints_its_ends():
-    (interval,) = stability_intervals(at(games.quadratic(), 0, 0, 0, 0))
-    assert str(interval) == "(2, inf)"
-    assert interval.latex() == r"$(2, \infty)$"
-
-
-def test_is_stable_is_strict_on_the_axis():
+def test_what_is_printed():
     blocks = at(games.quadratic(), 0, 0, 0, 0)
+    (interval,) = stability_intervals(blocks)
+    assert (str(interval), interval.latex()) == ("(2, inf)", r"$(2, \infty)$")
+    exact = Interval(sp.Rational(17, 23), sp.oo)
+    assert (str(exact), exact.latex()) == ("(17/23, inf)", r"$(\frac{17}{23}, \infty)$")
+    assert str(tau_star(blocks)).startswith("tau* = 2 (DSE")
     assert [is_stable(blocks, tau) for tau in (1.0, 2.0, 2.001, 1e4)] == [False, False, True, True]
 
 
@@ -544,13 +461,6 @@ def test_tau_zero_is_the_theorems_formula_and_bounds_tau_star(method):
             assert value >= tau_star(blocks).value * (1 - 1e-9)
         elif not classify(blocks).is_dse:
             assert all(value >= i.upper * (1 - 1e-9) for i in stability_intervals(blocks))
-
-
-def test_tau_zero_refuses_what_the_theorem_excludes():
-    with pytest.raises(ValueError, match="S1: expected a nonsingular matrix"):
-        tau_zero(Blocks([[-0.5]], [[1.0]], [[2.0]]))
-    with pytest.raises(ValueError, match="method: expected 'sign' or 'identity'"):
-        tau_zero(Blocks([[1.0]], [[1.0]], [[1.0]]), "best")
 
 
 # Spectra
@@ -621,11 +531,6 @@ def test_covariance_gan_at_d_1_has_a_double_eigenvalue_at_16_sigma_over_mu_squar
     assert tau == pytest.approx(16 * sigma / mu**2, rel=1e-6)
 
 
-def test_double_eigenvalues_refuse_a_single_tau():
-    with pytest.raises(ValueError, match="taus: expected an increasing sequence"):
-        double_eigenvalues(Blocks([[1.0]], [[1.0]], [[1.0]]), [1.0])
-
-
 # Rates
 
 
@@ -674,9 +579,7 @@ def test_the_bounds_iteration_count_reaches_the_accuracy():
 def test_the_bounds_iteration_count_holds_at_a_defective_jacobian(mu):
     blocks = at(games.dirac_gan(mu), 0, 0)
     j = jacobian(blocks, 1 / mu**2)
-    values, vectors = np.linalg.eig(j)
-    assert np.linalg.cond(vectors) > 1e6
-    assert abs(values[0] - values[1]) < 1e-6
+    assert np.linalg.cond(np.linalg.eig(j)[1]) > 1e6
     for fraction in (0.05, 0.5, 0.9):
         gamma = convergence_rate(blocks, 1 / mu**2).step_bound
         rate = convergence_rate(blocks, 1 / mu**2, fraction * gamma)
@@ -718,17 +621,6 @@ def test_an_unstable_jacobian_has_no_step():
         convergence_rate(blocks, 1.0)
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
-def test_bad_tau_and_step_are_refused(bad):
-    blocks = Blocks([[1.0]], [[1.0]], [[1.0]])
-    with pytest.raises(ValueError, match="tau: expected"):
-        convergence_rate(blocks, bad, 0.1)
-    with pytest.raises(ValueError, match="step: expected"):
-        convergence_rate(blocks, 1.0, bad)
-    with pytest.raises(ValueError, match="tau: expected"):
-        is_stable(blocks, bad)
-
-
 @properties
 @given(seeds, st.integers(1, 4), st.integers(1, 4), st.floats(0, 2))
 def test_best_step_beats_every_other(seed, n1, n2, exponent):
@@ -755,13 +647,6 @@ def test_best_step_of_two_real_eigenvalues_is_the_textbook_one():
     assert (best.step, best.radius) == (pytest.approx(0.2), pytest.approx(0.8))
 
 
-def test_best_step_needs_a_stable_point():
-    with pytest.raises(ValueError, match="tau: expected one at which J_tau is stable, got 1,"):
-        best_step(games.quadratic().blocks(np.zeros(4)), 1.0)
-    with pytest.raises(ValueError, match="tau: expected"):
-        best_step(Blocks([[1.0]], [[0.0]], [[1.0]]), 0.0)
-
-
 @properties
 @given(seeds, st.integers(1, 4), st.integers(1, 4))
 def test_step_matrix_of_alternating_steps_is_a_product_in_any_order(seed, n1, n2):
@@ -780,12 +665,12 @@ def test_step_matrix_of_alternating_steps_is_a_product_in_any_order(seed, n1, n2
     extra = step**2 * tau * (blocks.A12.T @ blocks.A12)
     np.testing.assert_allclose(found[n1:, n1:], together[n1:, n1:] - extra, atol=1e-12)
     np.testing.assert_allclose(found[:n1], together[:n1])
-
-
-@pytest.mark.parametrize(("tau", "step", "name"), [(0.0, 1.0, "tau"), (1.0, -1.0, "step")])
-def test_step_matrix_refuses_bad_arguments(tau, step, name):
-    with pytest.raises(ValueError, match=f"{name}: expected"):
-        step_matrix(Blocks([[1.0]], [[0.0]], [[1.0]]), tau, step)
+    radii = spectral_radius(blocks, [[tau], [2 * tau]], [step, step / 3], alternating=True)
+    assert radii.shape == (2, 2)
+    assert radii[0, 0] == pytest.approx(np.abs(np.linalg.eigvals(found)).max())
+    assert spectral_radius(blocks, tau, step) == pytest.approx(
+        convergence_rate(blocks, tau, step).radius
+    )
 
 
 def test_common_step_bound_is_the_smallest_of_the_stable_pairs():
@@ -822,11 +707,13 @@ def test_regularized_gans_are_stable_for_every_tau_and_mu(seed, n1, more, expone
     assert [(i.lower, i.upper) for i in stability_intervals(blocks)] == [(0.0, math.inf)]
 
 
-def test_regularized_gan_blocks_are_assembled():
-    blocks = regularized_gan_blocks([[1.0, 2.0]], np.eye(2), np.diag([2.0, 4.0]), 0.5)
-    np.testing.assert_array_equal(blocks.A11, [[0.0]])
-    np.testing.assert_array_equal(blocks.A12, [[1.0, 2.0]])
-    np.testing.assert_array_equal(blocks.A22, np.diag([2.0, 3.0]))
+def test_regularized_gan_blocks_are_assembled_from_floats_or_sympy():
+    parts = [[1.0, 2.0]], np.eye(2), np.diag([2.0, 4.0])
+    for given_parts in (parts, [sp.Matrix(m) for m in parts]):
+        blocks = regularized_gan_blocks(*given_parts, 0.5)
+        np.testing.assert_array_equal(blocks.A11, [[0.0]])
+        np.testing.assert_array_equal(blocks.A12, [[1.0, 2.0]])
+        np.testing.assert_array_equal(blocks.A22, np.diag([2.0, 3.0]))
 
 
 @pytest.mark.parametrize(
@@ -848,6 +735,80 @@ def test_regularized_gan_blocks_are_assembled():
 def test_bad_regularized_gans_are_refused_by_name(b, c, r, mu, message):
     with pytest.raises(ValueError, match=message):
         regularized_gan_blocks(b, c, r, mu)
+
+
+# Closed forms
+
+
+def test_formulas_of_the_torus_and_the_dirac_gan():
+    a, b, mu = sp.Symbol("a", real=True), sp.Symbol("b", real=True), sp.Symbol("mu", positive=True)
+    game = games.torus(a, b)
+    values = [sp.Rational(k, 10) for k in (-25, -7, 3, 12)]
+    for point in ((0, 0), (sp.pi, sp.pi), (sp.pi, 0), (0, sp.pi)):
+        formula = tau_star_formula(game, point)
+        assert formula.free_symbols == {a, b}
+        for p, q in [(p, q) for p in values for q in values]:
+            x = [float(c) for c in point]
+            expected = tau_star_or_none(games.torus(p, q).blocks(x))
+            assert float(formula.subs({a: p, b: q})) == pytest.approx(expected)
+    at_origin = tau_star_formula(game, (0, 0))
+    assert at_origin.subs({a: sp.Rational(3, 20), b: sp.Rational(3, 20)}) == sp.Rational(17, 23)
+    assert at_origin.subs(b, -1) is sp.nan
+    assert tau_star_formula(games.dirac_gan(mu), (0, 0)) == 0
+
+
+def test_closed_form_with_numbers_and_symbols():
+    a, b, c = sp.symbols("a b c", real=True)
+    formula = tau_star_closed_form(a, b, c)
+    assert formula.subs({a: -1, b: 1, c: sp.Rational(1, 2)}) == 2
+    assert formula.subs({a: 3, b: 0, c: 1}) == 0
+    assert formula.subs({a: -2, b: 1, c: 1}) == sp.oo
+    assert formula.subs({a: -2, b: 1, c: 0}) is sp.nan
+    for bad in (0.5, sp.Symbol("z"), sp.I):
+        with pytest.raises(ValueError, match="c: expected an exact real number"):
+            tau_star_closed_form(a, b, bad)
+
+
+def test_formulas_need_one_coordinate_each_and_a_critical_point():
+    with pytest.raises(ValueError, match="game: expected one coordinate for each player"):
+        tau_star_formula(games.quadratic(), (0, 0, 0, 0))
+    with pytest.raises(ValueError, match="point: expected g = 0"):
+        tau_star_formula(games.torus(sp.Symbol("a", real=True), 1), (sp.pi / 2, 0))
+
+
+# Bad arguments
+
+
+ONE = Blocks([[1.0]], [[1.0]], [[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: tau_star_search(Blocks([[-1.0]], [[0.1]], [[1.0]])), "blocks: expected those of"),
+        (lambda: tau_zero(Blocks([[-0.5]], [[1.0]], [[2.0]])), "S1: expected a nonsingular"),
+        (lambda: tau_zero(ONE, "best"), "method: expected 'sign' or 'identity'"),
+        (
+            lambda: guard_matrix(Blocks([[1.0]], [[1.0, 2.0]], np.diag([1.0, -1.0]))),
+            "A22: expected no two eigenvalues that sum to zero",
+        ),
+        (
+            lambda: guard_matrix(Blocks(np.diag([1.0, -1.0]), [[0.0], [0.0]], [[1.0]])),
+            "S1: expected no two eigenvalues that sum to zero",
+        ),
+        (lambda: double_eigenvalues(ONE, [1.0]), "taus: expected an increasing sequence"),
+        (lambda: best_step(at(games.quadratic(), 0, 0, 0, 0), 1.0), "tau: expected one at which"),
+        *((lambda b=b: convergence_rate(ONE, b, 0.1), "tau: expected") for b in (0, np.nan)),
+        *((lambda b=b: convergence_rate(ONE, 1.0, b), "step: expected") for b in (-1, np.inf)),
+        (lambda: is_stable(ONE, 0.0), "tau: expected"),
+        (lambda: best_step(ONE, -1.0), "tau: expected"),
+        (lambda: step_matrix(ONE, 0.0, 1.0), "tau: expected"),
+        (lambda: spectral_radius(ONE, 1.0, -1.0), "step: expected"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 # Ensembles

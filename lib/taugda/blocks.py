@@ -97,10 +97,11 @@ class Blocks:
         """Raise where det(D2^2 f) = 0 to working precision, which every theorem excludes."""
         values = np.linalg.eigvalsh(self.A22)
         nearest = values[np.argmin(np.abs(values))]
-        if abs(nearest) <= 1e-13 * self.n2 * max(self.scale, 1e-300):
+        size = max(np.abs(values).max(), 1e-300)
+        if abs(nearest) <= 1e-13 * self.n2 * size:
             raise ValueError(
                 f"A22: expected a nonsingular matrix (the theory needs det(D2^2 f) != 0), got "
-                f"an eigenvalue {nearest:.3g} beside entries of size {self.scale:.3g}"
+                f"an eigenvalue {nearest:.3g} beside others of size {size:.3g}"
             )
 
     def jacobian(self, tau: ArrayLike) -> Array:

@@ -1,10 +1,9 @@
 """Random Jacobian blocks, on which theorems are tried out."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taugda.blocks import Blocks
-from taugda.checks import count, positive
+from taugda.checks import Array, count, positive
 
 __all__ = ["random_blocks", "random_dse"]
 
@@ -22,24 +21,16 @@ def random_blocks(n1: int, n2: int, rng: np.random.Generator) -> Blocks:
     -------
     Blocks
         A11 and A22 are symmetrized.
-
-    Raises
-    ------
-    ValueError
-        If a dimension is not positive.
     """
     n1, n2 = count("n1", n1), count("n2", n2)
-    return Blocks(_symmetric(n1, rng), rng.standard_normal((n1, n2)), _symmetric(n2, rng))
+    a11, a12, a22 = (rng.standard_normal(shape) for shape in ((n1, n1), (n1, n2), (n2, n2)))
+    return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
 
 def random_dse(
     n1: int, n2: int, rng: np.random.Generator, least: float = 0.1, coupling: float = 1.0
 ) -> Blocks:
-    """Draw the blocks of a differential Stackelberg equilibrium.
-
-    A22 and the Schur complement S1 are drawn positive definite, A12 normal, and A11 is what
-    makes them fit, A11 = S1 - A12 A22^{-1} A12^T; as a rule it is indefinite, so that the
-    point is no Nash equilibrium.
+    """Draw the blocks of a differential Stackelberg equilibrium, as a rule no Nash equilibrium.
 
     Parameters
     ----------
@@ -54,11 +45,7 @@ def random_dse(
     Returns
     -------
     Blocks
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
+        A22 and S1 drawn positive definite, A12 normal and A11 = S1 - A12 A22^{-1} A12^T.
     """
     n1, n2 = count("n1", n1), count("n2", n2)
     least, coupling = positive("least", least), positive("coupling", coupling)
@@ -68,11 +55,6 @@ def random_dse(
     return Blocks((a11 + a11.T) / 2, a12, a22)
 
 
-def _symmetric(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    a = rng.standard_normal((n, n))
-    return (a + a.T) / 2
-
-
-def _definite(n: int, least: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def _definite(n: int, least: float, rng: np.random.Generator) -> Array:
     a = rng.standard_normal((n, n))
     return a @ a.T + least * np.eye(n)

@@ -6,28 +6,14 @@ alternating steps take player 2's at player 1's new point, as the paper's torus 
 regions of attraction do.
 """
 
+# isort: skip_file
 from taugda.dynamics.decay import (
-    decay_factor,
-    decay_of,
-    iterations_to_reach,
-    measure_radius,
-    rate_error,
-)
+    decay_factor, decay_of, iterations_to_reach, measure_radius, rate_error, turns, turns_around,
+)  # fmt: skip
 from taugda.dynamics.regions import basin_sizes, label, region_of_attraction
 from taugda.dynamics.trajectories import DivergenceError, simulate
-from taugda.dynamics.turns import turns, turns_around
 
 __all__ = [
-    "DivergenceError",
-    "basin_sizes",
-    "decay_factor",
-    "decay_of",
-    "iterations_to_reach",
-    "label",
-    "measure_radius",
-    "rate_error",
-    "region_of_attraction",
-    "simulate",
-    "turns",
-    "turns_around",
-]
+    "DivergenceError", "basin_sizes", "decay_factor", "decay_of", "iterations_to_reach", "label",
+    "measure_radius", "rate_error", "region_of_attraction", "simulate", "turns", "turns_around",
+]  # fmt: skip

@@ -1,25 +1,19 @@
-"""How fast a trajectory comes near a point."""
+"""How fast a trajectory comes near a point, and how often it winds."""
 
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from taugda.checks import finite_array, positive
+from taugda.checks import Array, finite_array, positive
 from taugda.dynamics.trajectories import simulate
 from taugda.games import Game
-
-__all__ = ["decay_factor", "decay_of", "iterations_to_reach", "measure_radius", "rate_error"]
 
 
 def decay_factor(
     game: Game, path: ArrayLike, target: ArrayLike, *, every: int = 1, floor: float = 1e-10
 ) -> float:
     """Measure the factor an iteration by which a trajectory approaches a point.
-
-    The distance is first made monotone (at each iteration the largest distance still to come),
-    which removes an oscillation's dips; its logarithm is fitted by a straight line over the
-    second half of the run above the floor.
 
     Parameters
     ----------
@@ -31,27 +25,20 @@ def decay_factor(
     every : int
         How many iterations lie between two stored states.
     floor : float
-        Distances below this (relative to the largest coordinate of the target, at least 1) are
-        left out: rounding rules there.
+        Distances below this (times the target's largest coordinate, if over 1) are left out:
+        rounding rules there.
 
     Returns
     -------
     float
-        To be compared with the spectral radius of :func:`taugda.stability.convergence_rate`;
-        above 1 for a trajectory that leaves.
-
-    Raises
-    ------
-    ValueError
-        If fewer than 10 stored states lie above the floor.
+        To be compared with :func:`taugda.stability.spectral_radius`; above 1 where the run leaves.
     """
-    gap = np.linalg.norm(game.displacement(game.point(path, "path"), target), axis=-1)
     floor = positive("floor", floor) * max(1.0, float(np.abs(target).max()))
-    return decay_of(gap, every=every, floor=floor)
+    return decay_of(_distances(game, path, target), every=every, floor=floor)
 
 
 def decay_of(sizes: ArrayLike, *, every: int = 1, floor: float = 1e-10) -> float:
-    """Measure the factor an iteration by which a size decays; see :func:`decay_factor`.
+    """Measure the factor an iteration by which a size decays.
 
     Parameters
     ----------
@@ -60,11 +47,12 @@ def decay_of(sizes: ArrayLike, *, every: int = 1, floor: float = 1e-10) -> float
     every : int
         How many iterations lie between two stored states.
     floor : float
-        Sizes below this are left out.
+        Sizes below this are left out, as rounding.
 
     Returns
     -------
     float
+        From a straight line through the logarithms over the second half above the floor.
 
     Raises
     ------
@@ -76,10 +64,9 @@ def decay_of(sizes: ArrayLike, *, every: int = 1, floor: float = 1e-10) -> float
     if len(above) < 10:
         raise ValueError(f"path: expected at least 10 states above {floor:g}, got {len(above)}")
     gap = gap[: above[-1] + 1]
-    if gap[-1] < gap[0]:
-        gap = np.maximum.accumulate(gap[::-1])[::-1]
-    else:
-        gap = np.maximum.accumulate(gap)
+    # At each iteration the largest size still to come: without an oscillation's dips.
+    onward = slice(None, None, -1 if gap[-1] < gap[0] else 1)
+    gap = np.maximum.accumulate(gap[onward])[onward]
     half = len(gap) // 2
     slope = np.polyfit(np.arange(half, len(gap)) * every, np.log(gap[half:]), 1)[0]
     return float(np.exp(slope))
@@ -91,25 +78,21 @@ def rate_error(measured: float, predicted: float) -> float:
     Parameters
     ----------
     measured, predicted : float
-        Factors an iteration, greater than 0 and ``predicted`` not 1: from
-        :func:`decay_factor`, and the spectral radius of
-        :func:`taugda.stability.convergence_rate`.
+        Factors an iteration, greater than 0.
 
     Returns
     -------
     float
-        |log(measured) / log(predicted) - 1|; 0.01 means that 1% more or fewer iterations are
-        needed for the same accuracy than predicted.
+        |log(measured) / log(predicted) - 1|: 0.01 if 1% more or fewer iterations are needed.
 
     Raises
     ------
     ValueError
         If a factor is not positive or ``predicted`` is 1.
     """
-    measured, predicted = positive("measured", measured), positive("predicted", predicted)
-    if predicted == 1:
+    if positive("predicted", predicted) == 1:
         raise ValueError("predicted: expected a factor other than 1, which is no decay")
-    return float(abs(np.log(measured) / np.log(predicted) - 1))
+    return float(abs(np.log(positive("measured", measured)) / np.log(predicted) - 1))
 
 
 def iterations_to_reach(
@@ -119,60 +102,48 @@ def iterations_to_reach(
 
     Parameters
     ----------
-    game : Game
-    path : array_like, shape (stored + 1, n1 + n2)
-    target : array_like, shape (n1 + n2,)
+    game, path, target, every
+        As :func:`decay_factor` takes them.
     accuracy : float
         Largest Euclidean distance from the target.
-    every : int
-        How many iterations lie between two stored states.
 
     Returns
     -------
     int or None
         None where the trajectory is not within the accuracy at its end.
     """
-    gap = np.linalg.norm(game.displacement(game.point(path, "path"), target), axis=-1)
-    outside = np.flatnonzero(~(gap <= positive("accuracy", accuracy)))
-    first = 0 if not len(outside) else int(outside[-1]) + 1
-    return first * every if first < len(gap) else None
+    outside = ~(_distances(game, path, target) <= positive("accuracy", accuracy))
+    first = int(np.flatnonzero(outside).max(initial=-1)) + 1
+    return first * every if first < len(outside) else None
+
+
+def _distances(game: Game, path: ArrayLike, target: ArrayLike) -> Array:
+    return np.linalg.norm(game.displacement(game.point(path, "path"), target), axis=-1)
 
 
 def measure_radius(
-    game: Game,
-    target: ArrayLike,
-    tau: float,
-    step: float,
-    predicted: float,
-    *,
-    alternating: bool = False,
-    distance: float = 1e-4,
-    folds: float = 4.0,
-) -> float:
+    game: Game, target: ArrayLike, tau: float, step: float, predicted: float, *,
+    alternating: bool = False, distance: float = 1e-4, folds: float = 4.0,
+) -> float:  # fmt: skip
     """Measure on trajectories by what factor an iteration approaches a critical point.
 
     One trajectory starts at a small displacement along each coordinate.  The matrix that takes
-    the starts to the ends after k iterations has the spectral radius rho^k, so rho is found
-    where two modes are equally slow or turn slowly, which a line fitted to one trajectory's
-    distance resolves only after very long.
+    the starts to the ends after k iterations has the spectral radius rho^k, even where two modes
+    are equally slow, which a line fitted to one trajectory's distance hardly resolves.
 
     Parameters
     ----------
     game : Game
     target : array_like, shape (n1 + n2,)
         The critical point.
-    tau : float
-        Timescale separation, greater than 0.
-    step : float
-        gamma1, player 1's step; player 2's is tau gamma1.
+    tau, step : float
+        Timescale separation and player 1's step gamma1, greater than 0.
     predicted : float
-        The spectral radius that is expected, greater than 0 and not 1.  It only sets how many
-        iterations are run, and how near the point the runs begin.
+        The spectral radius expected, not 1: it sets how long the runs are and where they begin.
     alternating : bool
         Whether player 2's gradient is taken at player 1's new point.
     distance : float
-        The largest distance from the point in runs that go as predicted: small enough for the
-        linearization to hold, the error is of this order.
+        The largest distance from the point in runs that go as predicted; the error's order.
     folds : float
         By how many powers of e the distance is predicted to change.
 
@@ -185,17 +156,8 @@ def measure_radius(
     ------
     ValueError
         If an argument is out of range.
-    DivergenceError
-        If a run leaves the floating-point numbers.
-
-    Examples
-    --------
-    >>> from taugda import games
-    >>> round(measure_radius(games.dirac_gan(1), [0, 0], 1.0, 0.1, 0.95), 4)
-    0.95
     """
-    predicted = positive("predicted", predicted)
-    if predicted == 1:
+    if positive("predicted", predicted) == 1:
         raise ValueError("predicted: expected a factor other than 1, with which no run ends")
     distance, folds = positive("distance", distance), positive("folds", folds)
     point = game.point(target, "target")
@@ -205,3 +167,49 @@ def measure_radius(
     path = simulate(game, starts, tau, step, iterations, alternating, every=iterations)
     after = game.displacement(path[:, -1], point).T / size
     return float(np.abs(np.linalg.eigvals(after)).max() ** (1 / iterations))
+
+
+def turns(game: Game, path: ArrayLike) -> Array:
+    """Count the net revolutions of each periodic coordinate along a trajectory.
+
+    Parameters
+    ----------
+    game : Game
+    path : array_like, shape (..., stored + 1, n1 + n2)
+        From :func:`simulate`, whose coordinates are not wrapped.
+
+    Returns
+    -------
+    ndarray, shape (..., n1 + n2)
+        The change of each coordinate over its period; nan for coordinates on the line.
+    """
+    states = game.point(path, "path")
+    periods = np.array([np.nan if p is None else float(p) for p in game.periods])
+    return (states[..., -1, :] - states[..., 0, :]) / periods
+
+
+def turns_around(game: Game, path: ArrayLike, centre: ArrayLike) -> float:
+    """Count the largest net angle, in turns without sign, that a plane trajectory turns by.
+
+    Parameters
+    ----------
+    game : Game
+        With n1 = n2 = 1.
+    path : array_like, shape (stored + 1, 2)
+        Stored so densely that no two states in a row are half a turn apart.
+    centre : array_like, shape (2,)
+        The point around which it turns.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the game does not have two coordinates.
+    """
+    if (game.n1, game.n2) != (1, 1):
+        raise ValueError(f"game: expected one with n1 = n2 = 1, got {game!r}")
+    gap = game.displacement(game.point(path, "path"), game.point(centre, "centre"))
+    return float(np.ptp(np.unwrap(np.arctan2(gap[:, 1], gap[:, 0]))) / (2 * np.pi))

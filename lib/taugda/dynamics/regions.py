@@ -6,31 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taugda.checks import Array, count, finite_array, positive, positives
-from taugda.dynamics.threads import in_threads
+from taugda.dynamics.trajectories import in_threads
 from taugda.games import Game
 
-__all__ = ["basin_sizes", "label", "region_of_attraction"]
-
-# Points are handed to the threads in pieces of this size; a piece stays in the fastest cache.
-_PIECE = 512
-# Between two looks at whether points have come to rest so many steps are taken; many small
-# periods divide it.
-_ROUND = 720
+_PIECE = 512  # points that a thread takes at a time; they stay in the fastest cache
+_ROUND = 720  # steps between two looks at what has come to rest; many small periods divide it
 
 
 def region_of_attraction(
-    game: Game,
-    attractors: ArrayLike,
-    tau: ArrayLike,
-    step: float,
-    iterations: int,
-    bounds: ArrayLike,
-    points: int,
-    tolerance: float,
-    alternating: bool = False,
-    *,
+    game: Game, attractors: ArrayLike, tau: ArrayLike, step: float, iterations: int,
+    bounds: ArrayLike, points: int, tolerance: float, alternating: bool = False, *,
     progress: bool = False,
-) -> NDArray[np.int64]:
+) -> NDArray[np.int64]:  # fmt: skip
     """Label the points of a grid by the attractor that tau-GDA has reached at the end.
 
     Parameters
@@ -39,20 +26,14 @@ def region_of_attraction(
         A symbolic game with n1 = n2 = 1.
     attractors : array_like, shape (m, 2)
         Points to be reached; label i stands for ``attractors[i]``.
-    tau : array_like
-        Timescale separations, greater than 0.
-    step : float
-        gamma1, player 1's step.
-    iterations : int
-        Number of steps.
+    tau, step, iterations, alternating
+        As :func:`simulate` takes them.
     bounds : array_like, shape (2, 2)
         ((low, high) of x1, (low, high) of x2), both ends on the grid.
     points : int
         Number of grid points along each axis.
     tolerance : float
         Largest distance (periodic where the game is) of the last state from its attractor.
-    alternating : bool
-        Whether player 2's gradient is taken at player 1's new point.
     progress : bool
         Whether to show a progress bar while it works.
 
@@ -69,33 +50,27 @@ def region_of_attraction(
     """
     if not game.symbolic or (game.n1, game.n2) != (1, 1):
         raise ValueError(f"game: expected a symbolic one with n1 = n2 = 1, got {game!r}")
-    targets = np.atleast_2d(game.point(attractors, "attractors"))
-    taus = positives("tau", tau)
+    targets, taus = np.atleast_2d(game.point(attractors, "attractors")), positives("tau", tau)
     step, tolerance = positive("step", step), positive("tolerance", tolerance)
     iterations, points = count("iterations", iterations), count("points", points, least=2)
     box = finite_array("bounds", bounds)
     if box.shape != (2, 2) or (box[:, 0] >= box[:, 1]).any():
-        raise ValueError(
-            f"bounds: expected ((low, high), (low, high)) with low < high, got {bounds}"
-        )
+        raise ValueError(f"bounds: expected ((low, high), (low, high)), ascending, got {bounds}")
     from taugda.dynamics import kernels
 
     advance = kernels.advance_all(game, alternating)
     x1, x2 = (np.linspace(low, high, points) for low, high in box)
     grid = np.stack(np.meshgrid(x1, x2)).reshape(2, -1)
     states = np.tile(grid, (taus.size, 1, 1))
-    # A piece holds every k-th point: slow and quick regions mix, so that pieces take about the
-    # same time.
+    # A piece holds every k-th point: slow and quick regions mix, and pieces take the same time.
     stride = max(1, grid.shape[1] // _PIECE)
-    pieces = [
-        (t, slice(offset, None, stride)) for t in range(taus.size) for offset in range(stride)
-    ]
+    parts = [slice(offset, None, stride) for offset in range(stride)]
 
     def one(piece: tuple[int, slice]) -> None:
         t, part = piece
         states[t, :, part] = _settle(advance, states[t, :, part], taus.flat[t], step, iterations)
 
-    in_threads(one, pieces, progress)
+    in_threads(one, [(t, part) for t in range(taus.size) for part in parts], progress)
     labels = label(game, np.moveaxis(states, 1, -1), targets, tolerance)
     return labels.reshape(*taus.shape, points, points)
 
@@ -103,13 +78,11 @@ def region_of_attraction(
 def _settle(
     advance: Callable[..., None], columns: Array, tau: float, step: float, iterations: int
 ) -> Array:
-    """Return the states, shape (n, m), after the iterations.
-
-    A state that is bit for bit what it was one round of steps ago repeats for ever.  The odd
-    steps are taken first, so that what remains is whole rounds, and such a point already is
-    where it will end: it retires, and its label is that of the plain loop.  So do points that
-    are no longer finite.
-    """
+    """Return the states, shape (n, m), after the iterations."""
+    # A state that is bit for bit what it was one round of steps ago repeats for ever.  The odd
+    # steps are taken first, so that what remains is whole rounds, and such a point already is
+    # where it will end: it retires, and its label is that of the plain loop.  So do points that
+    # are no longer finite.
     columns = np.ascontiguousarray(columns)
     result = columns.copy()
     live = np.arange(columns.shape[1])
@@ -142,16 +115,6 @@ def basin_sizes(labels: ArrayLike, attractors: int) -> NDArray[np.int64]:
     -------
     ndarray of int, shape (..., attractors + 1)
         The last entry counts the starts that reach none.
-
-    Raises
-    ------
-    ValueError
-        If the number is not positive.
-
-    Examples
-    --------
-    >>> basin_sizes([[0, 1], [-1, 1]], 2)
-    array([1, 2, 1])
     """
     images = np.asarray(labels)
     which = [*range(count("attractors", attractors)), -1]
@@ -182,5 +145,4 @@ def label(
             [np.linalg.norm(game.displacement(states, a), axis=-1) for a in attractors], axis=-1
         )
     gaps = np.where(np.isfinite(gaps), gaps, np.inf)
-    nearest = gaps.argmin(axis=-1)
-    return np.where(gaps.min(axis=-1) <= tolerance, nearest, -1)
+    return np.where(gaps.min(axis=-1) <= tolerance, gaps.argmin(axis=-1), -1)

@@ -1,31 +1,26 @@
 """Trajectories of tau-GDA."""
 
+import os
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from taugda.checks import Array, count, positive, positives
-from taugda.dynamics.threads import in_threads
 from taugda.games import Game
 
-__all__ = ["DivergenceError", "simulate"]
-
-
-# Noise is drawn for so many steps at a time, so that memory does not grow with the run.
-_NOISE_STEPS = 65_536
+_NOISE_STEPS = 65_536  # drawn at a time, so that memory does not grow with the run
 
 
 class DivergenceError(ArithmeticError):
     """A trajectory left the floating-point numbers.
 
-    Attributes
-    ----------
-    trajectory : ndarray
-        What :func:`simulate` would have returned, with nan from the divergence on.
-    iterations : ndarray of int
-        For each trajectory the first stored iteration that is not finite, -1 where there is
-        none.
+    ``trajectory`` is what :func:`simulate` would have returned, with nan from the divergence on;
+    ``iterations`` each run's first stored iteration that is not finite, -1 where there is none.
     """
 
     def __init__(self, message: str, trajectory: Array, iterations: NDArray[np.int64]) -> None:
@@ -35,18 +30,10 @@ class DivergenceError(ArithmeticError):
 
 
 def simulate(
-    game: Game,
-    x0: ArrayLike,
-    tau: ArrayLike,
-    step: float,
-    iterations: int,
-    alternating: bool = False,
-    *,
-    every: int = 1,
-    noise: float = 0.0,
-    rng: np.random.Generator | None = None,
-    on_divergence: str = "raise",
-) -> Array:
+    game: Game, x0: ArrayLike, tau: ArrayLike, step: float, iterations: int,
+    alternating: bool = False, *, every: int = 1, noise: float = 0.0,
+    rng: np.random.Generator | None = None, on_divergence: str = "raise",
+) -> Array:  # fmt: skip
     """Run tau-GDA from one start or many, for one tau or many.
 
     Parameters
@@ -60,26 +47,21 @@ def simulate(
     step : float
         gamma1, player 1's step; player 2's is tau gamma1.
     iterations : int
-        Number of steps.
     alternating : bool
         Whether player 2's gradient is taken at player 1's new point.
     every : int
         Only every such state is stored.
     noise : float
-        Standard deviation of the normal noise added to each component of g (stochastic
-        gradients); 0 for exact gradients.
+        Standard deviation of the normal noise added to each component of g; 0 for exact gradients.
     rng : numpy.random.Generator, optional
-        Where the noise comes from; required where ``noise`` is not 0.  Each trajectory gets a
-        generator of its own, spawned from this one.
+        Required where there is noise; each trajectory gets a generator of its own, spawned from it.
     on_divergence : {"raise", "warn"}
-        What to do where a trajectory leaves the floating-point numbers.  "warn" returns it with
-        nan from there on.
+        "warn" returns a run that leaves the floating-point numbers with nan from there on.
 
     Returns
     -------
     ndarray, shape (..., iterations // every + 1, n1 + n2)
-        The start first.  Periodic coordinates are not wrapped, so that windings show; see
-        :meth:`Game.wrap`.
+        The start first.  Periodic coordinates are not wrapped, so that windings show.
 
     Raises
     ------
@@ -87,16 +69,8 @@ def simulate(
         If an argument is out of range or a start has the wrong length.
     DivergenceError
         If a trajectory diverges and ``on_divergence`` is "raise".
-
-    Examples
-    --------
-    >>> from taugda import games
-    >>> simulate(games.quadratic(), [5, 4, 3, 2], tau=[2, 5], step=5e-4, iterations=10).shape
-    (2, 11, 4)
     """
-    starts = game.point(x0, "x0")
-    taus = positives("tau", tau)
-    step = positive("step", step)
+    starts, taus, step = game.point(x0, "x0"), positives("tau", tau), positive("step", step)
     iterations, every = count("iterations", iterations, least=0), count("every", every)
     noise = positive("noise", noise, zero=True)
     if noise and rng is None:
@@ -113,92 +87,76 @@ def simulate(
     rates = np.broadcast_to(taus, shape).ravel()
     out = np.empty((len(states), iterations // every + 1, game.n))
     out[:, 0] = states
-    generators = rng.spawn(len(states)) if noise and rng is not None else None
-    chunks = _chunks(iterations, every, noise > 0)
-    if game.symbolic:
-        _run_compiled(game, states, rates, step, chunks, every, alternating, noise, generators, out)
-    else:
-        _run_numpy(game, states, rates, step, chunks, every, alternating, noise, generators, out)
-    return _checked(out.reshape(*shape, -1, game.n), every, rates, shape, on_divergence)
+    # Runs that end on stored states; a single one if there is no noise to draw.
+    size = every * max(1, _NOISE_STEPS // every) if noise else max(iterations, 1)
+    chunks = [min(size, iterations - begin) for begin in range(0, iterations, size)]
+    generators = rng.spawn(len(states)) if noise and rng is not None else []
+
+    def kicks(m: int, steps: int) -> Array:
+        """Return the noise of run m, no rows where there is none."""
+        shape = (steps if noise else 0, game.n)
+        return noise * generators[m].standard_normal(shape) if noise else np.empty(shape)
+
+    run = _run_compiled if game.symbolic else _run_numpy
+    run(game, alternating, states, rates, step, chunks, every, kicks, out)
+    return _checked(out.reshape(*shape, -1, game.n), every, rates, on_divergence)
 
 
-def _chunks(iterations: int, every: int, noisy: bool) -> list[int]:
-    """Split the iterations into runs that end on stored states; one run if there is no noise."""
-    if not noisy:
-        return [iterations] if iterations else []
-    size = every * max(1, _NOISE_STEPS // every)
-    return [min(size, iterations - begin) for begin in range(0, iterations, size)]
+def in_threads(work: Callable[[Any], None], items: Iterable[Any], progress: bool = False) -> None:
+    """Run compiled work, which holds no interpreter lock, in as many threads as are ours."""
+    # The runner of many notebooks sets each one's share.
+    threads = int(os.environ.get("TAUGDA_THREADS") or len(os.sched_getaffinity(0)))
+    items = list(items)
+    with ThreadPoolExecutor(max(1, min(threads, len(items)))) as pool:
+        done = pool.map(work, items)
+        # The bar goes when the work is done, so that no page keeps it.
+        list(tqdm(done, total=len(items), disable=not progress, leave=False))
 
 
 def _run_compiled(
-    game: Game,
-    states: Array,
-    rates: Array,
-    step: float,
-    chunks: list[int],
-    every: int,
-    alternating: bool,
-    noise: float,
-    generators: list[np.random.Generator] | None,
-    out: Array,
-) -> None:
+    game: Game, alternating: bool, states: Array, rates: Array, step: float,
+    chunks: Sequence[int], every: int, kicks: Callable[[int, int], Array], out: Array,
+) -> None:  # fmt: skip
     from taugda.dynamics import kernels
 
     advance = kernels.advance(game, alternating)
-    silent = np.empty((0, game.n))
 
     def one(m: int) -> None:
         row = 1
         for steps in chunks:
-            kicks = silent
-            if generators is not None:
-                kicks = noise * generators[m].standard_normal((steps, game.n))
             rows = out[m, row : row + steps // every]
-            advance(states[m], rates[m], step, steps, every, kicks, rows)
+            advance(states[m], rates[m], step, steps, every, kicks(m, steps), rows)
             row += len(rows)
 
     in_threads(one, range(len(states)))
 
 
 def _run_numpy(
-    game: Game,
-    states: Array,
-    rates: Array,
-    step: float,
-    chunks: list[int],
-    every: int,
-    alternating: bool,
-    noise: float,
-    generators: list[np.random.Generator] | None,
-    out: Array,
-) -> None:
-    n1 = game.n1
-    gradient = game.unchecked_gradient
-    scale = np.full((len(states), game.n), step)
-    scale[:, n1:] *= rates[:, None]
+    game: Game, alternating: bool, states: Array, rates: Array, step: float,
+    chunks: Sequence[int], every: int, kicks: Callable[[int, int], Array], out: Array,
+) -> None:  # fmt: skip
+    first, second, gradient = slice(game.n1), slice(game.n1, game.n), game.unchecked_gradient
+    speed = np.full((len(states), game.n), step)
+    speed[:, second] *= rates[:, None]
     done = 0
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported afterwards
         for steps in chunks:
-            kicks = None
-            if generators is not None:
-                kicks = np.stack([noise * r.standard_normal((steps, game.n)) for r in generators])
+            noise = np.stack([kicks(m, steps) for m in range(len(states))], axis=1)
             for k in range(steps):
-                kick = 0.0 if kicks is None else kicks[:, k]
+                kick = noise[k] if len(noise) else 0.0
                 g = gradient(states) + kick
                 if alternating:
-                    states[:, :n1] -= scale[:, :n1] * g[:, :n1]
+                    states[:, first] -= speed[:, first] * g[:, first]
                     g = gradient(states) + kick
-                    states[:, n1:] -= scale[:, n1:] * g[:, n1:]
+                    states[:, second] -= speed[:, second] * g[:, second]
                 else:
-                    states -= scale * g
+                    states -= speed * g
                 done += 1
                 if done % every == 0:
                     out[:, done // every] = states
 
 
-def _checked(
-    out: Array, every: int, rates: Array, shape: tuple[int, ...], on_divergence: str
-) -> Array:
+def _checked(out: Array, every: int, rates: Array, on_divergence: str) -> Array:
     bad = ~np.isfinite(out).all(axis=-1)
     if not bad.any():
         return out

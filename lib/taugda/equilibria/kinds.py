@@ -57,7 +57,7 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     blocks : Blocks
         The blocks at a critical point.
     tolerance : float
-        An eigenvalue is zero if smaller than this times the size of the blocks.
+        An eigenvalue is zero if smaller than this times the size of its block.
 
     Returns
     -------
@@ -74,18 +74,20 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     'DSE'
     """
     tolerance = positive("tolerance", tolerance, zero=True)
-    values_22 = np.linalg.eigvalsh(blocks.A22)
-    a11, a22 = float(np.linalg.eigvalsh(blocks.A11)[0]), float(values_22[0])
-    zero = tolerance * max(blocks.n1, blocks.n2) * blocks.scale
+    # Each block is judged by its own norm, so that the units of f, x1 and x2 do not matter.
+    values_11, values_22 = np.linalg.eigvalsh(blocks.A11), np.linalg.eigvalsh(blocks.A22)
+    a11, a22 = float(values_11[0]), float(values_22[0])
+    norm_11, norm_22 = float(np.abs(values_11).max()), float(np.abs(values_22).max())
+    zero, zero_22 = tolerance * blocks.n1 * norm_11, tolerance * blocks.n2 * norm_22
     semidefinite = a11 >= -zero
 
     def verdict(kind: str, margin: float, s1: float, reason: str) -> Classification:
         return Classification(kind, margin, a11, a22, s1, semidefinite, reason)
 
     nearest = float(np.abs(values_22).min())
-    if nearest <= zero:
+    if nearest <= zero_22:
         # A negative eigenvalue beside the zero one already decides against an equilibrium.
-        if a22 < -zero:
+        if a22 < -zero_22:
             reason = f"not a DSE: min eig A22 = {a22:.6g}, and A22 is singular"
             return verdict("neither", a22, np.nan, reason)
         listed = ", ".join(f"{v:.6g}" for v in values_22)
@@ -93,7 +95,7 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     # S1 holds A22^{-1}, whose size sets the rounding in it.
     values_s1 = np.linalg.eigvalsh(blocks.schur_complement)
     s1 = float(values_s1[0])
-    zero_s1 = tolerance * blocks.n1 * max(blocks.scale, float(np.abs(values_s1).max()))
+    zero_s1 = tolerance * blocks.n1 * max(norm_11, float(np.abs(values_s1).max()))
     numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
     if a22 < 0 or s1 < -zero_s1:
         return verdict("neither", min(a22, s1), s1, f"not a DSE: {numbers}")

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import mpmath
 import numpy as np
-import scipy.optimize
 import sympy as sp
 from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
-from taugda.checks import Array, count, finite_array
-from taugda.equilibria.kinds import Classification, classify
+from taugda.checks import Array, count, finite_array, positive
+from taugda.equilibria.closeup import DIGITS, MULTIPLICITY, Closeup
+from taugda.equilibria.kinds import Classification
 from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
+from taugda.equilibria.search import search
 from taugda.games import Game
 
 __all__ = ["CriticalPoint", "critical_points"]
@@ -69,7 +72,7 @@ def critical_points(
     method: str | None = None,
     bounds: ArrayLike | None = None,
     starts: int = 200,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-6,
     rng: np.random.Generator | None = None,
 ) -> list[CriticalPoint]:
     """Find the critical points of a game.
@@ -84,26 +87,29 @@ def critical_points(
         Newton's method from random starts and promises no completeness.  If left out, the
         first of these that applies.
     bounds : array_like, shape (n1 + n2, 2), optional
-        For the search: the box of starts, [-3, 3] in each coordinate if left out.
+        For the search: the box, [-3, 3] in each coordinate if left out.  Starts are drawn in
+        it, and points outside it do not count, but for periodic coordinates.
     starts : int
         For the search: how many starts.
     tolerance : float
-        For the search: the largest |component of g| that counts as zero, relative to the size
-        of the Jacobian; and how far apart two points must be to be two.
+        For the search: how small the last of Newton's steps must be, and how far apart two
+        points must be to be two, both beside the width of the box.
     rng : numpy.random.Generator, optional
         For the search: where the starts come from; seeded with 0 if left out.
 
     Returns
     -------
     list of CriticalPoint
-        Sorted by coordinates; periodic coordinates in (-period/2, period/2].
+        Sorted by coordinates; periodic coordinates in (-period/2, period/2].  Where f is not
+        real and finite there is none.
 
     Raises
     ------
     NotPolynomialError
         If ``method`` is "exact" and the system is not polynomial.
     ValueError
-        If there are infinitely many solutions or an argument is out of range.
+        If there are infinitely many solutions, a search found flat places only (where g and
+        its Jacobian both vanish to rounding), or an argument is out of range.
 
     Examples
     --------
@@ -113,74 +119,43 @@ def critical_points(
     """
     if method not in (None, "exact", "known", "search"):
         raise ValueError(f"method: expected 'exact', 'known' or 'search', got {method!r}")
-    if method in (None, "exact") and game.symbolic:
+    if method in (None, "exact"):
         try:
-            return _collect(game, solve_exactly(game))
+            return _collect(Closeup(game), map(_rounded, solve_exactly(game)))
         except NotPolynomialError:
             if method == "exact":
                 raise
-    elif method == "exact":
-        raise NotPolynomialError(f"game: expected one defined in SymPy, got {game!r}")
     if method == "known" or (method is None and game.known_points):
-        return _collect(game, game.known_points)
+        return _collect(Closeup(game), map(_rounded, game.known_points))
     box = np.tile([-3.0, 3.0], (game.n, 1)) if bounds is None else finite_array("bounds", bounds)
     if box.shape != (game.n, 2) or (box[:, 0] >= box[:, 1]).any():
         raise ValueError(
             f"bounds: expected {game.n} rows (low, high) with low < high, got {bounds}"
         )
     rng = np.random.default_rng(0) if rng is None else rng
-    found = _search(game, box, count("starts", starts), tolerance, rng)
-    return _collect(game, found)
+    with mpmath.workdps(DIGITS):
+        look = Closeup(game, DIGITS if game.symbolic else 15)
+        found = search(look, box, count("starts", starts), positive("tolerance", tolerance), rng)
+        return _collect(look, ((None, x, error) for x, error in found))
 
 
-def _collect(game: Game, points: Iterable[Sequence]) -> list[CriticalPoint]:
-    result = []
-    for point in points:
-        exact = None if isinstance(point, np.ndarray) else tuple(point)
-        x = point if exact is None else np.array([float(c.evalf(30)) for c in exact])
-        x = game.wrap(x)
-        blocks = game.blocks(x)
-        residual = float(np.abs(game.gradient(x)).max())
-        result.append(CriticalPoint(x, exact, residual, classify(blocks), blocks))
+def _collect(look: Closeup, points: Iterable[tuple[Any, Any, Any]]) -> list[CriticalPoint]:
+    """Make critical points of an exact form (or None), a point and its error."""
+    game, result = look.game, []
+    for exact, point, error in points:
+        seen = look.classified(point, error)
+        if seen is not None:  # else f or g is not real and finite there
+            x = game.wrap([float(c) for c in point])
+            residual = float(np.abs(game.gradient(x)).max())
+            result.append(CriticalPoint(x, exact, residual, seen[1], seen[0]))
     return sorted(result, key=lambda p: tuple(np.round(p.x, 9)))
 
 
-def _search(
-    game: Game, box: Array, starts: int, tolerance: float, rng: np.random.Generator
-) -> list[Array]:
-    """Run Newton's method (MINPACK's hybrid) from random starts; keep what it converges to."""
-
-    def inside(x: Array) -> Array:
-        if not np.isfinite(x).all():
-            raise FloatingPointError("the search left the finite numbers")
-        return x
-
-    found: list[Array] = []
-    for x0 in rng.uniform(box[:, 0], box[:, 1], (starts, game.n)):
-        try:
-            solution = scipy.optimize.root(
-                lambda x: game.gradient(inside(x)),
-                x0,
-                jac=lambda x: game.jacobian(inside(x), 1.0),
-                tol=1e-14,
-            )
-        except FloatingPointError:
-            continue
-        x = game.wrap(solution.x)
-        if not np.isfinite(x).all() or (game.periods[0] is None and _outside(x, box)):
-            continue
-        size = max(1.0, float(np.abs(game.jacobian(x, 1.0)).max()))
-        if np.abs(game.gradient(x)).max() > tolerance * size:
-            continue
-        if all(np.abs(game.displacement(x, y)).max() > np.sqrt(tolerance) for y in found):
-            found.append(x)
-    return found
-
-
-def _outside(x: Array, box: Array) -> bool:
-    """Return whether a point left the box by more than its width (a flat tail, say)."""
-    width = box[:, 1] - box[:, 0]
-    return bool(((x < box[:, 0] - width) | (x > box[:, 1] + width)).any())
+def _rounded(point: Sequence[Any]) -> tuple[tuple[sp.Expr, ...] | None, Array, Array]:
+    """Return the exact form, if there is one, the point in double precision and its error."""
+    known = isinstance(point, np.ndarray)
+    x = point if known else np.array([float(c.evalf(30)) for c in point])
+    return None if known else tuple(point), x, MULTIPLICITY * np.spacing(np.abs(x)) * (x != 0)
 
 
 def _latex(coordinate: sp.Expr | float, value: float) -> str:

@@ -21,6 +21,8 @@ class NotPolynomialError(ValueError):
 
 def solve_exactly(game: Game) -> list[tuple[sp.Expr, ...]]:
     """Return all real solutions of g = 0 as exact numbers."""
+    if not game.symbolic:
+        raise NotPolynomialError(f"game: expected one defined in SymPy, got {game!r}")
     if any(p is not None for p in game.periods):
         return _solve_on_circles(game)
     system = [_polynomial_part(component, game.variables) for component in game.g]
@@ -33,6 +35,9 @@ def _polynomial_part(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.
     plain = sp.expand((without_common_exponential([numerator]) or [numerator])[0])
     if not plain.is_polynomial(*variables):
         raise NotPolynomialError(f"g: expected a polynomial system, got {expression}")
+    for coefficient in sp.Poly(plain, *variables).coeffs():
+        if not coefficient.is_algebraic:  # pi, log(2), sin(1): no field that SymPy can compute in
+            raise NotPolynomialError(f"g: expected algebraic coefficients, got {coefficient}")
     if denominator.free_symbols and not (1 / denominator).has(sp.exp):
         raise NotPolynomialError(f"g: expected no denominator that may vanish, got {denominator}")
     return plain
@@ -75,7 +80,7 @@ def _solve_polynomials(
     if not basis.is_zero_dimensional:
         raise ValueError(
             "game: expected finitely many critical points, got a continuum (over the complex "
-            "numbers); search for some with method='search'"
+            "numbers)"
         )
     roots = [_real_roots(_eliminate(basis, v)) for v in variables]
     return _match(system, variables, roots)

@@ -138,7 +138,7 @@ class Game:
         game.periods = (None,) * game.n
 
         def jacobians(points: Array) -> Array:
-            found = np.stack([blocks(x).jacobian(1.0) for x in points.reshape(-1, game.n)])
+            found = np.array([blocks(x).jacobian(1.0) for x in points.reshape(-1, game.n)])
             return found.reshape(*points.shape, game.n)
 
         # In place of what would be compiled from SymPy.
@@ -341,9 +341,14 @@ class Game:
 
 def _modules(expressions: Sequence[sp.Expr]) -> str | list[str]:
     """Say what evaluates the expressions for many points: NumPy, SciPy, or else mpmath."""
+    x = sp.Symbol("x")
+    functions = {
+        type(e): e.func(*(a if a.is_number else x for a in e.args))
+        for e in sp.Tuple(*expressions).atoms(sp.Function)
+    }
     for printer, modules in ((NumPyPrinter, "numpy"), (SciPyPrinter, ["scipy", "numpy"])):
         try:
-            printed = printer({"allow_unknown_functions": False}).doprint(sp.Tuple(*expressions))
+            printed = printer({"allow_unknown_functions": False}).doprint([*functions.values()])
         except NotImplementedError:
             continue
         if not re.search(r"\bmath\.", printed):  # which takes no arrays

@@ -183,16 +183,8 @@ def _by_inception(
     made = kept(cache, f"fid-{images.name}", about, make)
     real = {"FID": Statistics(made["mean"].numpy(), made["covariance"].numpy())}
     unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
-    return Scorer(
-        "FID",
-        "FID",
-        unit,
-        about | {"features": least},
-        real,
-        {"FID": network},
-        frechet_distance,
-        least,
-    )
+    about |= {"features": least}
+    return Scorer("FID", "FID", unit, about, real, {"FID": network}, frechet_distance, least)
 
 
 def _by_classifier(

@@ -1,51 +1,31 @@
 """Local stability of tau-GDA at a critical point: tau*, tau_0, intervals, spectra, rates.
 
-Everything starts from the blocks of the Jacobian at the point.  The continuous-time system
-xdot = -Lambda_tau g(x) is locally exponentially stable iff every eigenvalue of
-J_tau = [[A11, A12], [-tau A12^T, tau A22]] has a positive real part.
-
-Source: Fiez & Ratliff (2021), the theorems on tau* (guard map), on non-convergence (tau_0), on
-the rate and on regularized GANs; the Kronecker-free form of the guard map is ours.
+Everything starts from the blocks of the Jacobian at the point: xdot = -Lambda_tau g(x) is locally
+exponentially stable iff every eigenvalue of J_tau = [[A11, A12], [-tau A12^T, tau A22]] has a
+positive real part.  Source: Fiez & Ratliff (2021).
 """
 
+# isort: skip_file
 from taugda.stability.closed_form import (
-    regularized_gan_blocks,
-    tau_star_closed_form,
-    tau_star_formula,
-)
+    regularized_gan_blocks, tau_star_closed_form, tau_star_formula,
+)  # fmt: skip
 from taugda.stability.guard import KrylovError, box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
 from taugda.stability.rates import (
-    ConvergenceRate,
-    best_step,
-    common_step_bound,
-    convergence_rate,
-    spectral_radius,
-    step_matrix,
-)
+    ConvergenceRate, best_step, common_step_bound, convergence_rate, spectral_radius, step_matrix,
+)  # fmt: skip
 from taugda.stability.spectra import (
-    Spectrum,
-    double_eigenvalues,
-    is_stable,
-    spectral_abscissa,
-    spectrum,
-)
+    Spectrum, double_eigenvalues, is_stable, spectral_abscissa, spectrum,
+)  # fmt: skip
 from taugda.stability.thresholds import (
-    LastCrossing,
-    TauStar,
-    last_crossing,
-    summary,
-    tau_star,
-    tau_star_or_none,
-    tau_star_search,
+    LastCrossing, TauStar, last_crossing, summary, tau_star, tau_star_or_none, tau_star_search,
     tau_zero,
-)
+)  # fmt: skip
 
 __all__ = [
     "ConvergenceRate", "Interval", "KrylovError", "LastCrossing", "Spectrum", "TauStar",
     "best_step", "box_sum", "common_step_bound", "convergence_rate", "double_eigenvalues",
-    "guard_matrix", "is_stable", "last_crossing",
-    "regularized_gan_blocks", "spectral_abscissa", "spectral_radius", "spectrum",
-    "stability_intervals", "step_matrix", "summary", "tau_star", "tau_star_closed_form",
-    "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
+    "guard_matrix", "is_stable", "last_crossing", "regularized_gan_blocks", "spectral_abscissa",
+    "spectral_radius", "spectrum", "stability_intervals", "step_matrix", "summary", "tau_star",
+    "tau_star_closed_form", "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ Source: Fiez & Ratliff (2021), proof of the theorem on tau*; the Kronecker-free 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
@@ -12,19 +13,25 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array
+from taugda.stability.precise import (
+    Crossing,
+    balanced,
+    eigenvalues,
+    guard_values,
+    natural_tau,
+    sharpen,
+)
 
-# How far from the real line (relative to its size) an eigenvalue of Q may lie and still be
-# taken for a real one that rounding split: a double eigenvalue moves by the root of rounding.
+# An eigenvalue of Q so near the real line, relatively, is a real one that rounding split: a
+# double eigenvalue moves by the root of rounding.
 _REAL = 1e-6
-# Where Q does not exist a pencil of order n (n + 1) / 2 stands in, up to this n = n1 + n2.
-_PENCIL = 40
-# Up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues at once.
-_DENSE = 64
-# ARPACK's restarts before it is given up (a few dozen are usual), and the numbers of eigenvalues
-# that it is asked for until one that is real decides.
-_RESTARTS, _COUNTS = 3000, (1, 4, 10, 22, 46, 94)
-# Up to this order the dense matrix is the last resort (half a minute).
-_FALLBACK = 3000
+_ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis
+_AMPLIFIED = 1e7  # rounding times this may spoil Q's eigenvalues, which are then taken precisely
+_PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
+_DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
+_RESTARTS = 3000  # of ARPACK before it is given up; a few dozen are usual
+_COUNTS = (1, 4, 10, 22, 46, 94)  # eigenvalues that are asked for until one that is real decides
+_FALLBACK = 3000  # up to this order the dense matrix is the last resort (half a minute)
 
 
 class KrylovError(RuntimeError):
@@ -62,17 +69,13 @@ def guard_matrix(blocks: Blocks) -> Array:
 
 def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
     """Return Y -> Q(Y) on arrays (..., n1, n2) in the eigenbases of S1 and A22: similar to Q."""
-    # There both Lyapunov equations are elementwise divisions, and five products of matrices are
-    # all that one application costs.
+    # There both Lyapunov equations are elementwise divisions.
     a, u = np.linalg.eigh(blocks.A22)
     s, v = np.linalg.eigh(blocks.schur_complement)
     sums_a, sums_s = a[:, None] + a, s[:, None] + s
     for name, sums, values in (("A22", sums_a, a), ("S1", sums_s, s)):
         if np.abs(sums).min() <= 1e-13 * len(values) * np.abs(values).max():
-            raise ValueError(
-                f"{name}: expected no two eigenvalues that sum to zero, got {values}; the "
-                f"guard matrix Q does not exist"
-            )
+            raise ValueError(f"{name}: expected no two eigenvalues that sum to zero, got {values}")
     a11, a12 = v.T @ blocks.A11 @ v, v.T @ blocks.A12 @ u
     n_hat = a12 / a
     a21, n_hat_t = np.ascontiguousarray(a12.T), np.ascontiguousarray(n_hat.T)
@@ -115,56 +118,62 @@ def box_sum(matrix: ArrayLike) -> Array:
     return (image + image.swapaxes(-1, -2))[:, i, j].T
 
 
-def guard_roots(blocks: Blocks) -> list[float]:
-    """Return the positive tau at which two eigenvalues of J_tau sum to zero, ascending."""
+def crossings(blocks: Blocks) -> list[Crossing]:
+    """Return all crossings of the imaginary axis at tau > 0, ascending."""
+    candidates = _candidates(blocks)
+    near = (candidates.real > 0) & (np.abs(candidates.imag) <= _REAL * np.abs(candidates))
+    values = np.linalg.eigvalsh(blocks.A11)
+    if np.abs(values).min() <= 1e-12 * blocks.n1 * np.abs(values).max():
+        # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
+        near &= np.abs(candidates) > 1e-12 * np.abs(candidates).max(initial=0.0)
+    found = [sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
+    result: list[Crossing] = []
+    for crossing in sorted((c for c in found if c), key=lambda c: c.tau):
+        if not result or crossing.tau > result[-1].tau * (1 + 1e-12):
+            result.append(crossing)
+    return result
+
+
+def _candidates(blocks: Blocks) -> ComplexArray:
+    """Return the tau, complex ones among them, at which two eigenvalues of J_tau sum to zero."""
     try:
-        candidates = np.linalg.eigvals(guard_matrix(blocks))
+        q = guard_matrix(blocks)
     except ValueError:
         if blocks.n1 + blocks.n2 > _PENCIL:
             raise
-        candidates = _pencil_roots(blocks)
-    size = np.abs(candidates)
-    # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
-    least = 1e-12 * size.max(initial=0.0)
-    near = candidates[(candidates.real > least) & (np.abs(candidates.imag) <= _REAL * size)]
-    return sorted({_polish(blocks, float(root)) for root in near.real})
+        return _pencil_roots(blocks)
+    values = np.linalg.eigvals(q)
+    small = np.abs(values).min() < 1e-8 * np.abs(values).max()
+    if len(q) > _DENSE or not (small or _amplified(blocks)):
+        return values
+    return guard_values(blocks)
+
+
+def _amplified(blocks: Blocks) -> bool:
+    """Return whether rounding, as A22 or S1 is inverted, may spoil the eigenvalues of Q."""
+    a, s = np.linalg.eigvalsh(blocks.A22), np.linalg.eigvalsh(blocks.schur_complement)
+    size = max(np.abs(s).max(), np.abs(blocks.A11).max())
+    sums_a, sums_s = (np.abs(v[:, None] + v).min() for v in (a, s))
+    return bool(np.abs(a).max() * size > _AMPLIFIED * sums_a * sums_s)
 
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
     """Return the finite tau with det(J_tau boxplus J_tau) = 0, from the pencil K0 + tau K1."""
-    j0, j1 = blocks.jacobian([0.0, 1.0])
+    unit = natural_tau(blocks)
+    j0, j1 = balanced(blocks, unit), balanced(blocks, unit)
+    j0[blocks.n1 :] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = scipy.linalg.eigvals(box_sum(j0), box_sum(j0 - j1))
     # The pencil has spurious roots at 0 and infinity, which rounding moves.
-    return roots[np.isfinite(roots) & (np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
+    return unit * roots[np.isfinite(roots) & (np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
 
 
-def _polish(blocks: Blocks, root: float) -> float:
-    """Sharpen a crossing of the imaginary axis by Newton's method on the crossing pair."""
-    j0, j1 = blocks.jacobian([0.0, 1.0])
-    tau = root
-    for _ in range(3):
-        values, left, right = scipy.linalg.eig(blocks.jacobian(tau), left=True)
-        size = np.abs(values).max()
-        k = int(np.argmin(np.abs(values.real)))
-        row, column = left[:, k].conj(), right[:, k]
-        slope = (row @ (j1 - j0) @ column / (row @ column)).real
-        # A real pair +-l crosses nothing; a pair that moves along the axis has no slope.
-        pair = abs(values[k].real) <= 1e-4 * size and abs(values[k].imag) >= 1e-6 * size
-        if not pair or abs(slope) * tau < 1e-6 * size or abs(values[k].real / slope) > 1e-3 * root:
-            return root
-        tau -= values[k].real / slope
-    return float(tau)
-
-
-def guard_roots_descending(
-    blocks: Blocks, dense_order: int = _DENSE
-) -> Iterator[tuple[float, str, int]]:
-    """Yield the roots, the largest first, with the method and how often Q was applied so far."""
+def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[Crossing]:
+    """Yield the crossings of the imaginary axis, the largest tau first."""
     n1, n2 = blocks.A12.shape
     order = n1 * n2
     if order <= dense_order:
-        yield from ((tau, "guard map, dense", 0) for tau in reversed(guard_roots(blocks)))
+        yield from reversed(crossings(blocks))
         return
     reduced = reduced_guard(blocks)
     applications = 0
@@ -181,27 +190,22 @@ def guard_roots_descending(
         k = min(count, order - 2)  # ARPACK's most
         options = {"ncv": min(order, max(2 * k + 2, 20)), "v0": start, "maxiter": _RESTARTS}
         try:
-            values, vectors = eigs(operator, k, which="LR", **options)
+            values = eigs(operator, k, which="LR", return_eigenvectors=False, **options)
         except ArpackNoConvergence as error:
             raise KrylovError(
                 f"the Krylov method found {len(error.eigenvalues)} of {k} eigenvalues of the "
                 f"guard matrix (order {order}) in {applications} applications"
             ) from error
         for i in np.argsort(-values.real):
-            value, tau, vector = values[i], float(values[i].real), vectors[:, i]
+            value, tau = values[i], float(values[i].real)
             if tau <= 0:
                 return  # all further eigenvalues lie left of this one
             if abs(value.imag) > _REAL * abs(value) or any(abs(tau - s) < 1e-9 * s for s in seen):
                 continue
-            image = matvec(vector.real) + 1j * matvec(vector.imag)
-            residual = np.linalg.norm(image - value * vector) / abs(value)
-            if residual > 1e-8:
-                raise KrylovError(
-                    f"the Krylov method's eigenvalue {tau:.6g} of the guard matrix has the "
-                    f"relative residual {residual:.3g}"
-                )
             seen.append(tau)
-            yield tau, "guard map, Krylov", applications
+            found = eigenvalues(blocks, tau)
+            if (np.abs(found.real) <= _ON_AXIS * np.abs(found)).any():  # no pair +-l of others
+                yield Crossing(tau, found, True, "guard map, Krylov", applications)
         if k == order - 2:
             break
     if order > _FALLBACK:
@@ -209,6 +213,6 @@ def guard_roots_descending(
             f"the {k} rightmost eigenvalues of the guard matrix (order {order}) did not decide: "
             f"{len(seen)} of them are real and positive and none is a crossing"
         )
-    for tau in reversed(guard_roots(blocks)):
-        if all(abs(tau - s) > 1e-9 * s for s in seen):
-            yield tau, "guard map, dense", applications
+    for crossing in reversed(crossings(blocks)):
+        if all(abs(crossing.tau - s) > 1e-9 * s for s in seen):
+            yield replace(crossing, iterations=applications)

@@ -4,13 +4,13 @@ import itertools
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import sympy as sp
 
 from taugda.blocks import Blocks
 from taugda.equilibria import classify
-from taugda.stability.guard import guard_roots
-from taugda.stability.spectra import is_stable
+from taugda.stability.guard import crossings
+from taugda.stability.precise import natural_tau
+from taugda.stability.spectra import always_singular, is_stable
 
 
 @dataclass(frozen=True)
@@ -56,27 +56,16 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
         the point is a differential Stackelberg equilibrium (if A22 and S1 are nonsingular).  A
         root at which a stable spectrum only touches the axis splits an interval.
     """
-    j = blocks.jacobian(1.0)
-    values = np.linalg.svd(j, compute_uv=False)
-    if values[-1] <= 1e-12 * len(values) * values[0]:
-        return []  # an eigenvalue 0 at every tau: det J_tau is tau^n2 times det J_1
+    if always_singular(blocks):
+        return []
     kind = classify(blocks)
     if kind.is_dse and kind.A11_semidefinite:
         # tau* = 0.  Q's exact zero eigenvalues, moved by rounding, would look like crossings.
         return [Interval(0.0, math.inf)]
-    edges = [0.0, *(tau for tau in guard_roots(blocks) if _on_axis(blocks, tau)), math.inf]
-    gaps = [Interval(*ends) for ends in itertools.pairwise(edges)]
-    return [gap for gap in gaps if is_stable(blocks, _inside(gap))]
-
-
-def _inside(gap: Interval) -> float:
-    """Return a tau well inside an interval."""
-    if gap.lower == 0:
-        return 1.0 if gap.upper == math.inf else gap.upper / 2
-    return 2 * gap.lower if gap.upper == math.inf else math.sqrt(gap.lower * gap.upper)
-
-
-def _on_axis(blocks: Blocks, tau: float) -> bool:
-    """Return whether J_tau has eigenvalues on the imaginary axis, not just a pair +-l."""
-    values = np.linalg.eigvals(blocks.jacobian(tau))
-    return bool(np.abs(values.real).min() <= 1e-7 * np.abs(values).max())
+    ends = [crossing.tau for crossing in crossings(blocks)]
+    inside = [natural_tau(blocks)]
+    if ends:
+        middle = [math.sqrt(a) * math.sqrt(b) for a, b in itertools.pairwise(ends)]
+        inside = [ends[0] / 2, *middle, 2 * ends[-1]]
+    gaps = zip(itertools.pairwise([0.0, *ends, math.inf]), inside, strict=True)
+    return [Interval(*gap) for gap, tau in gaps if is_stable(blocks, tau)]

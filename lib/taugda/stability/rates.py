@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
-from taugda.checks import Array, positive, positives
+from taugda.checks import Array, ComplexArray, positive, positives
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class ConvergenceRate:
 def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> ConvergenceRate:
     """Return the step bound, the exact local rate and the paper's bound of tau-GDA.
 
+    gamma = min 2 Re(l) / |l|^2 over the spectrum of J_tau.  The paper's theorem bounds the rate by
+    O((1 - alpha/(4 beta))^{k/2}) for gamma1 = gamma - alpha; with the constant beta =
+    alpha / (gamma1 d), which is ours, the bound and its iteration count hold on every game.
+
     Parameters
     ----------
     blocks : Blocks
@@ -63,23 +67,15 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     ------
     ValueError
         If the step is left out where no step converges.
-
-    Notes
-    -----
-    gamma = min 2 Re(l) / |l|^2 over the spectrum of J_tau.  The paper's theorem on the rate bounds
-    it by O((1 - alpha/(4 beta))^{k/2}) for gamma1 = gamma - alpha; with the constant beta =
-    alpha / (gamma1 d), which is ours, the bound and its iteration count hold on every game.
     """
     values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
     bound = _step_bound(values)
-    if step is None:
-        if bound == 0:
-            raise ValueError(
-                f"step: expected a number, since J_tau is not stable at tau = {tau:g} (smallest "
-                f"real part {values.real.min():.3g}) and no step converges"
-            )
-        step = bound / 2
-    step = positive("step", step)
+    if step is None and bound == 0:
+        raise ValueError(
+            f"step: expected a number, since J_tau is not stable at tau = {tau:g} (smallest "
+            f"real part {values.real.min():.3g}) and no step converges"
+        )
+    step = positive("step", bound / 2 if step is None else step)
     d = float((2 * values.real - step * np.abs(values) ** 2).min())
     alpha = bound - step
     beta = alpha / (step * d) if 0 < step < bound else math.nan
@@ -87,7 +83,7 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     return ConvergenceRate(float(tau), step, bound, alpha, d, radius, beta)
 
 
-def _step_bound(values: Array) -> float:
+def _step_bound(values: ComplexArray) -> float:
     """Return gamma for the eigenvalues of J_tau, 0 where one of them is not stable."""
     stable = values.real.min() > 0
     return float((2 * values.real / np.abs(values) ** 2).min()) if stable else 0.0
@@ -111,11 +107,6 @@ def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
     ------
     ValueError
         If no step converges.
-
-    Examples
-    --------
-    >>> best_step(Blocks([[1.0]], [[0.0]], [[1.0]]), tau=3.0).step
-    0.5
     """
     values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
     real, square = values.real, np.abs(values) ** 2
@@ -143,8 +134,7 @@ def step_matrix(
     eye, n1 = np.eye(j.shape[-1]), blocks.n1
     if not alternating:
         return eye - j
-    # The product of both half steps; who is first does not matter: M1 M2 has the eigenvalues of
-    # M2 M1.
+    # Half steps; who is first does not matter, for M1 M2 has the eigenvalues of M2 M1.
     first, second = np.broadcast_to(eye, (2, *j.shape)).copy()
     first[..., :n1, :] -= j[..., :n1, :]
     second[..., n1:, :] -= j[..., n1:, :]
@@ -160,8 +150,7 @@ def spectral_radius(
     ----------
     blocks : Blocks
     tau, step : array_like
-        Timescale separations and player 1's steps gamma1 (player 2's are tau gamma1), greater
-        than 0; broadcast against each other.
+        Timescale separations and player 1's steps gamma1, greater than 0; broadcast.
     alternating : bool
         Whether player 2's gradient is taken at player 1's new point.
 
@@ -185,8 +174,7 @@ def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> fl
     Returns
     -------
     float
-        The smallest of the step bounds; where no pair is stable, the smallest 1 / |eigenvalue|,
-        so that a run is still a fair picture of the flow.
+        Where no pair is stable the smallest 1 / |eigenvalue|: still a fair picture of the flow.
 
     Raises
     ------

@@ -11,14 +11,12 @@ import scipy.optimize
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.stability.guard import guard_roots_descending
+from taugda.stability.guard import crossings_descending
 from taugda.stability.intervals import stability_intervals
-from taugda.stability.spectra import spectral_abscissa
+from taugda.stability.precise import eigenvalues, natural_tau
+from taugda.stability.spectra import is_stable, spectral_abscissa
 
-# How far beside a root of the guard map, relatively, the spectrum is looked at.
-_BESIDE = 1e-5
-# An eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis.
-_ON_AXIS = 1e-5
+_BESIDE = 1e-5  # how far beside a crossing, relatively, the spectrum is looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +33,6 @@ class TauStar:
     residual: float = 0.0
     touches: bool = False  # whether the spectrum only touches the axis, stable just below too
     iterations: int = 0  # how often the guard operator was applied; 0 where it was dense
-    checked: str = ""  # what the spectrum of J_tau confirmed
 
     def __str__(self) -> str:
         if not self.qualifies:
@@ -67,12 +64,6 @@ def tau_star(blocks: Blocks) -> TauStar:
     RuntimeError
         If the spectrum of J_tau does not confirm the answer, so that rounding decides, or
         (KrylovError) the Krylov method does not converge.
-
-    Examples
-    --------
-    >>> from taugda import games
-    >>> print(tau_star(games.quadratic().blocks([0, 0, 0, 0])))
-    tau* = 2 (DSE: min eig A22 = 2, min eig S1 = 3; guard map, dense)
     """
     blocks.require_regular_A22()
     kind = classify(blocks)
@@ -80,31 +71,24 @@ def tau_star(blocks: Blocks) -> TauStar:
         return TauStar(math.inf, False, kind.reason, "classification", kind)
     if kind.A11_semidefinite:
         return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", kind)
-    for tau, method, iterations in guard_roots_descending(blocks):
-        values, below, above = _around(blocks, tau)
-        tilt = np.abs(values.real) / np.abs(values)
-        residual = float(tilt.min())
-        if residual > _ON_AXIS or above:
-            continue  # a pair +-l of real eigenvalues, or a complex eigenvalue of Q
-        crossing = values[tilt <= max(_ON_AXIS / 10, 2 * residual)]
-        checked = (
-            f"J_tau has {len(crossing)} eigenvalues on the imaginary axis at tau*, none left of it "
-            f"at 1.00001 tau* and {below} at 0.99999 tau*"
-        )
-        found = (crossing, residual, below == 0, iterations, checked)
-        return TauStar(tau, True, kind.reason, method, kind, *found)
+    for root in crossings_descending(blocks):
+        if not is_stable(blocks, root.tau * (1 + _BESIDE)):
+            continue
+        tilt = np.abs(root.values.real) / np.abs(root.values)
+        crossing = root.values[tilt <= max(1e-6, 2 * tilt.min())]
+        touches = root.touches and is_stable(blocks, root.tau * (1 - _BESIDE))
+        found = (crossing, float(tilt.min()), touches, root.iterations)
+        return TauStar(root.tau, True, kind.reason, root.method, kind, *found)
     raise RuntimeError(
-        "tau_star: no real eigenvalue of the guard matrix could be confirmed on the spectrum of "
-        f"J_tau; the blocks are too badly scaled for double precision (entries up to "
-        f"{blocks.scale:.3g}, {kind.reason})"
+        f"tau_star: rounding decides, for no eigenvalue of the guard matrix is confirmed by the "
+        f"spectrum of J_tau ({kind.reason})"
     )
 
 
-def _around(blocks: Blocks, tau: float) -> tuple[ComplexArray, int, int]:
-    """Return the spectrum of J_tau and how many eigenvalues are unstable just below and above."""
-    near = blocks.jacobian(tau * np.array([1, 1 - _BESIDE, 1 + _BESIDE]))
-    values, below, above = (np.linalg.eigvals(j) for j in near)
-    return values, int((below.real <= 0).sum()), int((above.real <= 0).sum())
+def _unstable_around(blocks: Blocks, tau: float) -> tuple[int, int]:
+    """Return how many eigenvalues of J_tau are unstable just below and just above."""
+    below, above = (eigenvalues(blocks, tau * (1 + h)) for h in (-_BESIDE, _BESIDE))
+    return int((below.real <= 0).sum()), int((above.real <= 0).sum())
 
 
 def tau_star_or_none(blocks: Blocks) -> float | None:
@@ -151,14 +135,12 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
     ValueError
         If A22 or S1 is singular, or the guard matrix does not exist in a large game.
     """
-    blocks.require_regular_A22()
-    _regular_eigh("S1", blocks.schur_complement)
-    for tau, *_ in guard_roots_descending(blocks):
-        _, below, above = _around(blocks, tau)
-        if below != above:  # a pair +-l of real eigenvalues is a root too, but changes nothing
-            return LastCrossing(tau, below, above)
-    _, below, above = _around(blocks, 1.0)
-    return LastCrossing(0.0, below, above)
+    _lyapunov_pair("S1", blocks.schur_complement, "sign")
+    for root in crossings_descending(blocks):
+        below, above = _unstable_around(blocks, root.tau)
+        if below != above:
+            return LastCrossing(root.tau, below, above)
+    return LastCrossing(0.0, *_unstable_around(blocks, natural_tau(blocks)))
 
 
 def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
@@ -233,17 +215,13 @@ def tau_zero(blocks: Blocks, method: str = "sign") -> float:
 
 
 def _lyapunov_pair(name: str, s: Array, method: str) -> tuple[Array, Array]:
-    values, vectors = _regular_eigh(name, s)
-    if method == "identity":
-        return (vectors / (2 * values)) @ vectors.T, np.eye(len(values))
-    return (vectors * np.sign(values)) @ vectors.T, (vectors * (2 * np.abs(values))) @ vectors.T
-
-
-def _regular_eigh(name: str, s: Array) -> tuple[Array, Array]:
+    """Return P and Q with S P + P S = Q > 0."""
     values, vectors = np.linalg.eigh(s)
     if np.abs(values).min() <= 1e-13 * len(values) * np.abs(values).max():
         raise ValueError(f"{name}: expected a nonsingular matrix, got eigenvalues {values}")
-    return values, vectors
+    if method == "identity":
+        return (vectors / (2 * values)) @ vectors.T, np.eye(len(values))
+    return (vectors * np.sign(values)) @ vectors.T, (vectors * (2 * np.abs(values))) @ vectors.T
 
 
 def summary(blocks: Blocks) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""Critical points looked at in many digits: what is one, how exactly it is known, what it is.
+
+Near a degenerate point the Jacobian is as small as the point's own error allows, and far out on
+a flat tail g itself is small.  Double precision cannot tell these from what they resemble.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from taugda.blocks import Blocks
+from taugda.checks import Array
+from taugda.equilibria.kinds import Classification, classify
+from taugda.games import Game
+
+DIGITS = 60
+# Newton's step at a root of multiplicity m is 1/m of the error.
+MULTIPLICITY = 30
+_MOST_STEPS = 100
+
+
+class Closeup:
+    """A game's g and Jacobian where f is defined, in double precision or in many digits."""
+
+    def __init__(self, game: Game, digits: int = 15) -> None:
+        self.game, self.digits = game, digits
+        if digits > 15:
+            cost = sp.Integer(0) if game.expr is None else game.expr
+            wanted = [cost, *game.g, *game.symbolic_jacobian]
+            self._compiled = sp.lambdify(game.variables, wanted, modules="mpmath", cse=True)
+
+    @np.errstate(all="ignore")
+    def at(self, x: Sequence[Any]) -> tuple[Any, Any] | None:
+        """Return g and the Jacobian at a point; None where f or they are not real and finite."""
+        game, n = self.game, self.game.n
+        if self.digits == 15:
+            point = _floats(x)
+            cost = 0.0 if game._f is None else game.f(point)
+            g, j = game.gradient(point), game.jacobian(point, 1.0)
+            return (g, j) if np.isfinite([cost, *g, *j.ravel()]).all() else None
+        try:
+            values = [mpmath.mpmathify(v) for v in self._compiled(*x)]
+        except (ZeroDivisionError, OverflowError, ValueError):
+            return None
+        for v in values:
+            if not mpmath.isfinite(v) or abs(mpmath.im(v)) > mpmath.mpf(10) ** -40 * abs(v):
+                return None
+        values = [mpmath.re(v) for v in values[1:]]
+        rows = [values[k : k + n] for k in range(n, n + n * n, n)]
+        return mpmath.matrix(values[:n]), mpmath.matrix(rows)
+
+    def refined(
+        self, x: Array, reach: float, small: float, zero: float
+    ) -> tuple[list[Any], list[Any]] | None:
+        """Follow Newton's method from near a zero of g; return it and its error, or None.
+
+        No step may be longer than ``reach``, the last longer than ``small``, nor g in the end
+        larger than ``zero``: where |g| has its least value a singular J makes short steps too.
+        """
+        point, size = [mpmath.mpf(float(c)) for c in x], mpmath.inf
+        ten = mpmath.mpf(10)
+        goal, singular = ten ** -(self.digits // 2), ten ** max(self.digits - 15, 12)
+        for _ in range(_MOST_STEPS):
+            here = self.at(point)
+            step = None if here is None else _newton(*here, reach, singular)
+            if step is None:
+                return None
+            point = [c - s for c, s in zip(point, step, strict=True)]
+            size, last = max(map(abs, step)), size
+            if size <= goal * (1 + max(map(abs, point))):
+                break
+            if size > last:  # near a zero each step is shorter than the one before
+                return None
+        here = self.at(point)
+        if here is None or max(map(abs, list(here[0]))) > zero or size > small:
+            return None
+        return point, [MULTIPLICITY * s for s in step]
+
+    def classified(
+        self, x: Sequence[Any], error: Sequence[Any]
+    ) -> tuple[Blocks, Classification] | None:
+        """Return the blocks and the kind, as far as the error of x lets it be known, or None."""
+        game, n1 = self.game, self.game.n1
+        looks = [self.at([c + k * e for c, e in zip(x, error, strict=True)]) for k in (0, 1, -1)]
+        if looks[0] is None:
+            return None
+        j, *others = (np.array(look[1].tolist(), dtype=float) for look in looks if look)
+        moved = max((float(np.abs(other - j).max()) for other in others), default=0.0)
+        exact = self.digits > 15 and game.zero_sum
+        blocks = Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:]) if exact else game.blocks(_floats(x))
+        return blocks, classify(blocks, max(1e-12, moved / max(blocks.scale, 1e-300)))
+
+
+def _newton(g: mpmath.matrix, j: mpmath.matrix, reach: float, singular: float) -> list[Any] | None:
+    """Return Newton's step; the shortest where J is singular; None if it leads out of reach."""
+    g, j = mpmath.matrix(g), mpmath.matrix(j)
+    scale = max(map(abs, j))
+    if scale == 0:
+        return [mpmath.mpf(0)] * len(g) if max(map(abs, g)) == 0 else None
+    try:
+        step = list(mpmath.lu_solve(j, g))
+        if max(map(abs, step)) <= reach:
+            return step
+        any_other = mpmath.matrix([mpmath.mpf(k + 1) / 7 for k in range(len(g))])
+        if max(map(abs, mpmath.lu_solve(j, any_other))) * scale < singular:
+            return None
+    except ZeroDivisionError:
+        pass
+    a, b = (np.array((m / scale).tolist(), dtype=float) for m in (j, g))
+    step = np.linalg.lstsq(a, b[:, 0], rcond=1e-10)[0]
+    return [mpmath.mpf(s) for s in step] if np.abs(step).max() <= reach else None
+
+
+def _floats(x: Sequence[Any]) -> Array:
+    return np.array([float(c) for c in x])

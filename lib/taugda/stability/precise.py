@@ -1,0 +1,150 @@
+"""Spectra, and Q's, to their own precision: in doubles where they decide, else in more digits.
+
+There each float is taken as the exact number that it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flint import acb_mat, arb, arb_mat, ctx
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, ComplexArray
+
+_BITS = 256
+_MOST = 40  # up to this n1 + n2, where a spectrum in so many bits takes a tenth of a second
+_DOUBT = 1e-9  # a real part below this, beside the largest entry, is looked at in more digits
+_TOUCH = 1e-6  # a pair that moves away from the axis slower than this, as log tau grows, touches it
+
+
+@dataclass(frozen=True, eq=False)
+class Crossing:
+    """A tau at which eigenvalues of J_tau lie on the imaginary axis."""
+
+    tau: float
+    values: ComplexArray  # the spectrum there
+    touches: bool  # whether the pair may turn back on the axis
+    method: str = "guard map, dense"
+    iterations: int = 0  # how often the guard operator was applied
+
+
+def natural_tau(blocks: Blocks) -> float:
+    """Return the tau at which, in suitable units of f, x1 and x2, all blocks are of order 1."""
+    # a^2 A11, a b A12 and b^2 A22 have tau* times a^2 / b^2.
+    n11, n12, n22 = (float(np.abs(m).max()) for m in (blocks.A11, blocks.A12, blocks.A22))
+    second = n22 or (n12 * (n12 / n11) if n11 else n12) or 1.0
+    return (max(n11, n12 * (n12 / second)) or 1.0) / second
+
+
+def balanced(blocks: Blocks, tau: float) -> Array:
+    """Return [[A11, s A12], [-s A12^T, s^2 A22]], s^2 = tau, which is similar to J_tau."""
+    j, root = blocks.jacobian(1.0), np.sqrt(tau)
+    j[:, blocks.n1 :] *= root
+    j[blocks.n1 :] *= root
+    return j
+
+
+def eigenvalues(blocks: Blocks, tau: float) -> ComplexArray:
+    """Return the spectrum of J_tau, each real part with its right sign unless n1 + n2 is large."""
+    j = balanced(blocks, tau)
+    values = np.linalg.eigvals(j)
+    if len(j) > _MOST or np.abs(values.real).min() > _DOUBT * np.abs(j).max():
+        return values
+    with ctx.workprec(_BITS):
+        values = acb_mat(_matrix(blocks, arb(tau))).eig(algorithm="approx")
+        return np.array([complex(v) for v in values])
+
+
+def sharpen(blocks: Blocks, tau: float) -> Crossing | None:
+    """Return the crossing of the imaginary axis at a root of the guard map, None if none is."""
+    found, certain = _newton(blocks, tau, _terms, 1e-14)
+    if certain or blocks.n1 + blocks.n2 > _MOST:
+        return found
+    with ctx.workprec(_BITS):
+        return _newton(blocks, arb(tau), _precise_terms, 1e-30)[0]
+
+
+def _newton(
+    blocks: Blocks, tau: Any, terms: Callable[..., Any], small: float
+) -> tuple[Crossing | None, bool]:
+    """Follow the pair nearest to the axis to it; say whether rounding leaves the result certain."""
+    for _ in range(8):
+        spectrum, slopes, doubts = terms(blocks, tau)
+        values = np.array([complex(v) for v in spectrum])
+        size = np.abs(values)
+        tilt = np.where(values.imag > 1e-9 * size, np.abs(values.real) / size, np.inf)
+        k = int(tilt.argmin())
+        certain = bool(doubts.max() < 1e-3 * size.min())
+        if tilt[k] == np.inf:
+            return None, certain  # a pair +-l of real eigenvalues
+        slope = abs(float(slopes[k]))
+        if slope <= _TOUCH * size[k]:
+            on_axis = tilt[k] <= _TOUCH
+            return Crossing(float(tau), values, True) if on_axis else None, certain
+        certain = certain and bool(doubts[k] < 1e-10 * slope)
+        step = -spectrum[k].real / slopes[k]
+        if abs(float(step)) > 0.05:
+            return None, certain
+        tau = tau * (1 + step)
+        if abs(float(step)) <= small:
+            break
+    return Crossing(float(tau), values, False), certain
+
+
+def _terms(blocks: Blocks, tau: float) -> tuple[ComplexArray, Array, Array]:
+    """Return the eigenvalues l of J_tau, d Re l / d log tau, and how far rounding moves each l."""
+    j = balanced(blocks, tau)
+    values, right = np.linalg.eig(j)
+    left = np.linalg.inv(right)
+    slopes = (left[:, blocks.n1 :] * (j[blocks.n1 :] @ right).T).sum(axis=1).real
+    condition = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=0)
+    return values.astype(complex), slopes, len(j) * 2e-16 * np.linalg.norm(j) * condition
+
+
+def _precise_terms(blocks: Blocks, tau: arb) -> tuple[list[Any], list[arb], Array]:
+    j = _matrix(blocks, tau.mid())
+    values, left, right = acb_mat(j).eig(left=True, right=True, algorithm="approx")
+    n1, n = blocks.n1, blocks.n1 + blocks.n2
+    lower = arb_mat([[j[i, k] if i >= n1 else 0 for k in range(n)] for i in range(n)])
+    moved, size = left.mid() * acb_mat(lower) * right.mid(), left.mid() * right.mid()
+    slopes = [(moved[k, k] / size[k, k]).real.mid() for k in range(n)]
+    return [v.mid() for v in values], slopes, np.zeros(n)
+
+
+def _matrix(blocks: Blocks, tau: arb) -> arb_mat:
+    """Return J_tau in the precision that is set."""
+    j = arb_mat(blocks.jacobian(1.0).tolist())
+    rows = [[j[i, k] * tau if i >= blocks.n1 else j[i, k] for k in range(j.ncols())]
+            for i in range(j.nrows())]  # fmt: skip
+    return arb_mat(rows)
+
+
+def guard_values(blocks: Blocks) -> ComplexArray:
+    """Return the eigenvalues of the guard matrix, from the theorem's Kronecker products."""
+    with ctx.workprec(_BITS):
+        a11, a12, a22 = (arb_mat(m.tolist()) for m in (blocks.A11, blocks.A12, blocks.A22))
+        inverse = a22.inv()
+        n, s1 = a12 * inverse, a11 + a12 * inverse * a12.transpose()
+
+        def lyapunov(a: arb_mat) -> arb_mat:
+            """Return the matrix of X -> P with A P + P A = X + X^T, row-major vec."""
+            k, eye = a.nrows(), _eye(a.nrows())
+            swap = arb_mat([[int(divmod(j, k) == (i % k, i // k)) for j in range(k * k)]
+                            for i in range(k * k)])  # fmt: skip
+            return (_kron(a, eye) + _kron(eye, a)).solve(_eye(k * k) + swap)
+
+        second = _kron(a12, inverse) * lyapunov(a22) * _kron(a12.transpose(), _eye(blocks.n2))
+        first = _kron(_eye(blocks.n1), n.transpose()) * lyapunov(s1) * _kron(s1, n)
+        q = acb_mat(first - second - _kron(a11, inverse))
+        return np.array([complex(v) for v in q.mid().eig(algorithm="approx")])
+
+
+def _eye(n: int) -> arb_mat:
+    return arb_mat(np.eye(n, dtype=int).tolist())
+
+
+def _kron(a: arb_mat, b: arb_mat) -> arb_mat:
+    p, q = a.table(), b.table()
+    return arb_mat([[x * y for x in r for y in s] for r in p for s in q])
