@@ -88,7 +88,17 @@ class ExactBlocks:
 
     @classmethod
     def from_decimals(cls, A11: Any, A12: Any, A22: Any) -> "ExactBlocks":
-        """Make exact blocks from floats, each read as the decimal that it prints: 0.15 is 3/20."""
+        """Make exact blocks from floats, each read as the decimal that it prints: 0.15 is 3/20.
+
+        Parameters
+        ----------
+        A11, A12, A22 : nested sequences of numbers
+            Shapes (n1, n1), (n1, n2) and (n2, n2); A11 and A22 symmetric.
+
+        Returns
+        -------
+        ExactBlocks
+        """
         parts = (("A11", A11), ("A12", A12), ("A22", A22))
         return cls(*([[exact(name, e) for e in row] for row in value] for name, value in parts))
 
@@ -221,7 +231,18 @@ class ExactBlocks:
         ]
 
     def is_stable(self, tau: fmpq) -> bool:
-        """Whether every eigenvalue of J_tau has a positive real part (Lienard-Chipart)."""
+        """Whether every eigenvalue of J_tau has a positive real part (Lienard-Chipart).
+
+        Parameters
+        ----------
+        tau : fmpq
+            Timescale separation, greater than 0, as a fraction.
+
+        Returns
+        -------
+        bool
+            Proved; at a tau on the edge of stability no number of digits decides.
+        """
         n = self.n1 + self.n2
 
         def positive(bits: int) -> bool:
