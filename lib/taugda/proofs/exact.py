@@ -61,7 +61,21 @@ class ExactBlocks:
 
     @classmethod
     def from_decimals(cls, A11: Any, A12: Any, A22: Any) -> "ExactBlocks":
-        """Make exact blocks from floats, each read as the decimal that it prints: 0.15 is 3/20."""
+        """Make exact blocks from floats, each read as the decimal that it prints: 0.15 is 3/20.
+
+        Parameters
+        ----------
+        A11, A12, A22 : nested sequence of numbers
+
+        Returns
+        -------
+        ExactBlocks
+
+        Raises
+        ------
+        ValueError
+            If an entry is no finite number, or the blocks do not fit.
+        """
         blocks = (("A11", A11), ("A12", A12), ("A22", A22))
         return cls(*([[exact(name, e) for e in row] for row in value] for name, value in blocks))
 
