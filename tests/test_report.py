@@ -82,6 +82,9 @@ def dead_links(project):
     """Links of the pages that lead to no file, or to no place on a page."""
     pages = {path.resolve(): read(path) for path in all_pages(project)}
     anchors = {path: {a.get("id") for _, a in page.found} for path, page in pages.items()}
+    for path in pages:  # MathJax gives a tagged equation its anchor
+        tags = re.findall(r"\\tag\{(\d+)\}", path.read_text(encoding="utf-8"))
+        anchors[path].update(f"mjx-eqn:{tag}" for tag in tags)
     dead = []
     for path, page in pages.items():
         for link in page.links():

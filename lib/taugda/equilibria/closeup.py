@@ -114,7 +114,7 @@ class Closeup:
         moved = max((float(np.abs(other - j).max()) for other in others), default=0.0)
         exact = self.digits > 15 and game.zero_sum
         blocks = Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:]) if exact else game.blocks(_floats(x))
-        return blocks, classify(blocks, max(1e-12, moved / max(blocks.scale, 1e-300)))
+        return blocks, classify(blocks, doubt=moved)
 
 
 def _floats(x: Sequence[Any]) -> Array:

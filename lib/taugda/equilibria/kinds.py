@@ -49,7 +49,7 @@ class Classification:
         return bool(np.isnan(self.min_S1))
 
 
-def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
+def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: float = 0.0) -> Classification:
     """Say whether a critical point is a DNE, a DSE, neither or degenerate.
 
     Parameters
@@ -58,6 +58,8 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
         The blocks at a critical point.
     tolerance : float
         An eigenvalue is zero if smaller than this times the size of its block.
+    doubt : float
+        How far off each entry of the blocks may be, in its own unit, as the point is.
 
     Returns
     -------
@@ -66,19 +68,23 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     Raises
     ------
     ValueError
-        If the tolerance is negative or not finite.
+        If the tolerance or the doubt is negative or not finite.
 
     Examples
     --------
     >>> classify(Blocks([[-1.0]], [[2.0]], [[1.0]])).kind
     'DSE'
     """
-    tolerance = positive("tolerance", tolerance, zero=True)
+    tolerance, doubt = (
+        positive("tolerance", tolerance, zero=True),
+        positive("doubt", doubt, zero=True),
+    )
     # Each block is judged by its own norm, so that the units of f, x1 and x2 do not matter.
     values_11, values_22 = np.linalg.eigvalsh(blocks.A11), np.linalg.eigvalsh(blocks.A22)
     a11, a22 = float(values_11[0]), float(values_22[0])
     norm_11, norm_22 = float(np.abs(values_11).max()), float(np.abs(values_22).max())
-    zero, zero_22 = tolerance * blocks.n1 * norm_11, tolerance * blocks.n2 * norm_22
+    zero = blocks.n1 * (tolerance * norm_11 + doubt)
+    zero_22 = blocks.n2 * (tolerance * norm_22 + doubt)
     semidefinite = a11 >= -zero
 
     def verdict(kind: str, margin: float, s1: float, reason: str) -> Classification:
@@ -95,7 +101,9 @@ def classify(blocks: Blocks, tolerance: float = 1e-12) -> Classification:
     # S1 holds A22^{-1}, whose size sets the rounding in it.
     values_s1 = np.linalg.eigvalsh(blocks.schur_complement)
     s1 = float(values_s1[0])
-    zero_s1 = tolerance * blocks.n1 * max(norm_11, float(np.abs(values_s1).max()))
+    answer = 1 + float(np.linalg.norm(np.linalg.solve(blocks.A22, blocks.A12.T), 2))
+    size_s1 = max(norm_11, float(np.abs(values_s1).max()))
+    zero_s1 = blocks.n1 * (tolerance * size_s1 + doubt * answer**2)
     numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
     if a22 < 0 or s1 < -zero_s1:
         return verdict("neither", min(a22, s1), s1, f"not a DSE: {numbers}")

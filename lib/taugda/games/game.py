@@ -156,7 +156,17 @@ class Game:
         return self.g is not None
 
     def latex(self) -> str:
-        """Return f in LaTeX, or g where the game is given by its gradients."""
+        """Return f in LaTeX, or g where the game is given by its gradients.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ValueError
+            If the game is not defined in SymPy.
+        """
         if not self.symbolic:
             raise ValueError(f"game: expected one defined in SymPy, got {self!r}")
         return sp.latex(self.g if self.expr is None else self.expr)
@@ -183,11 +193,36 @@ class Game:
         return self._f(self.point(x))
 
     def gradient(self, x: ArrayLike) -> Array:
-        """Return g = (D1 f, -D2 f) at points of shape (..., n1 + n2)."""
+        """Return g = (D1 f, -D2 f) at points of shape (..., n1 + n2).
+
+        Parameters
+        ----------
+        x : array_like, shape (..., n1 + n2)
+
+        Returns
+        -------
+        ndarray, shape (..., n1 + n2)
+            Both players follow -g; it is 0 at a critical point.
+        """
         return self.unchecked_gradient(self.point(x))
 
     def blocks(self, x: ArrayLike) -> Blocks:
-        """Return the blocks at one point; refused where a game given by g is not zero-sum."""
+        """Return the blocks at one point; refused where a game given by g is not zero-sum.
+
+        Parameters
+        ----------
+        x : array_like, shape (n1 + n2,)
+
+        Returns
+        -------
+        Blocks
+            A11 = D1^2 f, A12 = D12 f and A22 = -D2^2 f.
+
+        Raises
+        ------
+        ValueError
+            If x is not one point, or the game is not zero-sum to first order there.
+        """
         point = self.point(x)
         if point.ndim != 1:
             raise ValueError(f"x: expected one point of {self.n} coordinates, got {point.shape}")
@@ -199,7 +234,19 @@ class Game:
         return Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:])
 
     def jacobian(self, x: ArrayLike, tau: float) -> Array:
-        """Return J_tau, shape (..., n, n), at points of shape (..., n), where n = n1 + n2."""
+        """Return J_tau, shape (..., n, n), at points of shape (..., n), where n = n1 + n2.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., n1 + n2)
+        tau : float
+            Timescale separation, greater than 0.
+
+        Returns
+        -------
+        ndarray, shape (..., n, n)
+            The Jacobian of Lambda_tau g; stable if all eigenvalues have positive real parts.
+        """
         tau = positive("tau", tau)
         j = self._jacobian(self.point(x))
         j[..., self.n1 :, :] *= tau
@@ -214,7 +261,16 @@ class Game:
         return wrapped
 
     def displacement(self, x: ArrayLike, origin: ArrayLike) -> Array:
-        """Return x - origin along the shortest way, which may cross a periodic seam."""
+        """Return x - origin along the shortest way, which may cross a periodic seam.
+
+        Parameters
+        ----------
+        x, origin : array_like, shape (..., n1 + n2)
+
+        Returns
+        -------
+        ndarray, shape (..., n1 + n2)
+        """
         return self.wrap(np.asarray(x, dtype=np.float64) - np.asarray(origin, dtype=np.float64))
 
     @cached_property

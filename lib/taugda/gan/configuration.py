@@ -108,7 +108,17 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
         return self
 
     def rates(self, update: int) -> tuple[float, float]:
-        """Return both players' rates in an update, counted from 0."""
+        """Return both players' rates in an update, counted from 0.
+
+        Parameters
+        ----------
+        update : int
+
+        Returns
+        -------
+        gamma1, gamma2 : float
+            The generator's, gamma1 / (1 + update)^nu, and tau times that.
+        """
         gamma1 = self.gamma1 / (1 + update) ** self.nu
         return gamma1, self.tau * gamma1
 

@@ -63,13 +63,41 @@ def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
-    """Draw the standard normal latent vectors of all evaluations, the same on every device."""
+    """Draw the standard normal latent vectors of all evaluations, the same on every device.
+
+    Parameters
+    ----------
+    samples, dimension : int
+        How many, and of how many numbers.
+    seed : int
+
+    Returns
+    -------
+    Tensor, shape (samples, dimension)
+        In float32.
+    """
     size = checks.count("samples", samples), checks.count("dimension", dimension)
     return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
 def quantize(pictures: Tensor) -> Tensor:
-    """Round pictures in [-1, 1] to eight bits a channel, as torchvision's ``save_image`` does."""
+    """Round pictures in [-1, 1] to eight bits a channel, as torchvision's ``save_image`` does.
+
+    Parameters
+    ----------
+    pictures : Tensor
+        Of any shape.
+
+    Returns
+    -------
+    Tensor of uint8
+        Of the same shape, 0 to 255.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
     if not torch.isfinite(pictures).all():
         raise ValueError("pictures: expected finite numbers, got some that are not")
     return pictures.clamp(-1, 1).add(1).div(2).mul(255).add(0.5).to(torch.uint8)

@@ -31,7 +31,16 @@ def stages(resolution: int) -> int:
 
 
 def parameter_count(player: nn.Module) -> int:
-    """Count the numbers of a player that training changes."""
+    """Count the numbers of a player that training changes.
+
+    Parameters
+    ----------
+    player : torch.nn.Module
+
+    Returns
+    -------
+    int
+    """
     return sum(parameter.numel() for parameter in player.parameters())
 
 

@@ -251,6 +251,11 @@ def experiments(runs: Iterable[Any]) -> Experiments:
     ----------
     runs : iterable of Finished
         Training runs, as `taugda.record.finished` returns them.
+
+    Returns
+    -------
+    Experiments
+        A list of `Experiment`, with what compares them.
     """
     groups: dict[str, Experiment] = {}
     for run in runs:

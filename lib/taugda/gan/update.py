@@ -89,7 +89,13 @@ class Trainer:
         return self.generator, self.discriminator
 
     def draw(self) -> Tensor:
-        """Draw a batch of latent vectors (batch, latent), standard normal."""
+        """Draw a batch of latent vectors (batch, latent), standard normal.
+
+        Returns
+        -------
+        Tensor, shape (batch, latent)
+            From the trainer's own generator, on its device.
+        """
         c, place = self.configuration, {"generator": self._random, "device": self.device}
         return torch.randn(c.batch, c.latent, dtype=c.dtype, **place)
 
@@ -131,7 +137,18 @@ class Trainer:
         return Losses(loss1, loss2, penalty)
 
     def check(self, losses: Losses) -> None:
-        """Raise DivergedError where a loss of the last update or a parameter is not finite."""
+        """Raise DivergedError where a loss of the last update or a parameter is not finite.
+
+        Parameters
+        ----------
+        losses : Losses
+            As the last update returned them.
+
+        Raises
+        ------
+        DivergedError
+            With the first that is not finite.
+        """
         # This waits for the device.
         norms = [nn.utils.get_total_norm(steps.parameters) for steps in self._steps]
         finite = torch.isfinite(torch.stack([*losses, *norms])).tolist()
@@ -147,7 +164,20 @@ class Trainer:
 
     @torch.no_grad()
     def samples(self, beta: float, latents: Tensor, batch: int = 500) -> Tensor:
-        """Make pictures in [-1, 1] with the average of that beta, a batch at once."""
+        """Make pictures in [-1, 1] with the average of that beta, a batch at once.
+
+        Parameters
+        ----------
+        beta : float
+            One of the averages of the configuration.
+        latents : Tensor, shape (n, latent)
+        batch : int
+            How many at once.
+
+        Returns
+        -------
+        Tensor, shape (n, channels, resolution, resolution)
+        """
         average = self.averages[beta]
         parts = latents.to(self.device, self.configuration.dtype).split(batch)
         return torch.cat([average(part) for part in parts])

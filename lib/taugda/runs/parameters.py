@@ -76,7 +76,26 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
 
 
 def resolve(project: Project, notebook: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of a run in the notebook's order: its defaults with some replaced."""
+    """All parameters of a run in the notebook's order: its defaults with some replaced.
+
+    Parameters
+    ----------
+    project : Project
+    notebook : str
+        With or without its number.
+    overrides : mapping of str to Any
+        Values by name.
+
+    Returns
+    -------
+    dict
+        Values by name.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, or a value does not fit its type; the message names both.
+    """
     path = project.notebook(project.find_notebook(notebook))
     declared, model = _declared(path, path.stat().st_mtime_ns)
     for name in overrides:
