@@ -1,7 +1,7 @@
 """tau* proved: in exact numbers, and in ball arithmetic.
 
-`exact` decides every sign and every zero in one number field (`numbers`); `certificate` proves a
-critical point, its kind and brackets of tau* from balls (`balls`).
+`exact` decides every sign and every zero of algebraic blocks (`numbers`); `certificate` proves a
+critical point, its kind and brackets of tau* (`balls`, `enclosed`).
 """
 
 from taugda.proofs.certificate import Certificate, Statement, certify

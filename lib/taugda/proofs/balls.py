@@ -1,196 +1,96 @@
-"""Expressions, matrices and spectra in ball arithmetic.
+"""Values of SymPy expressions in ball arithmetic.
 
-What holds for a ball holds for each of its numbers.  A ball is python-flint's ``arb``.  Where a
-function is not defined on all of one, the result is not finite, and nothing is proved from it.
+What holds for a ball (python-flint's ``arb``) holds for each number in it.  Where a function is
+not defined on all of one, nothing is proved: every intermediate value has to be finite.
 """
 
-from collections.abc import Callable, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+import math
+from collections.abc import Sequence
 
 import sympy as sp
-from flint import acb, acb_mat, arb, arb_mat, fmpq
-from sympy.printing.pycode import PythonCodePrinter
+from flint import acb, arb, ctx, fmpq, fmpz_poly
 
-_FUNCTIONS = {
-    **{n: n for n in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "asin")},
-    **{n: n for n in ("acos", "asinh", "acosh", "atanh", "erf", "gamma")},
-    "loggamma": "lgamma",
-}
-
-_TINY = 10**60
+_KNOWN = "exp log sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf gamma".split()
+_FUNCTIONS = {**{name: name for name in _KNOWN}, "loggamma": "lgamma"}
 
 
 class UndecidedError(ArithmeticError):
-    """The balls are too wide to decide, or nothing can be decided at the point."""
+    """Balls are too wide to decide, or nothing can be decided at the point; more bits may help."""
 
 
-class _Printer(PythonCodePrinter):
-    """Prints SymPy expressions as code over ``arb``; what is not known here is refused."""
+class Balls:
+    """Encloses expressions on one box, each part once."""
 
-    def _print_Rational(self, e: sp.Rational) -> str:
-        return f"arb(fmpq({e.p}, {e.q}))"
+    def __init__(self, variables: Sequence[sp.Symbol] = (), box: Sequence[arb] = ()) -> None:
+        self._known: dict[sp.Expr, arb] = dict(zip(variables, box, strict=True))
 
-    _print_Integer = _print_Half = _print_One = _print_NegativeOne = _print_Zero = _print_Rational
+    def __call__(self, e: sp.Expr) -> arb:
+        """Return a ball that holds the expression's value at every point of the box."""
+        if e not in self._known:
+            value = self._value(e)
+            if not value.is_finite():
+                raise UndecidedError(f"not a real number there: {str(e)[:80]}")
+            self._known[e] = value
+        return self._known[e]
 
-    def _print_Pi(self, e: sp.Expr) -> str:
-        return "arb.pi()"
-
-    def _print_Exp1(self, e: sp.Expr) -> str:
-        return "arb(1).exp()"
-
-    def _print_Float(self, e: sp.Float) -> str:
-        raise ValueError(f"game: expected exact numbers, got the floating-point number {e}")
-
-    def _print_Pow(self, e: sp.Pow) -> str:
-        base = self._print(e.base)
-        if e.exp.is_Integer:
-            return f"power({base}, {int(e.exp)})"
-        return f"({base})**({self._print(e.exp)})"
-
-    def _print_Function(self, e: sp.Function) -> str:
+    def _value(self, e: sp.Expr) -> arb:
+        match e:
+            case sp.Rational():
+                return arb(fmpq(int(e.p), int(e.q)))
+            case sp.Add():
+                return sum(map(self, e.args), arb(0))
+            case sp.Mul():
+                return math.prod(map(self, e.args), start=arb(1))
+            case sp.Pow() if e.exp.is_Integer:  # flint's own power is nan for some balls around 0
+                product = math.prod([self(e.base)] * abs(int(e.exp)), start=arb(1))
+                return product if e.exp > 0 else 1 / product
+            case sp.Pow():
+                return self(e.base).sqrt() if e.exp == sp.S.Half else self(e.base) ** self(e.exp)
+            case sp.CRootOf() if e.is_real:
+                coefficients = [int(c) for c in reversed(e.poly.all_coeffs())]
+                return real_roots(fmpz_poly(coefficients), ctx.prec)[e.index]
+            case sp.atan2():
+                return arb.atan2(*map(self, e.args))
+            case sp.Float():
+                raise ValueError(f"game: expected exact numbers, got the floating-point {e}")
+        if e in (sp.pi, sp.E):
+            return arb.pi() if e == sp.pi else arb.const_e()
         name = type(e).__name__
         if name not in _FUNCTIONS or len(e.args) != 1:
             known = ", ".join(sorted(_FUNCTIONS))
             raise ValueError(f"game: expected functions out of {known} for a proof, got {name}")
-        return f"({self._print(e.args[0])}).{_FUNCTIONS[name]}()"
-
-    _print_exp = _print_log = _print_sin = _print_cos = _print_tan = _print_asin = _print_Function
-    _print_sinh = _print_cosh = _print_tanh = _print_atan = _print_acos = _print_Function
-    _print_asinh = _print_acosh = _print_atanh = _print_erf = _print_gamma = _print_Function
-    _print_loggamma = _print_sign = _print_Abs = _print_Function
+        return getattr(self(e.args[0]), _FUNCTIONS[name])()
 
 
-def compiled(
-    variables: Sequence[sp.Symbol], expressions: Sequence[sp.Expr]
-) -> Callable[..., list[arb]]:
-    """Return a function of balls, one a variable, that encloses the expressions' values."""
-    names = [f"x{i}" for i in range(len(variables))]
-    plain = dict(zip(variables, map(sp.Symbol, names), strict=True))
-    printer = _Printer({"fully_qualified_modules": False})
-    shared, short = sp.cse(
-        [e.xreplace(plain) for e in expressions], sp.numbered_symbols("c"), order="none"
-    )
-    steps = "".join(f"({name} := arb(0) + {printer.doprint(e)}), " for name, e in shared)
-    body = ", ".join(f"arb(0) + {printer.doprint(e)}" for e in short)
-    # The source is printed from SymPy expressions by the class above, never typed in.
-    source = f"lambda {', '.join(names)}: ({steps}[{body}])" + ("[-1]" if shared else "")
-    return eval(source, {"arb": arb, "fmpq": fmpq, "power": power})
+_found: dict[tuple[tuple[int, ...], int], list[acb]] = {}
 
 
-def power(ball: arb, exponent: int) -> arb:
-    """Return a whole power, of balls that hold 0 too, for which flint's own operator has none."""
-    if exponent < 0:
-        return 1 / power(ball, -exponent)
-    result = arb(1)
-    for bit in bin(exponent)[2:]:
-        result = result * result * (ball if bit == "1" else 1)
-    return result
+def roots(poly: fmpz_poly, bits: int) -> list[acb]:
+    """Return enclosures of all complex roots of a squarefree polynomial."""
+    key = (tuple(map(int, poly.coeffs())), bits)
+    if key not in _found:
+        with ctx.workprec(bits):
+            _found[key] = [acb(root) for root, _ in poly.complex_roots()]
+    return _found[key]
 
 
-def decimals(low: arb, high: arb | None = None, digits: int = 18) -> tuple[Decimal, Decimal]:
-    """Return decimals below every number of a ball and above every number of it or another."""
-    ends, high = [], low if high is None else high
-    for ball, sign, rounding in ((low, -1, ROUND_FLOOR), (high, 1, ROUND_CEILING)):
-        exact = ball.mid().fmpq() + sign * ball.rad().fmpq()
-        if abs(exact) < fmpq(1, _TINY):  # a fraction of millions of digits, for a zero
-            exact = fmpq(sign * int(sign * exact > 0), _TINY)
-        context = Context(prec=digits, rounding=rounding)
-        ends.append(context.divide(Decimal(int(exact.p)), Decimal(int(exact.q))))
-    return ends[0], ends[1]
+def real_roots(poly: fmpz_poly, bits: int) -> list[arb]:
+    """Return enclosures of the real roots of a squarefree polynomial, ascending."""
+    return sorted((r.real for r in roots(poly, bits) if r.imag == 0), key=lambda b: b.mid())
 
 
-def definite(matrix: arb_mat) -> int:
-    """Return 1 for a positive definite matrix, -1 for one with a negative eigenvalue, else 0."""
-    a, n = matrix.tolist(), matrix.nrows()
-    for k in range(n):
-        if not a[k][k] > 0:
-            return -1 if a[k][k] < 0 else 0
-        for i in range(k + 1, n):
-            for j in range(k + 1, n):
-                a[i][j] = a[i][j] - a[i][k] / a[k][k] * a[k][j]
-    return 1
+def fractions(ball: arb) -> tuple[fmpq, fmpq]:
+    """Return the ends of a ball, exactly."""
+    middle, radius = ball.mid().fmpq(), ball.rad().fmpq()
+    return middle - radius, middle + radius
 
 
-def spectrum(matrix: arb_mat) -> list[acb]:
-    """Return enclosures of all eigenvalues, as often as they are repeated."""
-    try:
-        return acb_mat(matrix).eig(multiple=True)
-    except ValueError as error:
-        raise UndecidedError("the eigenvalues could not be enclosed") from error
-
-
-def unstable(matrix: arb_mat) -> bool:
-    """Return whether an eigenvalue is left of the imaginary axis, if none is on it for sure."""
-    values = spectrum(matrix)
-    if any(v.real < 0 for v in values):
-        return True
-    if all(v.real > 0 for v in values):
-        return False
-    raise UndecidedError("an eigenvalue of J_tau is not separated from the imaginary axis")
-
-
-def krawczyk(
-    g: Callable[..., list[arb]], jacobian: Callable[..., list[arb]], centre: list[arb], radius: arb
-) -> list[arb]:
-    """Prove that g has exactly one zero in a box and enclose it; raise where that fails."""
-    n = len(centre)
-    box = [c.mid() + arb(0, radius) for c in centre]
-    eye = arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
-    for sweep in range(12):
-        middle = [b.mid() for b in box]
-        slope = arb_mat(n, n, jacobian(*box))
-        try:
-            inverse = slope.mid().inv().mid()
-        except ZeroDivisionError as error:
-            raise UndecidedError("the Jacobian is singular there") from error
-        shift = (eye - inverse * slope) * arb_mat(
-            n, 1, [b - m for b, m in zip(box, middle, strict=True)]
-        ) - inverse * arb_mat(n, 1, g(*middle))
-        new = [m + shift[i, 0] for i, m in enumerate(middle)]
-        if sweep == 0 and not all(b.contains_interior(k) for b, k in zip(box, new, strict=True)):
-            raise UndecidedError("no critical point is alone there for sure")
-        if all(k.rad() * 2 > b.rad() for k, b in zip(new, box, strict=True)):
-            break
-        box = [k if k.rad() < b.rad() else b for k, b in zip(new, box, strict=True)]
-    return box
-
-
-def guard(a11: arb_mat, a12: arb_mat, a22: arb_mat, s1: arb_mat) -> arb_mat:
-    """Enclose the matrix Q of the guard map; see :func:`taugda.stability.guard_matrix`."""
-    n1, n2 = a12.nrows(), a12.ncols()
-    inverse = a22.inv()
-    n = a12 * inverse
-
-    def lyapunov(s: arb_mat) -> arb_mat:
-        k = range(s.nrows())
-        sums = [s[i, p] * (j == q) + s[j, q] * (i == p) for i in k for j in k for p in k for q in k]
-        return arb_mat(len(k) ** 2, len(k) ** 2, sums).inv()
-
-    try:
-        solve22, solve_s1 = lyapunov(a22), lyapunov(s1)
-    except ZeroDivisionError as error:
-        raise UndecidedError("two eigenvalues of A22 or of S1 may sum to zero") from error
-
-    def symmetric(solve: arb_mat, w: arb_mat) -> arb_mat:
-        k = w.nrows()
-        right = arb_mat(k * k, 1, (w + w.transpose()).entries())
-        return arb_mat(k, k, (solve * right).entries())
-
-    columns = []
-    for column in range(n1 * n2):
-        y = arb_mat(n1, n2, [int(i == column) for i in range(n1 * n2)])
-        z = symmetric(solve22, a12.transpose() * y)
-        m = symmetric(solve_s1, s1 * y * n.transpose())
-        columns.append((m * n - (a11 * y + a12 * z) * inverse).entries())
-    return arb_mat(n1 * n2, n1 * n2, [e for row in zip(*columns, strict=True) for e in row])
-
-
-def jacobian_at(blocks: tuple[arb_mat, arb_mat, arb_mat], tau: arb) -> arb_mat:
-    """Return J_tau = [[A11, A12], [-tau A12^T, tau A22]] as :meth:`Blocks.jacobian` does."""
-    a11, a12, a22 = blocks
-    n1, n = a12.nrows(), a12.nrows() + a12.ncols()
-    rows = [[a11[i, j] for j in range(n1)] + [a12[i, j] for j in range(n - n1)] for i in range(n1)]
-    for i in range(n - n1):
-        left = [-tau * a12[j, i] for j in range(n1)]
-        rows.append(left + [tau * a22[i, j] for j in range(n - n1)])
-    return arb_mat(rows)
+def between(a: arb, b: arb | None, bits: int) -> fmpq:
+    """Return a short rational number between two balls, another one with other bits."""
+    low, k = fractions(a)[1], bits.bit_length()
+    high, size = fractions(b)[0] if b is not None else 3 * low + 3, 0
+    while True:
+        candidate = fmpq(((low * k + high * (k + 1)) / (2 * k + 1) * 2**size).floor(), 2**size)
+        if low < candidate < high:
+            return candidate
+        size += 1

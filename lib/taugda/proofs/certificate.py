@@ -1,39 +1,38 @@
 """Certificates: a critical point, its kind and tau*, proved in ball arithmetic."""
 
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import cached_property
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from functools import cache
 from typing import Any
 
-import numpy as np
 import sympy as sp
-from flint import arb, arb_mat, ctx
+from flint import acb_mat, arb, arb_mat, ctx, fmpq
 
 from taugda.checks import finite_array
 from taugda.games import Game
-from taugda.proofs.balls import (
-    UndecidedError,
-    compiled,
-    decimals,
-    definite,
-    guard,
-    jacobian_at,
-    krawczyk,
-    spectrum,
-    unstable,
-)
-from taugda.proofs.exact import ExactBlocks, exact_blocks, exact_intervals, is_critical
-from taugda.proofs.numbers import TooHardError
+from taugda.proofs.balls import Balls, UndecidedError, fractions
+from taugda.proofs.enclosed import Enclosed
+from taugda.proofs.exact import ExactBlocks, exact_blocks
+from taugda.proofs.numbers import Numbers, TooHardError
 
-# Bits of the arithmetic and radii of the box, tried one after the other.
+# Bits of the arithmetic, and k for boxes of radius 10^-k, tried one after the other.
 _BITS = (128, 256, 512, 1024)
-_RADII = ("1e-3", "1e-6", "1e-12", "1e-24")
+_RADII = (1, 2, 3, 6, 9, 12, 18)
 _NEWTON = 12  # steps toward the point, which nobody has to trust
-_REACH = 1e-3  # how far from the point that was given its zero may lie
+_REACH = 1e-3  # how far from the point that was given its zero may lie, relative to max(1, |x|)
 
 Bounds = tuple[Decimal, Decimal]
+_ZERO = (Decimal(0), Decimal(0))
+_KINDS = {
+    "DNE": "it is a DNE: A11 > 0 and A22 > 0",
+    "DSE": "it is a DSE and no DNE: A22 > 0 and S1 > 0, and not A11 > 0",
+    "neither": "it is no equilibrium: A22, or S1 at A22 > 0, has a negative eigenvalue",
+    "degenerate": "it is degenerate: A22, or S1 at A22 > 0, is semidefinite and singular",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Statement:
     """One sentence of a certificate, and whether it is proved."""
 
     text: str
-    proved: bool
+    proved: bool = True
 
     def __str__(self) -> str:
         return f"{'proved' if self.proved else 'not proved'}: {self.text}"
@@ -58,7 +57,7 @@ class Certificate:
     point : tuple of (Decimal, Decimal), or None
         Decimals between which each coordinate of the critical point lies.
     kind : str
-        DNE, DSE (and no DNE) or neither; ``not proved`` where it is open.
+        DNE, DSE (and no DNE), neither or degenerate; ``not proved`` where it is open.
     tau_star : (Decimal, Decimal), or None
         Decimals between which tau* lies; None where no finite tau* is proved.
     stable : tuple of ((Decimal, Decimal), (Decimal, Decimal) or None)
@@ -87,8 +86,8 @@ def certify(game: Game, point: Any) -> Certificate:
     ----------
     game : Game
         Defined in SymPy, by exact numbers and smooth functions.
-    point : CriticalPoint, or array_like of shape (n1 + n2,)
-        Where to look; only the result of the search is trusted, not the search.
+    point : CriticalPoint, or n1 + n2 floats or SymPy numbers
+        Where to look; nothing that it says is believed.
 
     Returns
     -------
@@ -103,274 +102,190 @@ def certify(game: Game, point: Any) -> Certificate:
 
     Notes
     -----
-    Krawczyk's test proves the zero of g, pivots the signs of A22 and S1.  tau* is enclosed by the
-    rigorous eigenvalues of the guard matrix Q: beyond the largest real one stability can not
-    change any more, and just below it J_tau is shown to have an eigenvalue on the unstable side.
+    Krawczyk's test proves the zero of g; signs of characteristic polynomials the kind; isolated
+    roots of the guard polynomial and Hurwitz determinants between them where J_tau is stable.
+    What balls leave open, exact arithmetic decides at points that are known exactly.
 
     Examples
     --------
-    >>> from taugda import equilibria, games
-    >>> game = games.torus()
-    >>> certify(game, equilibria.critical_points(game)[1]).kind
+    >>> from taugda import games
+    >>> certify(games.torus(), [0, 0]).kind
     'DSE'
     """
-    if not game.symbolic:
-        raise ValueError(f"game: expected one defined in SymPy, got {game!r}")
-    start = finite_array("point", getattr(point, "x", point), ndim=1)
+    if not game.symbolic or game.parameters:
+        raise ValueError(f"game: expected one defined in SymPy, without parameters, got {game!r}")
+    start = finite_array("point", [float(c) for c in getattr(point, "x", point)], ndim=1).tolist()
     if len(start) != game.n:
         raise ValueError(f"point: expected {game.n} coordinates, got {len(start)}")
-    costs = [] if game.expr is None else [game.expr]
-    expressions = [*game.g, *game.symbolic_jacobian, *costs]
-    free = set().union(*(e.free_symbols for e in expressions)) - set(game.variables)
-    if free:
-        raise ValueError(f"game: expected numbers, got the parameters {sorted(map(str, free))}")
-    g, jacobian, cost = (
-        compiled(game.variables, list(part)) for part in (game.g, game.symbolic_jacobian, costs)
-    )
-    best, reason = None, ""
+    best = Certificate(())
     for bits in _BITS:
         with ctx.workprec(bits):
-            try:
-                box = _enclose(g, jacobian, cost, start)
-                best = _Proof(game, point, box, jacobian).certificate()
-            except UndecidedError as error:
-                reason = str(error)
-                continue
+            found = _attempt(game, point, start)
+        if not best.statements or _count(found) > _count(best):
+            best = found
         if best.proved:
             break
-    if best is not None:
-        return best
-    place = ", ".join(f"{x:.6g}" for x in start)
-    return Certificate((Statement(f"a critical point near ({place}): {reason}", False),))
+    return best
 
 
-def _enclose(
-    g: Callable[..., list[arb]],
-    jacobian: Callable[..., list[arb]],
-    costs: Callable[..., list[arb]],
-    start: np.ndarray,
-) -> tuple[list[arb], str]:
-    """Return an enclosure of the critical point, and the radius in which it is alone."""
-    n, x = len(start), [arb(float(c)) for c in start]
+def _count(certificate: Certificate) -> int:
+    return sum(statement.proved for statement in certificate.statements)
+
+
+def _attempt(game: Game, point: Any, start: Sequence[float]) -> Certificate:
+    """Return a certificate at the working precision."""
+    try:
+        wide, box, text = _locate(game, start)
+    except UndecidedError as error:
+        place = ", ".join(f"{x:.6g}" for x in start)
+        return Certificate((Statement(f"a critical point near ({place}): {error}", False),))
+    blocks, exact = _enclosed(game, box), cache(lambda: _exactly(game, point, wide, box))
+
+    def decided(name: str) -> Any:
+        try:
+            return getattr(blocks, name)
+        except UndecidedError:
+            if exact() is None:
+                raise
+        try:
+            return exact().decided(name)
+        except TooHardError as error:
+            raise UndecidedError(str(error)) from error
+
+    said, where = [Statement(text)], tuple(_decimals(b) for b in box)
+    if not game.zero_sum and exact() is None:
+        said.append(Statement("the game is zero-sum to first order there", False))
+        return Certificate(tuple(said), where)
+    kind = "not proved"
+    try:
+        kind = decided("kind")
+        said.append(Statement(_KINDS[kind]))
+        if decided("always_stable"):
+            said.append(Statement("tau* = 0: it is stable for every tau > 0, as A11 >= 0"))
+            return Certificate(tuple(said), where, kind, _ZERO, ((_ZERO, None),))
+        edges, inside = [_ZERO, *_apart(decided("roots")), None], decided("stable")
+    except UndecidedError as error:
+        missing = "what kind it is" if kind == "not proved" else "for which tau it is stable"
+        said.append(Statement(f"{missing}: {error}", False))
+        return Certificate(tuple(said), where, kind)
+    stable = tuple(pair for pair, s in zip(itertools.pairwise(edges), inside, strict=True) if s)
+    star = stable[-1][0] if kind == "DSE" else None
+    if star:
+        said.append(Statement(f"tau* lies in {_text(star)}"))
+    elif kind == "neither":
+        said.append(Statement("no tau* is finite: it is unstable for every large tau"))
+    windows = " and ".join(f"({_text(a)}, {_text(b)})" for a, b in stable)
+    windows = f"tau in exactly {windows}" if stable else "no tau"
+    said.append(Statement(f"it is stable for {windows}"))
+    return Certificate(tuple(said), where, kind, star, stable)
+
+
+def _enclosed(game: Game, box: Sequence[arb]) -> Enclosed:
+    n1, values = game.n1, Balls(game.variables, box)
+    j = acb_mat(game.n, game.n, [values(e) for e in game.symbolic_jacobian]).tolist()
+    top, low = j[:n1], j[n1:]
+    parts = [row[:n1] for row in top], [row[n1:] for row in top], [row[n1:] for row in low]
+    return Enclosed([tuple(map(acb_mat, parts))], whole=False)
+
+
+def _locate(game: Game, start: Sequence[float]) -> tuple[list[arb], list[arb], str]:
+    """Return a box with one critical point, a small one around it, and the sentence about it."""
+    x = [arb(c) for c in start]
     for _ in range(_NEWTON):
-        try:
-            step = arb_mat(n, n, jacobian(*x)).mid().solve(arb_mat(n, 1, g(*x)).mid())
-        except ZeroDivisionError as error:
-            raise UndecidedError("the Jacobian is singular there") from error
-        x = [(a - step[i, 0]).mid() for i, a in enumerate(x)]
-        if not all(c.is_finite() for c in x):
-            raise UndecidedError("the cost or its derivatives are not defined there")
-    scale = max(1.0, float(np.abs(start).max()))
-    if not all(abs(a - c) < _REACH * scale for a, c in zip(x, start.tolist(), strict=True)):
+        step = _newton(game, x)
+        x = [(a - b).mid() for a, b in zip(x, step, strict=True)]
+        if max(abs(b).mid() for b in step) < arb(2) ** (-2 * ctx.prec // 3):
+            break
+    reach = _REACH * max(1.0, *map(abs, start))
+    if not all(abs(a - c) < reach for a, c in zip(x, start, strict=True)):
         raise UndecidedError("the nearest zero of g is further away")
-    for radius in _RADII:
-        size = arb(radius) * scale
-        # f must be a real number wherever the point is said to be alone.
-        if all(value.is_finite() for value in costs(*(c + arb(0, size) for c in x))):
-            try:
-                return krawczyk(g, jacobian, x, size), f"{float(radius) * scale:.3g}"
-            except UndecidedError as error:
-                reason = str(error)
-        else:
-            reason = "f is not a real number there"
-    raise UndecidedError(reason)
-
-
-class _Proof:
-    """The sentences about one point, from balls of its blocks."""
-
-    def __init__(
-        self,
-        game: Game,
-        point: Any,
-        enclosed: tuple[list[arb], str],
-        jacobian: Callable[..., list[arb]],
-    ) -> None:
-        self.game, self.given = game, point
-        self.box, self.radius = enclosed
-        n1, n = game.n1, game.n
-        j = arb_mat(n, n, jacobian(*self.box))
-
-        def part(rows: range, columns: range) -> arb_mat:
-            return arb_mat([[j[a, b] for b in columns] for a in rows])
-
-        one, two = range(n1), range(n1, n)
-        self.a11, self.a12, self.a22 = part(one, one), part(one, two), part(two, two)
-        self.a21 = part(two, one)
-
-    def certificate(self) -> Certificate:
-        """Return all sentences; raise where more bits might help."""
-        point = tuple(decimals(c) for c in self.box)
-        shown = ", ".join(map(_about, point))
-        found = [Statement(f"g has exactly one zero within {self.radius} of ({shown})", True)]
-        found.append(Statement("f is finite and real there", True))
-        if not self.game.zero_sum and not self._zero_sum_there():
-            found.append(Statement("the game is zero-sum to first order there", False))
-            return Certificate(tuple(found), point)
-        kind, sentence = self._kind()
-        found.append(Statement(sentence, True))
-        if kind == "DNE" or (kind == "DSE" and self._semidefinite()):
-            zero = (Decimal(0), Decimal(0))
-            found.append(Statement("tau* = 0: it is stable for every tau > 0", True))
-            return Certificate(tuple(found), point, kind, zero, ((zero, None),))
+    for k in _RADII:
+        centre = [int((a.fmpq() * 10 ** (k + 2) + fmpq(1, 2)).floor()) for a in x]
+        wide = [arb(fmpq(c, 10 ** (k + 2))) + arb(0, 1) / 10**k for c in centre]
         try:
-            tau_star, stable, sentences = self._intervals(kind)
+            _krawczyk(game, wide)
+            box = _krawczyk(game, [a + arb(0, 1) / 2 ** (ctx.prec // 2) for a in x])
+            break
         except UndecidedError as error:
-            exact = self._exact_intervals(kind)
-            if exact is not None:
-                return Certificate((*found, exact[2]), point, kind, *exact[:2])
-            found.append(Statement(f"for which tau it is stable: {error}", False))
-            return Certificate(tuple(found), point, kind)
-        return Certificate((*found, *sentences), point, kind, tau_star, stable)
+            if k == _RADII[-1]:
+                raise error
+    shown = ", ".join(str(Decimal(c).scaleb(-k - 2)) for c in centre)
+    return wide, box, (
+        f"exactly one critical point x has |x_i - c_i| <= 1e-{k} for every i, c = ({shown}); "
+        f"{'g' if game.expr is None else 'f'} is finite and real there"
+    )  # fmt: skip
 
-    def _kind(self) -> tuple[str, str]:
-        sign22 = definite(self.a22)
-        if sign22 < 0:
-            return "neither", "it is no equilibrium: A22 has a negative eigenvalue"
-        try:
-            self.s1 = self.a11 + self.a12 * self.a22.inv() * self.a12.transpose()
-        except ZeroDivisionError as error:
-            raise UndecidedError("A22 is not separated from singular") from error
-        sign1 = definite(self.s1)
-        if sign22 > 0 and sign1 < 0:
-            return "neither", "it is no equilibrium: A22 > 0, and S1 has a negative eigenvalue"
-        if not (sign22 > 0 and sign1 > 0):
-            raise UndecidedError("A22 or S1 is not separated from singular")
-        if definite(self.a11) > 0:
-            return "DNE", "it is a DNE: A11 > 0 and A22 > 0"
-        negative = definite(self.a11) < 0 or self._semidefinite()
-        if negative or any(v.real < 0 for v in spectrum(self.a11)):
-            return "DSE", "it is a DSE and no DNE: A22 > 0 and S1 > 0, and not A11 > 0"
-        raise UndecidedError("A11 is not separated from singular")
 
-    def _semidefinite(self) -> bool:
-        """Return whether A11 is proved to be positive semidefinite."""
-        if all(entry == 0 for entry in self.a11.entries()):
-            return True
-        blocks = self._exact
-        return blocks is not None and blocks.inertia("A11")[2] == 0
+def _newton(game: Game, x: Sequence[arb]) -> list[arb]:
+    """Return Newton's step from a point, which nobody has to trust."""
+    n, values = game.n, Balls(game.variables, x)
+    slope = arb_mat(n, n, [values(e) for e in game.symbolic_jacobian]).mid()
+    try:
+        return slope.solve(arb_mat(n, 1, [values(e) for e in game.g]).mid()).entries()
+    except ZeroDivisionError as error:
+        raise UndecidedError("the Jacobian of g is singular there") from error
 
-    def _zero_sum_there(self) -> bool:
-        """Return whether A12 belongs to both players' gradients, which balls can not prove."""
-        return self._exact is not None
 
-    def _exact_intervals(
-        self, kind: str
-    ) -> tuple[Bounds | None, tuple[tuple[Bounds, Bounds | None], ...], Statement] | None:
-        """Return what exact arithmetic says where balls do not, if the point is known exactly."""
-        blocks = self._exact
-        try:
-            found = None if blocks is None else exact_intervals(blocks)
-        except TooHardError:
-            found = None
-        if found is None:
+def _krawczyk(game: Game, box: Sequence[arb]) -> list[arb]:
+    """Prove one zero of g in a box on which the cost is real, and enclose it (Krawczyk's test)."""
+    n, middle, values = game.n, [b.mid() for b in box], Balls(game.variables, box)
+    for e in [*game.g, *([] if game.expr is None else [game.expr])]:
+        values(e)
+    slope, there = arb_mat(n, n, map(values, game.symbolic_jacobian)), Balls(game.variables, middle)
+    try:
+        inverse = slope.mid().inv().mid()
+    except ZeroDivisionError as error:
+        raise UndecidedError("the Jacobian of g is singular there") from error
+    one = arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
+    around = arb_mat(n, 1, [b - m for b, m in zip(box, middle, strict=True)])
+    shift = (one - inverse * slope) * around - inverse * arb_mat(n, 1, map(there, game.g))
+    image = [m + s for m, s in zip(middle, shift.entries(), strict=True)]
+    if not all(b.contains_interior(k) for b, k in zip(box, image, strict=True)):
+        raise UndecidedError("no critical point is alone there for sure")
+    return image
+
+
+def _exactly(game: Game, point: Any, wide: Sequence[arb], box: Sequence[arb]) -> ExactBlocks | None:
+    """Return exact blocks where the point is known, or guessed, and proved, to be exact numbers."""
+    numbers = getattr(point, "exact", point)
+    if numbers is None or not all(isinstance(c, sp.Expr) and not c.has(sp.Float) for c in numbers):
+        numbers = [_guess(float(b.mid())) for b in box]
+    at = dict(zip(game.variables, numbers, strict=True))
+    try:
+        if not all(b.contains(Balls()(c)) for b, c in zip(wide, numbers, strict=True)):
             return None
-
-        def bounds(end: sp.Expr) -> Bounds | None:
-            return (
-                None
-                if end == sp.oo
-                else decimals(arb(str(sp.N(end, 60))) + arb(0, "1e-50"), digits=56)
-            )
-
-        stable = tuple((bounds(i.lower), bounds(i.upper)) for i in found)
-        tau_star = stable[-1][0] if kind == "DSE" else None
-        text = " and ".join(map(str, found)) or "none"
-        sentence = f"it is stable for tau in exactly {text} (in exact arithmetic)"
-        return tau_star, stable, Statement(sentence, True)
-
-    @cached_property
-    def _exact(self) -> ExactBlocks | None:
-        """Return exact blocks, if the point given is proved to be the zero in the box."""
-        exact = getattr(self.given, "exact", None)
-        if exact is None:
-            return None
-        near = (arb(str(sp.N(c, 60))) for c in exact)
-        if not all(
-            abs(a - b) < float(self.radius) / 2 for a, b in zip(near, self.box, strict=True)
-        ):
-            return None
-        try:
-            return exact_blocks(self.game, exact) if is_critical(self.game, exact) else None
-        except ValueError:
-            return None
-
-    def _intervals(
-        self, kind: str
-    ) -> tuple[Bounds | None, tuple[tuple[Bounds, Bounds | None], ...], list[Statement]]:
-        """Say for which tau the point is stable, outside of brackets around the roots of Q."""
-        if kind == "neither":
-            try:
-                self.s1 = self.a11 + self.a12 * self.a22.inv() * self.a12.transpose()
-            except ZeroDivisionError as error:
-                raise UndecidedError("A22 is not separated from singular") from error
-        brackets = self._brackets()
-        blocks = (self.a11, self.a12, self.a22)
-        gaps = []  # whether J_tau is unstable before, between and after the brackets
-        # Zero is the first edge; a root that can not be told from it makes it a bracket.
-        merged = bool(brackets) and not brackets[0][0] > 0
-        edges = brackets if merged else [(arb(0), arb(0), 1), *brackets]
-        for (_, low, _), (high, *_) in itertools.pairwise(edges):
-            gaps.append(unstable(jacobian_at(blocks, ((low + high) / 2).mid())))
-        gaps.append(unstable(jacobian_at(blocks, (2 * edges[-1][1] + 1).mid())))
-        if gaps[-1] is (kind == "DSE"):
-            raise UndecidedError("the spectrum and the theorem do not agree; more bits are needed")
-        for digits in (18, 36, 72, 144):  # until the decimals of neighbours differ
-            ends = [decimals(low, high, digits) for low, high, _ in edges]
-            if all(a[1] < b[0] for a, b in itertools.pairwise(ends)):
-                break
-        simple = [count == 1 for *_, count in edges]
-        simple[0] = not merged
-        stable = []
-        for k, is_unstable in enumerate(gaps):
-            if not is_unstable:
-                stable.append((ends[k], ends[k + 1] if k + 1 < len(ends) else None))
-        texts = [f"({_bracket(a)}, {'infinity' if b is None else _bracket(b)})" for a, b in stable]
-        sentences = [Statement(f"it is stable for tau in {' and '.join(texts) or 'no gap'}", True)]
-        # Between neighbouring brackets the count of unstable eigenvalues is constant; inside one
-        # with a single root it changes there only.
-        open_ends = [_bracket(end) for end, one in zip(ends, simple, strict=True) if not one]
-        if open_ends:
-            text = f"for which tau within the brackets {', '.join(open_ends)} it is stable"
-            sentences.append(Statement(text, False))
-        if not stable or not all(simple):
-            text = "it is unstable for every other tau outside of these brackets"
-        else:
-            text = "it is unstable for every other tau, the ends perhaps apart"
-        sentences.append(Statement(text, True))
-        if kind == "neither":
-            return None, tuple(stable), sentences
-        k = max((k for k, is_unstable in enumerate(gaps) if is_unstable), default=None)
-        if k is None or k + 1 >= len(ends):
-            raise UndecidedError("no root of Q was shown to be tau*")
-        tau_star = (ends[k + 1][0], ends[-1][1] if k + 2 < len(ends) else ends[k + 1][1])
-        sentences.insert(0, Statement(f"tau* = {_bracket(tau_star)}", True))
-        return tau_star, tuple(stable), sentences
-
-    def _brackets(self) -> list[tuple[arb, arb, int]]:
-        """Enclose the positive real eigenvalues of Q: disjoint (low, high, how many), ascending."""
-        values = spectrum(guard(self.a11, self.a12, self.a22, self.s1))
-        near = [v for v in values if v.imag.contains(0) and not v.real < 0]
-        found: list[tuple[arb, arb, int]] = []
-        for value in sorted(near, key=lambda v: v.real.mid()):
-            low, high, count = value.real.lower(), value.real.upper(), 1
-            while found and not found[-1][1] < low:
-                below = found.pop()
-                low = below[0] if below[0] < low else low
-                high = below[1] if below[1] > high else high
-                count += below[2]
-            found.append((low, high, count))
-        return found
+        values = Numbers(sp.expand_trig(e).subs(at) for e in game.g)
+        return None if any(map(values.sign, values.numbers)) else exact_blocks(game, numbers)
+    except (ValueError, UndecidedError):
+        return None
 
 
-def _bracket(bounds: Bounds) -> str:
-    low, high = bounds
+def _guess(value: float) -> sp.Expr:
+    """Return a short fraction, multiple of pi or square root near a number, for a try."""
+    for unit, number in ((sp.Integer(1), value), (sp.pi, value / math.pi)):
+        short = Fraction(number).limit_denominator(100)
+        if abs(short - number) < 1e-12:
+            return sp.Rational(short.numerator, short.denominator) * unit
+    square = Fraction(value * value).limit_denominator(100)
+    return (1 if value > 0 else -1) * sp.sqrt(sp.Rational(square.numerator, square.denominator))
+
+
+def _decimals(ball: arb, digits: int = 18) -> Bounds:
+    """Return decimals below and above every number of a ball."""
+    ends = zip((ROUND_FLOOR, ROUND_CEILING), fractions(ball), strict=True)
+    low, high = (Context(digits, r).divide(Decimal(int(e.p)), Decimal(int(e.q))) for r, e in ends)
+    return low, high
+
+
+def _apart(balls: Sequence[arb]) -> list[Bounds]:
+    """Return decimals around ascending balls, with as many digits as keep them apart."""
+    for digits in itertools.count(18, 18):
+        found = [_decimals(ball, digits) for ball in balls]
+        if all(a[1] < b[0] for a, b in itertools.pairwise([_ZERO, *found])):
+            return found
+    raise AssertionError
+
+
+def _text(bounds: Bounds | None) -> str:
+    low, high = bounds or ("infinity", "infinity")
     return f"{low}" if low == high else f"[{low}, {high}]"
-
-
-def _about(bounds: Bounds) -> str:
-    low, high = bounds
-    middle, radius = float((low + high) / 2), float((high - low) / 2)
-    # What a double can not show of the middle belongs to the radius.
-    radius += abs(middle) * 2e-16
-    return f"{middle:.15g} ± {radius:.1e}" if radius else f"{middle:.15g}"
