@@ -3,8 +3,9 @@
 A companion to "Local Convergence Analysis of Gradient Descent Ascent with Finite
 Timescale Separation" (Fiez & Ratliff, ICLR 2021).  The subjects are modules: ``games``,
 ``equilibria``, ``stability``, ``dynamics`` and ``plots`` hold the mathematics and its
-pictures; ``exact``, ``certify`` and ``proofs`` the same numbers in exact and in ball arithmetic;
-``runs`` and ``report`` execute the notebooks and make the pages.
+pictures; ``proofs`` the same numbers in exact and in ball arithmetic; ``gan`` trains image GANs;
+``record`` is a notebook's side of a run, ``runs`` and ``report`` execute the notebooks and make the
+pages.
 
 Nothing is imported here until it is used, so ``import taugda`` takes milliseconds.
 """
@@ -15,13 +16,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _SUBJECTS = (
-    "certify",
     "dynamics",
     "equilibria",
-    "exact",
     "games",
+    "gan",
     "plots",
     "proofs",
+    "record",
     "report",
     "runs",
     "stability",
