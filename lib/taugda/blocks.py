@@ -1,6 +1,7 @@
 """The Jacobian blocks of a two-player zero-sum game at one point."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -86,14 +87,16 @@ class Blocks:
         """The largest absolute entry, against which tolerances are measured."""
         return float(max(np.abs(a).max() for a in (self.A11, self.A12, self.A22)))
 
-    @property
+    @cached_property
     def schur_complement(self) -> Array:
         """S1 = A11 + A12 A22^{-1} A12^T, shape (n1, n1); refused where A22 is singular."""
-        self.require_regular_A22()
-        if np.linalg.cond(self.A22) > 1e5 and max(self.n1, self.n2) <= 40:
-            return self._precise_schur_complement()
-        s1 = self.A11 + self.A12 @ np.linalg.solve(self.A22, self.A12.T)
-        return (s1 + s1.T) / 2
+        if self.require_regular_A22() > 1e5 and max(self.n1, self.n2) <= 40:
+            s1 = self._precise_schur_complement()
+        else:
+            s1 = self.A11 + self.A12 @ np.linalg.solve(self.A22, self.A12.T)
+        s1 = (s1 + s1.T) / 2
+        s1.flags.writeable = False
+        return s1
 
     def _precise_schur_complement(self) -> Array:
         """Return S1 of the exact numbers that the floats are: A22^{-1} spreads rounding."""
@@ -104,8 +107,8 @@ class Blocks:
             s1 = a11 + a12 * a22.solve(a12.transpose())
             return np.array([[float(v.mid()) for v in row] for row in s1.table()])
 
-    def require_regular_A22(self) -> None:
-        """Raise where det(D2^2 f) = 0 to working precision, which every theorem excludes."""
+    def require_regular_A22(self) -> float:
+        """Return A22's condition; raise where it is singular, which every theorem excludes."""
         values = np.linalg.eigvalsh(self.A22)
         nearest = values[np.argmin(np.abs(values))]
         size = max(np.abs(values).max(), 1e-300)
@@ -114,6 +117,7 @@ class Blocks:
                 f"A22: expected a nonsingular matrix (the theory needs det(D2^2 f) != 0), got "
                 f"an eigenvalue {nearest:.3g} beside others of size {size:.3g}"
             )
+        return float(size / abs(nearest))
 
     def jacobian(self, tau: ArrayLike) -> Array:
         """Return J_tau, the Jacobian of Lambda_tau g.

@@ -1,10 +1,6 @@
-"""The guard map: the tau at which two eigenvalues of J_tau sum to zero.
-
-Source: Fiez & Ratliff (2021), proof of the theorem on tau*; the Kronecker-free form is ours.
-"""
+"""The guard map: the tau at which two eigenvalues of J_tau sum to zero (proof of the theorem)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
@@ -13,20 +9,12 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array
-from taugda.stability.precise import (
-    Crossing,
-    balanced,
-    eigenvalues,
-    guard_values,
-    natural_tau,
-    sharpen,
-)
+from taugda.stability import precise
+from taugda.stability.precise import Crossing
 
-# An eigenvalue of Q so near the real line, relatively, is a real one that rounding split: a
-# double eigenvalue moves by the root of rounding.
-_REAL = 1e-6
+_REAL = 1e-6  # an eigenvalue of Q so near the real line is a real one that rounding split
 _ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis
-_SPOILT = 1e-8  # eigenvalues of Q below this, beside the terms it sums, are taken precisely
+_SPOILT = 1e-10  # eigenvalues of Q below this, beside the terms it sums, are taken precisely
 _APART = 2e-7  # two crossings that are one but for rounding: it moves double roots by its root
 _PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
 _DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
@@ -51,7 +39,7 @@ def guard_matrix(blocks: Blocks) -> Array:
     Returns
     -------
     ndarray, shape (n1 n2, n1 n2)
-        The matrix of the guard-map theorem, built without Kronecker products: the linear map
+        The theorem's matrix, built in our own way, without Kronecker products: the linear map
         Y -> M N - (A11 Y + A12 Z) A22^{-1} on n1 x n2 matrices (row-major vec), N = A12 A22^{-1},
         where Z solves A22 Z + Z A22 = A12^T Y + Y^T A12 and M solves
         S1 M + M S1 = S1 Y N^T + N Y^T S1.
@@ -62,14 +50,14 @@ def guard_matrix(blocks: Blocks) -> Array:
         If A22 is singular, or two eigenvalues of A22 or of S1 sum to zero: Q does not exist.
     """
     n1, n2 = blocks.A12.shape
-    reduced = reduced_guard(blocks)
+    reduced = _reduced(blocks)[0]
     u, v = (np.linalg.eigh(m)[1] for m in (blocks.A22, blocks.schur_complement))
     basis = np.eye(n1 * n2).reshape(-1, n1, n2)
     return (v @ reduced(v.T @ basis @ u) @ u.T).reshape(n1 * n2, n1 * n2).T
 
 
-def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
-    """Return Y -> Q(Y) on arrays (..., n1, n2) in the eigenbases of S1 and A22: similar to Q."""
+def _reduced(blocks: Blocks) -> tuple[Callable[[Array], Array], float]:
+    """Return Q on arrays (..., n1, n2) in the eigenbases of S1 and A22, and its terms' size."""
     # There both Lyapunov equations are elementwise divisions.
     a, u = np.linalg.eigh(blocks.A22)
     s, v = np.linalg.eigh(blocks.schur_complement)
@@ -88,7 +76,11 @@ def reduced_guard(blocks: Blocks) -> Callable[[Array], Array]:
         m = (w + w.swapaxes(-1, -2)) / sums_s
         return m @ n_hat - (a11 @ y + a12 @ z) / a
 
-    return apply
+    # Q is a sum that may cancel: rounding in it is measured by the terms.
+    norms = [float(np.abs(m).max()) for m in (a11, a12, n_hat)]
+    first = max(np.abs(s).max(), norms[0]) / np.abs(sums_s).min() * norms[2] ** 2
+    second = (norms[0] + norms[1] ** 2 / np.abs(sums_a).min()) / np.abs(a).min()
+    return apply, float(first + second)
 
 
 def box_sum(matrix: ArrayLike) -> Array:
@@ -127,7 +119,7 @@ def crossings(blocks: Blocks) -> list[Crossing]:
     if np.abs(values).min() <= 1e-12 * blocks.n1 * np.abs(values).max():
         # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
         near &= np.abs(candidates) > 1e-12 * np.abs(candidates).max(initial=0.0)
-    found = [sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
+    found = [precise.sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
     result: list[Crossing] = []
     for crossing in sorted((c for c in found if c), key=lambda c: -c.tau):
         if not result or crossing.tau * (1 + _APART) < result[-1].tau:
@@ -138,31 +130,23 @@ def crossings(blocks: Blocks) -> list[Crossing]:
 def _candidates(blocks: Blocks) -> ComplexArray:
     """Return the tau, complex ones among them, at which two eigenvalues of J_tau sum to zero."""
     try:
-        q = guard_matrix(blocks)
+        reduced, size = _reduced(blocks)
     except ValueError:
         if blocks.n1 + blocks.n2 > _PENCIL:
             raise
         return _pencil_roots(blocks)
-    values = np.linalg.eigvals(q)
-    if len(q) <= _DENSE and np.abs(values).min() < _SPOILT * _size_of_terms(blocks):
-        return guard_values(blocks)
+    order = blocks.n1 * blocks.n2
+    basis = np.eye(order).reshape(order, blocks.n1, blocks.n2)
+    values = np.linalg.eigvals(reduced(basis).reshape(order, order))
+    if order <= _DENSE and np.abs(values).min() < _SPOILT * size:
+        return precise.guard_values(blocks)
     return values
-
-
-def _size_of_terms(blocks: Blocks) -> float:
-    """Return a bound of the terms whose sum Q is: what rounding in Q is measured by."""
-    a, s = np.linalg.eigvalsh(blocks.A22), np.linalg.eigvalsh(blocks.schur_complement)
-    a11, a12 = np.linalg.norm(blocks.A11), np.linalg.norm(blocks.A12)
-    sums_a, sums_s = (np.abs(v[:, None] + v).min() for v in (a, s))
-    least = np.abs(a).min()
-    second, first = a12 / sums_a, a12 / least * max(np.abs(s).max(), a11) / sums_s
-    return float((a11 + a12 * second + a12 * first) / least)
 
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:
     """Return the finite tau with det(J_tau boxplus J_tau) = 0, from the pencil K0 + tau K1."""
-    unit = natural_tau(blocks)
-    j0, j1 = balanced(blocks, unit), balanced(blocks, unit)
+    unit = precise.natural_tau(blocks)
+    j0, j1 = (precise.balanced(blocks, unit) for _ in range(2))
     j0[blocks.n1 :] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = scipy.linalg.eigvals(box_sum(j0), box_sum(j0 - j1))
@@ -177,7 +161,7 @@ def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[
     if order <= dense_order:
         yield from reversed(crossings(blocks))
         return
-    reduced = reduced_guard(blocks)
+    reduced = _reduced(blocks)[0]
     applications = 0
 
     def matvec(vector: Array) -> Array:
@@ -205,7 +189,7 @@ def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[
             if abs(value.imag) > _REAL * abs(value) or any(abs(tau - s) < 1e-9 * s for s in seen):
                 continue
             seen.append(tau)
-            found = eigenvalues(blocks, tau)
+            found = precise.eigenvalues(blocks, tau)
             if (np.abs(found.real) <= _ON_AXIS * np.abs(found)).any():  # no pair +-l of others
                 yield Crossing(tau, found, "guard map, Krylov", applications)
         if k == order - 2:
@@ -215,6 +199,4 @@ def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[
             f"the {k} rightmost eigenvalues of the guard matrix (order {order}) did not decide: "
             f"{len(seen)} of them are real and positive and none is a crossing"
         )
-    for crossing in reversed(crossings(blocks)):
-        if all(abs(crossing.tau - s) > 1e-9 * s for s in seen):
-            yield replace(crossing, iterations=applications)
+    yield from reversed(crossings(blocks))

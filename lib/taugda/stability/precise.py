@@ -38,9 +38,11 @@ def natural_tau(blocks: Blocks) -> float:
 
 def balanced(blocks: Blocks, tau: float) -> Array:
     """Return [[A11, s A12], [-s A12^T, s^2 A22]], s^2 = tau, which is similar to J_tau."""
-    j, root = blocks.jacobian(1.0), np.sqrt(tau)
-    j[:, blocks.n1 :] *= root
-    j[blocks.n1 :] *= root
+    n1, n = blocks.n1, blocks.n1 + blocks.n2
+    j = np.empty((n, n))
+    j[:n1, :n1], j[n1:, n1:] = blocks.A11, tau * blocks.A22
+    j[:n1, n1:] = np.sqrt(tau) * blocks.A12
+    j[n1:, :n1] = -j[:n1, n1:].T
     return j
 
 
@@ -57,15 +59,16 @@ def eigenvalues(blocks: Blocks, tau: float) -> ComplexArray:
 
 def sharpen(blocks: Blocks, tau: float) -> Crossing | None:
     """Return the crossing of the imaginary axis at a root of the guard map, None if none is."""
-    values, slopes, doubts = _terms(blocks, tau)
+    values, slopes, doubts = first = _terms(blocks, tau)
     size = np.abs(values)
     k = _nearest(values)
     near = k is not None and abs(values[k].real) <= 100 * doubts[k]
-    found = _newton(blocks, tau, _terms, 1e-14)
     certain = doubts.max() < 1e-3 * size.min() and (k is None or doubts[k] < 1e-10 * abs(slopes[k]))
-    if not certain and len(size) <= MOST:
+    if certain or len(size) > MOST:
+        found = _newton(blocks, tau, _terms, 1e-13, first)
+    else:
         with ctx.workprec(_BITS):
-            found = _newton(blocks, arb(tau), _precise_terms, 1e-30)
+            found = _newton(blocks, arb(tau), _precise_terms, 1e-30, None)
     # A pair that touches the axis may never reach it, for rounding.
     return found or (Crossing(tau, values) if near else None)
 
@@ -78,11 +81,13 @@ def _nearest(values: ComplexArray) -> int | None:
     return None if tilt[k] == np.inf else k
 
 
-def _newton(blocks: Blocks, tau: Any, terms: Callable[..., Any], small: float) -> Crossing | None:
+def _newton(
+    blocks: Blocks, tau: Any, terms: Callable[..., Any], small: float, first: Any
+) -> Crossing | None:
     """Follow the pair nearest to the axis to it, in the arithmetic of tau and the terms."""
     for _ in range(8):
-        spectrum, slopes, _ = terms(blocks, tau)
-        values = np.array([complex(v) for v in spectrum])
+        spectrum, slopes, _ = first or terms(blocks, tau)
+        first, values = None, np.array(spectrum, dtype=complex)
         k = _nearest(values)
         if k is None or slopes[k] == 0:
             return None  # a pair +-l of real eigenvalues

@@ -38,8 +38,7 @@ class ConvergenceRate:
         distance, accuracy = positive("distance", distance), positive("accuracy", accuracy)
         if not self.converges:
             raise ValueError(
-                f"step: expected one in (0, {self.step_bound:.6g}), where the iteration "
-                f"converges, got {self.step:.6g}"
+                f"step: expected one in (0, {self.step_bound:.6g}), got {self.step:.6g}"
             )
         return max(0, math.ceil(4 * self.beta / self.alpha * math.log(distance / accuracy)))
 

@@ -11,9 +11,7 @@ from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
 from taugda.stability.precise import DOUBT, MOST, balanced, eigenvalues, natural_tau
 
-_ROUNDING = (
-    1e-12  # a spectrum that leaves the half plane so near a tau, relatively, touches the axis
-)
+_ROUNDING = 1e-12  # a spectrum that is unstable so near a tau, relatively, touches the axis
 
 
 def spectral_abscissa(matrix: ArrayLike) -> Array:

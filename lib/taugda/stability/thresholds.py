@@ -14,7 +14,7 @@ from taugda.equilibria import Classification, classify
 from taugda.stability.guard import crossings_descending
 from taugda.stability.intervals import stability_intervals
 from taugda.stability.precise import MOST, eigenvalues, natural_tau
-from taugda.stability.spectra import is_stable, spectral_abscissa
+from taugda.stability.spectra import spectral_abscissa
 
 _BESIDE = (1e-7, 1e-5)  # how far beside a crossing, relatively, to look in small and large games
 
@@ -72,28 +72,20 @@ def tau_star(blocks: Blocks) -> TauStar:
     if kind.A11_semidefinite:
         return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", kind)
     for root in crossings_descending(blocks):
-        below, above = (is_stable(blocks, tau) for tau in _beside(blocks, root.tau))
-        if not above:
+        below, above = _unstable_around(blocks, root.tau)
+        if above:
             continue
         tilt = np.abs(root.values.real) / np.abs(root.values)
         crossing = root.values[tilt <= max(1e-6, 2 * tilt.min())]
-        found = (crossing, float(tilt.min()), below, root.iterations)
+        found = (crossing, float(tilt.min()), below == 0, root.iterations)
         return TauStar(root.tau, True, kind.reason, root.method, kind, *found)
-    raise RuntimeError(
-        f"tau_star: rounding decides, for no eigenvalue of the guard matrix is confirmed by the "
-        f"spectrum of J_tau ({kind.reason})"
-    )
-
-
-def _beside(blocks: Blocks, tau: float) -> tuple[float, float]:
-    """Return a tau just below and one just above."""
-    far = _BESIDE[blocks.n1 + blocks.n2 > MOST]
-    return tau * (1 - far), tau * (1 + far)
+    raise RuntimeError(f"tau_star: rounding decides, no crossing is confirmed ({kind.reason})")
 
 
 def _unstable_around(blocks: Blocks, tau: float) -> tuple[int, int]:
     """Return how many eigenvalues of J_tau are unstable just below and just above."""
-    below, above = (eigenvalues(blocks, t) for t in _beside(blocks, tau))
+    far = _BESIDE[blocks.n1 + blocks.n2 > MOST]
+    below, above = (eigenvalues(blocks, tau * (1 + h)) for h in (-far, far))
     return int((below.real <= 0).sum()), int((above.real <= 0).sum())
 
 
