@@ -1,6 +1,7 @@
 """The guard map: the tau at which two eigenvalues of J_tau sum to zero (proof of the theorem)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
@@ -15,7 +16,7 @@ from taugda.stability.precise import Crossing
 _REAL = 1e-6  # an eigenvalue of Q so near the real line is a real one that rounding split
 _ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imaginary axis
 _SPOILT = 1e-10  # eigenvalues of Q below this, beside the terms it sums, are taken precisely
-_APART = 2e-7  # two crossings that are one but for rounding: it moves double roots by its root
+_APART = (1e-5, 2e-7)  # two crossings, not resolved or resolved, that are one but for rounding
 _PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
 _DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
 _RESTARTS = 3000  # of ARPACK before it is given up; a few dozen are usual
@@ -122,8 +123,10 @@ def crossings(blocks: Blocks) -> list[Crossing]:
     found = [precise.sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
     result: list[Crossing] = []
     for crossing in sorted((c for c in found if c), key=lambda c: -c.tau):
-        if not result or crossing.tau * (1 + _APART) < result[-1].tau:
+        if not result or crossing.tau * (1 + _APART[crossing.resolved]) < result[-1].tau:
             result.append(crossing)
+        elif not crossing.resolved:  # rounding split a double root to both sides
+            result[-1] = replace(crossing, tau=(crossing.tau + result[-1].tau) / 2)
     return result[::-1]
 
 

@@ -26,6 +26,7 @@ class Crossing:
     values: ComplexArray  # the spectrum there
     method: str = "guard map, dense"
     iterations: int = 0  # how often the guard operator was applied
+    resolved: bool = True  # False where rounding decides whether the pair reaches the axis
 
 
 def natural_tau(blocks: Blocks) -> float:
@@ -65,12 +66,11 @@ def sharpen(blocks: Blocks, tau: float) -> Crossing | None:
     near = k is not None and abs(values[k].real) <= 100 * doubts[k]
     certain = doubts.max() < 1e-3 * size.min() and (k is None or doubts[k] < 1e-10 * abs(slopes[k]))
     if certain or len(size) > MOST:
-        found = _newton(blocks, tau, _terms, 1e-13, first)
+        found = _newton(blocks, tau, _terms, 1e-9, first)
     else:
         with ctx.workprec(_BITS):
             found = _newton(blocks, arb(tau), _precise_terms, 1e-30, None)
-    # A pair that touches the axis may never reach it, for rounding.
-    return found or (Crossing(tau, values) if near else None)
+    return found or (Crossing(tau, values, resolved=False) if near else None)
 
 
 def _nearest(values: ComplexArray) -> int | None:
@@ -96,8 +96,8 @@ def _newton(
             return None
         tau = tau * (1 + step)
         if abs(float(step)) <= small:
-            break
-    return Crossing(float(tau), values)
+            return Crossing(float(tau), values)
+    return None
 
 
 def _terms(blocks: Blocks, tau: float) -> tuple[ComplexArray, Array, Array]:
