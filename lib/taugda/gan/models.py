@@ -6,6 +6,10 @@ resolution, residual branches scaled by 0.1, leaky ReLUs of slope 0.2 before eac
 width, the number of feature maps, doubles with each stage up to a cap.
 The linear layers number the units of the 4 x 4 end with the channels last, as in memory, where the
 released code numbers them with the channels first.
+
+A network may be a stack: several players of one size side by side, each with feature maps of its
+own (grouped convolutions), which share nothing but the calls that compute them.  Every parameter
+of a stack is its players' parameters one after the other.
 """
 
 import itertools
@@ -31,17 +35,22 @@ def stages(resolution: int) -> int:
 
 
 def parameter_count(player: nn.Module) -> int:
-    """Count the numbers of a player that training changes.
+    """Count the numbers of one player that training changes.
 
     Parameters
     ----------
-    player : torch.nn.Module
+    player : Generator or Discriminator
 
     Returns
     -------
     int
     """
-    return sum(parameter.numel() for parameter in player.parameters())
+    return sum(parameter.numel() for parameter in player.parameters()) // player.stack
+
+
+def spread(x: Tensor, width: int) -> Tensor:
+    """Repeat numbers (n, stack) for the feature maps of each player: (n, stack * width, 1, 1)."""
+    return x.repeat_interleave(width, 1)[:, :, None, None]
 
 
 class Walk:
@@ -59,17 +68,35 @@ class Walk:
 _PLAIN = Walk()
 
 
+class _Linear(nn.Linear):
+    """Linear layers side by side, from (n, stack, in) to (n, stack, out)."""
+
+    def __init__(self, size_in: int, size_out: int, stack: int) -> None:
+        super().__init__(size_in, stack * size_out)
+        self.stack = stack
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.unflatten(0, (self.stack, -1)).transpose(1, 2)
+        bias = self.bias.view(self.stack, 1, -1)
+        return torch.baddbmm(bias, x.transpose(0, 1), weight).transpose(0, 1)
+
+
+def _conv(width_in: int, width_out: int, stack: int, size: int = 3, bias: bool = True) -> nn.Conv2d:
+    widths = stack * width_in, stack * width_out
+    return nn.Conv2d(*widths, size, padding=size // 2, groups=stack, bias=bias)
+
+
 class _Block(nn.Module):
     """x + 0.1 conv(lrelu(conv(lrelu(x)))), with a 1 x 1 shortcut where the width changes."""
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: int, width_out: int, stack: int) -> None:
         super().__init__()
         hidden = min(width_in, width_out)
-        self.conv_0 = nn.Conv2d(width_in, hidden, 3, padding=1)
-        self.conv_1 = nn.Conv2d(hidden, width_out, 3, padding=1)
+        self.conv_0 = _conv(width_in, hidden, stack)
+        self.conv_1 = _conv(hidden, width_out, stack)
         self.shortcut = None
         if width_in != width_out:
-            self.shortcut = nn.Conv2d(width_in, width_out, 1, bias=False)
+            self.shortcut = _conv(width_in, width_out, stack, size=1, bias=False)
 
     def forward(self, x: Tensor, walk: Walk = _PLAIN) -> Tensor:
         branch = walk.apply(self.conv_1, walk.bend(walk.apply(self.conv_0, walk.bend(x))))
@@ -83,7 +110,7 @@ def _widths(resolution: int, width: int, cap: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """Player 1: from latent vectors (n, latent) to pictures in [-1, 1]."""
+    """Player 1: from latent vectors (n, stack * latent) to pictures in [-1, 1]."""
 
     # The released code joins the embedding of a class label, of size one and scaled to length one,
     # to the latent vector.  With the single class that the paper uses it is a constant sign; it is
@@ -96,21 +123,24 @@ class Generator(nn.Module):
         latent: int = 256,
         width: int = 64,
         cap: int = 1024,
+        stack: int = 1,
     ) -> None:
         super().__init__()
+        self.stack = stack
         widths = _widths(resolution, width, cap)[::-1]
-        self.label = nn.Parameter(torch.randn(1))
-        self.start = nn.Linear(latent + 1, widths[0] * _START**2)
+        self.label = nn.Parameter(torch.randn(stack))
+        self.start = _Linear(latent + 1, widths[0] * _START**2, stack)
         # One block before each upsampling and one at the full resolution.
         pairs = [*itertools.pairwise(widths), (widths[-1], widths[-1])]
-        self.blocks = nn.ModuleList(_Block(*pair) for pair in pairs)
-        self.picture = nn.Conv2d(widths[-1], channels, 3, padding=1)
+        self.blocks = nn.ModuleList(_Block(*pair, stack) for pair in pairs)
+        self.picture = _conv(widths[-1], channels, stack)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures."""
-        label = (self.label / self.label.abs()).expand(len(z), 1)
-        x = self.start(torch.cat([z, label], dim=1))
-        x = x.view(len(z), _START, _START, -1).permute(0, 3, 1, 2)
+        """Make pictures (n, stack * channels, resolution, resolution)."""
+        label = (self.label / self.label.abs()).view(1, -1, 1).expand(len(z), -1, 1)
+        x = self.start(torch.cat([z.unflatten(1, (self.stack, -1)), label], dim=2))
+        x = x.unflatten(2, (_START, _START, -1)).permute(0, 2, 3, 1, 4).flatten(3)
+        x = x.permute(0, 3, 1, 2)
         last = len(self.blocks) - 1
         for k, block in enumerate(self.blocks):
             x = block(x)
@@ -123,21 +153,28 @@ class Discriminator(nn.Module):
     """Player 2: from pictures to one number each, a logit that is large where they look real."""
 
     def __init__(
-        self, resolution: int = 32, channels: int = 3, width: int = 64, cap: int = 1024
+        self,
+        resolution: int = 32,
+        channels: int = 3,
+        width: int = 64,
+        cap: int = 1024,
+        stack: int = 1,
     ) -> None:
         super().__init__()
+        self.stack = stack
         widths = _widths(resolution, width, cap)
-        self.picture = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.picture = _conv(channels, widths[0], stack)
         # One block at the full resolution and one after each pooling.
         pairs = [(widths[0], widths[0]), *itertools.pairwise(widths)]
-        self.blocks = nn.ModuleList(_Block(*pair) for pair in pairs)
-        self.end = nn.Linear(widths[-1] * _START**2, 1)
+        self.blocks = nn.ModuleList(_Block(*pair, stack) for pair in pairs)
+        self.end = _Linear(widths[-1] * _START**2, 1, stack)
 
     def forward(self, x: Tensor, walk: Walk = _PLAIN) -> Tensor:
-        """Judge pictures."""
+        """Judge pictures (n, stack * channels, resolution, resolution): (n, stack)."""
         x = walk.apply(self.picture, x)
         for k, block in enumerate(self.blocks):
             if k:
                 x = F.avg_pool2d(x, 3, stride=2, padding=1)
             x = block(x, walk)
-        return walk.apply(self.end, walk.bend(x.permute(0, 2, 3, 1).flatten(1))).squeeze(1)
+        x = walk.bend(x).permute(0, 2, 3, 1).unflatten(3, (self.stack, -1))
+        return walk.apply(self.end, x.permute(0, 3, 1, 2, 4).flatten(2)).squeeze(2)
