@@ -108,6 +108,6 @@ def toy(tmp_path, monkeypatch):
     (root / "notebooks").mkdir(parents=True)
     (root / "claims.yaml").write_text("", encoding="utf-8")
     monkeypatch.setenv("TAUGDA_ROOT", str(root))
-    for name in ("TAUGDA_OUTPUTS", "TAUGDA_RUN_DIR", "TAUGDA_RUN_NOTEBOOK"):
+    for name in ("TAUGDA_OUTPUTS", "TAUGDA_RUN"):
         monkeypatch.delenv(name, raising=False)
     return Toy(Project(root, root / "outputs"))

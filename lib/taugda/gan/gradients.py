@@ -103,7 +103,8 @@ def discriminator_gradient(
     gradients: dict[nn.Parameter, Tensor] = {}
     with torch.no_grad():
         through = _Linearized(record, inside)
-        player(torch.addcmul(direction, spread(inside, slope.shape[1] // stack), pictures[:n]), through)
+        weights = spread(inside, slope.shape[1] // stack)
+        player(torch.addcmul(direction, weights, pictures[:n]), through)
         of_biases = torch.cat([inside, one])
         for (layer, given, _), cotangent, combined in zip(
             record.layers, cotangents, through.inputs, strict=True

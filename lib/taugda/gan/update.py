@@ -231,13 +231,13 @@ class Trainer:
         self.updates = states[0]["updates"]
 
     def _held(self) -> list[dict[str, Tensor]]:
-        """What updates change, by name: the players, the averages, the steps' squares."""
+        """Return what updates change, by name: the players, the averages, the steps' squares."""
         networks = self.generator, self.discriminator, *self.averages.values()
         squares = [dict(enumerate(steps.squares)) for steps in self._steps]
         return [*(network.state_dict() for network in networks), *squares]
 
     def _parts(self, held: dict[str, Tensor], number: int) -> dict[str, Tensor]:
-        """One GAN's part of what the stack holds."""
+        """Return one GAN's part of what the stack holds."""
         return {name: x.chunk(len(self.configurations))[number] for name, x in held.items()}
 
 

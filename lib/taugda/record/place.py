@@ -30,12 +30,16 @@ class Place:
         self._project, self._stem, self._run, self._values = project, stem, run, values
         self._final = project.run(stem, run)
         self.checkpoints = project.checkpoints / stem / run
-        prepared, expected = (os.environ.get(f"TAUGDA_RUN_{x}") for x in ("DIR", "NOTEBOOK"))
-        self.mode = "batch" if prepared else "interactive"
-        if prepared:
-            if expected != stem:
+        self.beside: list[tuple[dict[str, Any], Path]] = []
+        told = os.environ.get("TAUGDA_RUN")
+        self.mode = "batch" if told else "interactive"
+        if told:
+            prepared = read_json(Path(told))
+            if prepared["notebook"] != stem:
+                expected = prepared["notebook"]
                 raise ParameterError(f"{expected}: the notebook calls Run({stem!r}, ...)")
-            self.folder = Path(prepared)
+            self.folder = Path(prepared["folder"])
+            self.beside = [(parameters, Path(kept)) for parameters, kept in prepared["beside"]]
             return
         self.folder = staging_folder(self._final)
         check_writable(project)

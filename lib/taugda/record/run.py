@@ -39,6 +39,9 @@ class Run:
         Where a training notebook keeps its checkpoints; the notebook makes it.  It outlives
         attempts that failed or were killed, so that the next attempt of the same run goes on
         from there, and is removed when the run has succeeded.
+    beside : list of (dict, Path)
+        Parameters and folder of checkpoints of the runs that a batch will make after this one in
+        the same kernel, so that they may be trained together; see the notebook's metadata.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class Run:
             self._texts = self._read_texts()
             self._place = Place(self.project, self.notebook, self.name, self.parameters)
             self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
+            self.beside = self._place.beside
         except (BusyError, ParameterError, ProjectError) as error:
             # The message says all: JupyterLab shows it without a screen of our calls.
             line = f"{type(error).__name__}: {error}"

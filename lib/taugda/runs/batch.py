@@ -13,7 +13,7 @@ from typing import Any
 
 from taugda.runs.execute import Outcome, execute, stop
 from taugda.runs.machine import cores
-from taugda.runs.plan import Item
+from taugda.runs.plan import Item, together
 from taugda.runs.project import Project, ProjectError
 from taugda.runs.state import kind, reads
 
@@ -39,9 +39,10 @@ def execute_all(
     One that fails is tried again so many times, from its checkpoint; one that another process is
     at waits until that is over.
     """
+    due = [item for item in items if item.due]
     # The longest first: otherwise one of them might start when all others have ended.
-    due = sorted((i for i in items if i.due), key=lambda item: -(item.duration or float("inf")))
-    waiting, running, not_before = list(due), dict[Future, Item](), dict[str, float]()
+    waiting = sorted(together(project, due), key=lambda g: -sum(_duration(item) for item in g))
+    groups, running, not_before = len(waiting), dict[Future, list[Item]](), dict[str, float]()
     attempts, ended = {item.label: 0 for item in due}, dict[str, Outcome]()
     sources = {item.stem: set(reads(project, item.stem)) for item in due}
     threads = {}
@@ -49,56 +50,68 @@ def execute_all(
         # The order of a sum depends on the threads.  So that a sweep which was cut off ends with
         # the numbers of an undisturbed one, training does not get more when fewer runs are left.
         training = kind(project.notebook(stem)) == "training"
-        share = cores() // (jobs if training else min(jobs, len(due)))
+        share = cores() // (jobs if training else min(jobs, groups))
         threads[stem] = 1 if scheduler else max(1, share)
     with _engine(scheduler, jobs) as (pool, check, end), _progress(len(due)) as (bar, say):
         try:
             while waiting or running:
-                now, unfinished = time.monotonic(), {i.stem for i in (*waiting, *running.values())}
-                for item in list(waiting):
-                    if not_before.get(item.label, now) <= now and not (
-                        sources[item.stem] & unfinished
+                now = time.monotonic()
+                unfinished = {group[0].stem for group in (*waiting, *running.values())}
+                for group in list(waiting):
+                    first = group[0]
+                    if not_before.get(first.label, now) <= now and not (
+                        sources[first.stem] & unfinished
                     ):
-                        waiting.remove(item)
-                        task = pool.submit(execute, project, item, threads[item.stem], limit)
-                        running[task] = item
-                bar.set_postfix_str(", ".join(i.label for f, i in running.items() if f.running()))
+                        waiting.remove(group)
+                        task = pool.submit(execute, project, group, threads[first.stem], limit)
+                        running[task] = group
+                bar.set_postfix_str(", ".join(map(_label, running.values())))
                 done = wait(running, 1, FIRST_COMPLETED).done if running else time.sleep(0.1)
                 check()
                 for task in done or ():
-                    item, outcome = running.pop(task), _outcome(task)
-                    if outcome.busy:
-                        if item.label not in not_before:
-                            say(f"{item.label}: {outcome.busy} is at work on it; "
-                                "waiting for its end")  # fmt: skip
-                        not_before[item.label] = time.monotonic() + _PAUSE
-                        waiting.append(item)
-                        continue
-                    took, failed = f"{outcome.seconds:.1f} s", outcome.error
-                    attempts[item.label] += 1
-                    if failed and attempts[item.label] <= retries:
-                        again = f"trying again ({attempts[item.label]} of {retries})"
-                        say(f"{item.label}: failed ({failed}), {took}; {again}")
-                        waiting.append(item)
-                        continue
-                    ended[item.label] = outcome
-                    state = "up to date by now" if outcome.shared else "done"
-                    state = f"FAILED ({failed})" if failed else state
-                    say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
-                    bar.update()
+                    group, busy, again = running.pop(task), [], []
+                    for item, outcome in zip(group, _outcomes(task, group), strict=True):
+                        if outcome.busy:
+                            if item.label not in not_before:
+                                say(f"{item.label}: {outcome.busy} is at work on it; "
+                                    "waiting for its end")  # fmt: skip
+                            not_before[item.label] = time.monotonic() + _PAUSE
+                            busy.append(item)
+                            continue
+                        took, failed = f"{outcome.seconds:.1f} s", outcome.error
+                        attempts[item.label] += 1
+                        if failed and attempts[item.label] <= retries:
+                            tried = f"trying again ({attempts[item.label]} of {retries})"
+                            say(f"{item.label}: failed ({failed}), {took}; {tried}")
+                            again.append(item)
+                            continue
+                        ended[item.label] = outcome
+                        state = "up to date by now" if outcome.shared else "done"
+                        state = f"FAILED ({failed})" if failed else state
+                        say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
+                        bar.update()
+                    waiting += [part for part in (busy, again) if part]
         except BaseException:
             at_work = [task for task in running if not task.cancel()]
             end([project.run(item.stem, item.run) for item in due])
             wait(at_work, 60)
             raise
-    return [ended[item.label] for item in items if item.due]
+    return [ended[item.label] for item in due]
 
 
-def _outcome(task: Future) -> Outcome:
+def _duration(item: Item) -> float:
+    return float("inf") if item.duration is None else item.duration
+
+
+def _label(group: Sequence[Item]) -> str:
+    return group[0].label + (f" and {len(group) - 1} beside it" if len(group) > 1 else "")
+
+
+def _outcomes(task: Future, group: Sequence[Item]) -> list[Outcome]:
     try:
         return task.result()
     except Exception as error:
-        return Outcome(" ".join(str(error).split()) or type(error).__name__)
+        return [Outcome(" ".join(str(error).split()) or type(error).__name__)] * len(group)
 
 
 _Engine = tuple[Executor, Callable[[], None], Callable[[list[Path]], Any]]

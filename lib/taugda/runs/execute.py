@@ -1,5 +1,7 @@
 """One run: a notebook executed by papermill under the run's lock, all or nothing."""
 
+import asyncio
+import itertools
 import logging
 import os
 import shutil
@@ -8,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,44 +83,117 @@ def stop(runs: Iterable[Path] = ()) -> None:
             kernel.end(_INTERRUPTED)
 
 
-def execute(project: Project, item: Item, threads: int = 1, limit: float | None = None) -> Outcome:
-    """Execute a run within so many seconds and, if it succeeds, let it replace the former one.
+def execute(
+    project: Project, items: Sequence[Item], threads: int = 1, limit: float | None = None
+) -> list[Outcome]:
+    """Execute runs that share a kernel, one after the other, each within so many seconds.
 
-    A failure is returned, not raised; its notebook and log lie in ``<run>.failed``.
+    A run that succeeds replaces the former one.  A failure is returned, not raised; its notebook
+    and log lie in ``<run>.failed``.
     """
-    begin = time.monotonic()
-    final, kernel = project.run(item.stem, item.run), _Kernel()
+    begin, session = time.monotonic(), _Session()
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        stack.callback(session.close)
+        for item in items:
+            if outcome := _take(project, item, session, stack):
+                outcomes[item.label] = outcome
+        if limit is not None:
+            # What is trained together is trained in the first run's time.
+            reason = f"the time limit of {limit:g} s is over"
+            timer = threading.Timer(limit * len(items), session.kernel.end, [reason])
+            stack.callback(timer.cancel)
+            timer.start()
+        taken = [item for item in items if item.label not in outcomes]
+        for number, item in enumerate(taken):
+            if session.dead:
+                outcomes[item.label] = Outcome(f"the kernel that it shared: {session.dead}")
+                continue
+            error, log = _attempt(project, taken[number:], session, threads, begin)
+            outcomes[item.label] = Outcome(error, time.monotonic() - begin, log)
+            begin = time.monotonic()
+    return [outcomes[item.label] for item in items]
+
+
+class _Session:
+    """What runs that share a kernel share: the kernel, its manager, and the runs' locks."""
+
+    def __init__(self) -> None:
+        self.kernel, self.manager, self.dead = _Kernel(), None, ""
+        self.locks: dict[str, Lock] = {}
+        self._rest = ExitStack()
+        # The user's own start-up files and settings must not change a result.
+        self.folder = self._rest.enter_context(tempfile.TemporaryDirectory(prefix="taugda-"))
+
+    def start(self, project: Project, threads: int, log: Path) -> None:
+        """Make the manager; papermill starts the kernel, whose own words go to the log."""
+        environment, devices = dict(os.environ), gpus()
+        descriptors = [lock.descriptor for lock in self.locks.values()]
+        if len(devices) > 1:
+            environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
+            self._rest.callback(gpu.release)
+            descriptors.append(gpu.descriptor)
+        environment |= {
+            "TAUGDA_ROOT": str(project.root),
+            "TAUGDA_OUTPUTS": str(project.outputs),
+            "TAUGDA_RUN": str(self.told),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "IPYTHONDIR": self.folder,
+            "PYTHONHASHSEED": "0",
+            **_MEMORY,
+            **dict.fromkeys(_THREADS, str(threads)),
+        }
+        file = self._rest.enter_context(log.open("a", encoding="utf-8"))
+        self.manager = _manager(self.kernel, {
+            "cwd": str(project.root), "env": environment, "pass_fds": descriptors,
+            "stdout": file, "stderr": file,
+        })  # fmt: skip
+
+    @property
+    def told(self) -> Path:
+        """File that says to the notebook which run it is."""
+        return Path(self.folder, "run.json")
+
+    def close(self) -> None:
+        """End the kernel, and what a notebook started and did not end."""
+        self.kernel.end()
+        if self.manager is not None:
+            with suppress(Exception):  # it may never have started
+                asyncio.run(self.manager.shutdown_kernel(now=True))
+        self._rest.close()
+
+
+def _take(project: Project, item: Item, session: _Session, stack: ExitStack) -> Outcome | None:
+    """Take a run's lock and make its checkpoints ready; an outcome where it is not to be made."""
+    final = project.run(item.stem, item.run)
     if not project.notebook(item.stem).is_file():
         where = f"{socket.gethostname()} does not see the project at {project.root}"
         return Outcome(f"{where}; all machines need it under one path")
-    with ExitStack() as stack:
-        try:
-            lock = hold(project, item.stem, item.run)
-            stack.callback(lock.release)
-            _at_work[final] = kernel
-            stack.callback(_at_work.pop, final)
-            recover(final)
-            now = compare(project, item.stem, item.run, item.parameters)
-        except BusyError as error:
-            return Outcome(busy=error.holder)
-        except OSError as error:
-            return Outcome(f"its lock cannot be taken ({error.strerror})")
-        meanwhile = not now.due and now.finished != item.finished
-        if meanwhile or (now.state == UP_TO_DATE and item.state != FORCED):
-            return Outcome(seconds=time.monotonic() - begin, shared=True)
-        if limit is not None:
-            timer = threading.Timer(limit, kernel.end, [f"the time limit of {limit:g} s is over"])
-            stack.callback(timer.cancel)
-            timer.start()
-        error, log = _attempt(project, item, kernel, lock, threads, begin)
-        return Outcome(error, time.monotonic() - begin, log)
+    try:
+        lock = hold(project, item.stem, item.run)
+        stack.callback(lock.release)
+        _at_work[final] = session.kernel
+        stack.callback(_at_work.pop, final)
+        recover(final)
+        now = compare(project, item.stem, item.run, item.parameters)
+    except BusyError as error:
+        return Outcome(busy=error.holder)
+    except OSError as error:
+        return Outcome(f"its lock cannot be taken ({error.strerror})")
+    meanwhile = not now.due and now.finished != item.finished
+    if meanwhile or (now.state == UP_TO_DATE and item.state != FORCED):
+        return Outcome(shared=True)
+    session.locks[item.label] = lock
+    return None
 
 
 def _attempt(
-    project: Project, item: Item, kernel: _Kernel, lock: Lock, threads: int, begin: float
+    project: Project, items: Sequence[Item], session: _Session, threads: int, begin: float
 ) -> tuple[str, Path | None]:
-    """Execute the notebook in a hidden folder; return the error, if any, and its log."""
-    final, kept = project.run(item.stem, item.run), project.checkpoints / item.stem / item.run
+    """Execute the first of some runs in a hidden folder; return the error, if any, and its log."""
+    item, *others = items
+    kernel, lock = session.kernel, session.locks[item.label]
+    final = project.run(item.stem, item.run)
     staging = staging_folder(final)
     log, prepared, started = staging / "log.txt", staging / "parameters.yaml", False
 
@@ -130,12 +205,18 @@ def _attempt(
         staging.mkdir(parents=True)
         made_of = fingerprint(project, item.stem, item.parameters)
         late = awaited(project, item.stem, item.parameters)
-        training = kind(project.notebook(item.stem)) == "training"
-        if training and not checkpoints.prepare(kept, made_of, late):
-            _note(log, "The checkpoints of an earlier attempt were made by other code or data.")
+        if session.manager is None:
+            _prepare_checkpoints(project, items, log)
+            session.start(project, threads, log)
         write_atomic(prepared, parameters_text(item.parameters))
+        beside = [
+            [other.parameters, str(project.checkpoints / other.stem / other.run)]
+            for other in others
+        ]
+        told = {"notebook": item.stem, "folder": str(staging), "beside": beside}
+        write_json(session.told, told)
         started = True
-        _execute_notebook(project, item, staging, kernel, lock, threads)
+        _execute_notebook(project, item, staging, session)
         # The notebook makes its folder again where it is gone, but not this file.
         if not prepared.is_file() or not lock.held():
             raise RunFailedError(_REMOVED)
@@ -143,12 +224,14 @@ def _attempt(
             made_of = fingerprint(project, item.stem, item.parameters)
         write_json(staging / "done.json", {"fingerprint": made_of, **ended(), "mode": "batch"})
         swap_in(staging, final)
-        checkpoints.clear(kept)
+        checkpoints.clear(project.checkpoints / item.stem / item.run)
         shutil.rmtree(failed_folder(final), ignore_errors=True)
         return "", None
     except Exception as error:
         removed = started and not prepared.is_file()
         reason = _REMOVED if removed else kernel.reason or _one_line(error)
+        if kernel.reason or type(error).__name__ == "DeadKernelError":
+            session.dead = reason
         if kernel.reason == _INTERRUPTED:
             shutil.rmtree(staging, ignore_errors=True)
             return _INTERRUPTED, None
@@ -163,47 +246,30 @@ def _attempt(
         return reason, failed_folder(final) / "log.txt"
 
 
-def _execute_notebook(
-    project: Project, item: Item, staging: Path, kernel: _Kernel, lock: Lock, threads: int
-) -> None:
+def _prepare_checkpoints(project: Project, items: Sequence[Item], log: Path) -> None:
+    """Make sure that no run goes on from a state that other code or data led to."""
+    for item in items:
+        if kind(project.notebook(item.stem)) != "training":
+            continue
+        made_of = fingerprint(project, item.stem, item.parameters)
+        late = awaited(project, item.stem, item.parameters)
+        folder = project.checkpoints / item.stem / item.run
+        if not checkpoints.prepare(folder, made_of, late):
+            _note(log, f"{item.label}: earlier checkpoints were made by other code or data.")
+
+
+def _execute_notebook(project: Project, item: Item, staging: Path, session: _Session) -> None:
     import papermill
-    from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says is in the outcome
     output, log = staging / "notebook.ipynb", staging / "log.txt"
-    config = Config()
-    # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
-    config.KernelManager.transport_encryption = "required"
-    with ExitStack() as stack:
-        stack.callback(kernel.end)  # and what the notebook started and did not end
-        devices, descriptors, environment = gpus(), [lock.descriptor], dict(os.environ)
-        if len(devices) > 1:
-            environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
-            stack.callback(gpu.release)
-            descriptors.append(gpu.descriptor)
-        environment |= {
-            "TAUGDA_ROOT": str(project.root),
-            "TAUGDA_OUTPUTS": str(project.outputs),
-            "TAUGDA_RUN_DIR": str(staging),
-            "TAUGDA_RUN_NOTEBOOK": item.stem,
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            # The user's own start-up files and settings must not change a result.
-            "IPYTHONDIR": stack.enter_context(tempfile.TemporaryDirectory(prefix="taugda-")),
-            "PYTHONHASHSEED": "0",
-            **_MEMORY,
-            **dict.fromkeys(_THREADS, str(threads)),
-        }
-        file = stack.enter_context(log.open("a", encoding="utf-8"))
-        options = {
-            "cwd": str(project.root), "env": environment, "pass_fds": descriptors,
-            "stdout": file, "stderr": file,
-        }  # fmt: skip
+    with log.open("a", encoding="utf-8") as file:
         papermill.execute_notebook(
             str(project.notebook(item.stem)),
             str(output),
             parameters=changed(project, item.stem, item.parameters),
             kernel_name="python3",
-            kernel_manager_class=_kernel_manager(kernel, options),
+            km=session.manager,
             progress_bar=False,
             stdout_file=file,
             stderr_file=file,
@@ -211,15 +277,12 @@ def _execute_notebook(
             iopub_timeout=_PATIENCE,
             coalesce_streams=True,
             record_timing=False,
-            # Nothing is left to do in the kernel; taking PyTorch apart in order takes it a while.
-            shutdown_kernel="immediate",
-            config=config,
         )
     _check(output, staging)
 
 
-def _kernel_manager(kernel: _Kernel, options: dict[str, Any]) -> type:
-    """Make a class of managers whose kernel is this interpreter, started with some options.
+def _manager(kernel: _Kernel, options: dict[str, Any]) -> Any:
+    """Make the manager of a kernel that is this interpreter, started with some options.
 
     Jupyter would prefer a ``python3`` kernel of another environment in the user's home.
     """
@@ -236,7 +299,8 @@ def _kernel_manager(kernel: _Kernel, options: dict[str, Any]) -> type:
             await super().start_kernel(**{**others, **options})
             kernel.started(self.provisioner.pid)
 
-    return Manager
+    # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
+    return Manager(transport_encryption="required")
 
 
 def _check(output: Path, staging: Path) -> None:
@@ -244,6 +308,7 @@ def _check(output: Path, staging: Path) -> None:
     import nbformat
 
     notebook = nbformat.read(output, as_version=4)
+    executed = itertools.count(1)  # of a shared kernel, the counts go on from the run before
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata.pop("papermill", None)
         if cell.cell_type != "code":
@@ -254,6 +319,8 @@ def _check(output: Path, staging: Path) -> None:
             raise RunFailedError(f"cell {number} was not executed; the kernel may have been killed")
         if any(entry.output_type == "error" for entry in cell.outputs):
             raise RunFailedError(f"cell {number} ended with an error")
+        if cell.source.strip():
+            cell.execution_count = next(executed)
     for name in ("metrics.json", "provenance.json"):
         if not (staging / name).is_file():
             raise RunFailedError(f"the notebook left no {name}; does it end with run.finish()?")

@@ -7,7 +7,7 @@ from typing import Any
 from taugda.atomic import write_atomic
 from taugda.runs import state
 from taugda.runs.files import read_json
-from taugda.runs.parameters import resolve, run_name
+from taugda.runs.parameters import canonical, resolve, run_name
 from taugda.runs.project import Project, ProjectError
 
 MISSING, STALE, FAILED, FORCED = "missing", "stale", "failed before", "forced"
@@ -70,6 +70,27 @@ def make_plan(
         if item.due:
             state.check_data(project, item.stem, item.parameters)
     return items
+
+
+def together(project: Project, items: Iterable[Item]) -> list[list[Item]]:
+    """Group the runs that share a kernel, in order.
+
+    A training notebook that can train several runs side by side says so in its metadata:
+    ``"together": {"differ": [...], "at_most": "..."}`` names the parameters that these may differ
+    in, and the one that says how many they may be.
+    """
+    groups: dict[str, list[list[Item]]] = {}
+    for item in items:
+        rule = state.marked(project.notebook(item.stem)).get("together")
+        if not rule:
+            groups[item.label] = [[item]]
+            continue
+        shared = {k: v for k, v in item.parameters.items() if k not in rule["differ"]}
+        found = groups.setdefault(f"{item.stem} {canonical(shared)}", [[]])
+        if len(found[-1]) == max(1, item.parameters[rule["at_most"]]):
+            found.append([])
+        found[-1].append(item)
+    return [group for found in groups.values() for group in found]
 
 
 def compare(project: Project, stem: str, run: str, parameters: Mapping[str, Any]) -> Item:
