@@ -1,0 +1,121 @@
+"""The study on the digits beyond its default: other rates, seeds, orders of sums, other rules.
+
+    python benchmarks/study.py [NAME ...] [-j JOBS]
+
+Each part trains stacks of small GANs at every tau and mu, one stack a seed, and leaves one JSON
+file in outputs/published/study/; notebook 10 reads them.  A stack whose numbers are there is not
+trained again, so a stopped study goes on where it was.
+"""
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from taugda.atomic import write_atomic
+from taugda.record.provenance import provenance
+from taugda.runs.project import Project
+
+TAUS, MUS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (1.0, 10.0)
+AT = (2 / 3, 5 / 6, 1)  # of the updates: where the distances are taken
+FIXED = {
+    "penalty_factor": 0.5, "averages": (0.99,), "batch": 16, "latent": 64, "resolution": 8,
+    "channels": 1, "width": 8, "flip": False,
+}  # fmt: skip
+DEFAULT = {"gamma1": 1e-3, "updates": 1200}
+FIRST, SECOND = range(100, 108), range(108, 116)
+# What a part changes of the default, its seeds, and how its stacks are computed.
+PARTS: dict[str, list[dict[str, Any]]] = {
+    "rates": [
+        {"changes": {"gamma1": gamma1, "updates": updates}, "seeds": range(100, 106)}
+        for gamma1, updates in ((2.5e-4, 4800), (5e-4, 2400), (1e-3, 1200), (2e-3, 1200),
+                                (4e-3, 1200))
+    ],
+    "seeds": [{"seeds": SECOND}],
+    "threads": [{"seeds": FIRST, "threads": 2}],
+    "order": [{"seeds": FIRST, "stack": 6}],
+    "corrected": [{"changes": {"rms_bias_correction": True}, "seeds": FIRST}],
+    "simultaneous": [{"changes": {"alternating": False}, "seeds": FIRST}],
+}  # fmt: skip
+
+
+def stacks(name: str) -> list[dict[str, Any]]:
+    """List the stacks of a part: a seed, settings, and how it is computed."""
+    return [
+        {
+            "seed": seed, "settings": DEFAULT | part.get("changes", {}),
+            "threads": part.get("threads", 1), "stack": part.get("stack", len(TAUS) * len(MUS)),
+        }
+        for part in PARTS[name] for seed in part["seeds"]
+    ]  # fmt: skip
+
+
+def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
+    """Train the GANs of one seed; an entry each, with its distances."""
+    import torch
+
+    from taugda.gan import data, distances
+    from taugda.gan.configuration import Configuration
+    from taugda.gan.update import Trainer
+
+    torch.set_num_threads(task["threads"])
+    images = data.load("digits")
+    scorer = distances.scorer("digits", images, count=1797, samples=2000, cache=cache)
+    latents, seed = distances.fixed_latents(2000, FIXED["latent"]), task["seed"]
+    everyone = [
+        Configuration(tau=tau, mu=mu, seed=seed, **{**FIXED, **task["settings"]})
+        for mu in MUS for tau in TAUS
+    ]  # fmt: skip
+    entries = []
+    for start in range(0, len(everyone), task["stack"]):
+        some = everyone[start : start + task["stack"]]
+        trainer = Trainer(*some)
+        streams = [data.Batches(images, c.batch, seed=seed, noise=c.noise) for c in some]
+        at = [round(share * some[0].updates) for share in AT]
+        scores: list[dict[str, list[float | None]]] = [{} for _ in some]
+        for update in range(1, some[0].updates + 1):
+            real = torch.cat([next(stream) for stream in streams], 1)
+            trainer.update(real, trainer.draw(), trainer.draw())
+            if update in at:
+                for found, made in zip(scores, trainer.samples(0.99, latents), strict=True):
+                    good = bool(torch.isfinite(made).all())
+                    each = scorer.score(made if good else torch.zeros_like(made))
+                    for score, value in each.items():
+                        found.setdefault(score, []).append(value if good else None)
+        entries += [
+            {"tau": c.tau, "mu": c.mu, "seed": seed, **task["settings"], "update": at, "scores": s}
+            for c, s in zip(some, scores, strict=True)
+        ]
+    return entries
+
+
+def main() -> None:
+    """Train what is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *PARTS], metavar="NAME",
+                        help=f"parts, of {', '.join(PARTS)}; all by default")  # fmt: skip
+    parser.add_argument("-j", type=int, default=2, help="stacks at the same time (default: 2)")
+    options, project = parser.parse_args(), Project.find()
+    for name in options.names or PARTS:
+        path = project.root / "outputs" / "published" / "study" / f"{name}.json"
+        former = json.loads(path.read_text()) if path.is_file() else {"runs": []}
+        runs = former["runs"]
+        there = {(run["seed"], run["gamma1"]) for run in runs}
+        tasks = [t for t in stacks(name) if (t["seed"], t["settings"]["gamma1"]) not in there]
+        print(f"{name}: {len(tasks)} stacks to train", flush=True)
+        jobs = 1 if any(task["threads"] > 1 for task in tasks) else options.j
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            waiting = [pool.submit(train, task, project.cache) for task in tasks]
+            for number, done in enumerate(as_completed(waiting), start=1):
+                runs += done.result()
+                runs.sort(key=lambda run: (run["gamma1"], run["mu"], run["tau"], run["seed"]))
+                content = {"provenance": provenance(project, {}), "runs": runs}
+                text = json.dumps(content).replace('{"tau"', '\n{"tau"')
+                write_atomic(path, text + "\n")
+                print(f"{name}: {number} of {len(tasks)} stacks", flush=True)
+
+
+if __name__ == "__main__":
+    main()
