@@ -9,6 +9,7 @@ TAUS = (1.0, 2.0, 4.0, 8.0)
 BETAS = (0.99, 0.999, 0.9999)
 MUS = (10.0, 1.0)
 UPDATES = 150_000
+SEEDS = (0, 1, 2)  # of the sweeps that stand for its three
 
 # By beta: (mean, standard error) for each tau.
 Table = dict[float, tuple[tuple[float, float], ...]]

@@ -1,7 +1,10 @@
-"""Many training runs together: experiments, tables, and tests of the paper's claims over seeds."""
+"""Many training runs together: experiments, tables, and tests of statements over seeds."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,12 +22,11 @@ STATEMENTS = {
     "moderate_best": r"a moderate $\tau$ is best",
     "more_not_better": r"more is not always better",
 }
-INTERPLAY = r"a large $\tau$ costs more where $\mu$ is larger"
 NOT_RUN, HERE = "not run", "this machine"
 # What may differ between two runs of one experiment: the varied settings, and those that say
 # where and how a run is made and looked at rather than what it is.
 _FREE = {"tau", "seed", "checkpoint_every", "data_path", "device", "download", "pictures_at",
-         "precision", "weights"}  # fmt: skip
+         "precision", "side_by_side", "weights"}  # fmt: skip
 # What may differ between those of one family besides; how often a run is looked at changes nothing.
 _FREE_IN_FAMILY = {*_FREE, "mu", "evaluate_at", "evaluate_every"}
 Scores = Mapping[float, Mapping[int, float]]  # a distance, smaller is better, by tau and seed
@@ -108,6 +110,16 @@ class Experiment:
         """Return a score of the longest average after the last update, by tau and seed."""
         return self.at(self.settings["updates"], score, self.betas[-1])
 
+    def logs(self, score: str, updates: Iterable[int]) -> Scores:
+        """Return the mean over some updates of a score's logarithm by tau and seed."""
+        found: dict[float, dict[int, float]] = {}
+        for tau, by_seed in self.along(score, self.betas[-1]).items():
+            for seed, values in by_seed.items():
+                each = [values.get(update) for update in updates]
+                if None not in each:
+                    found.setdefault(tau, {})[seed] = float(np.mean(np.log(each)))
+        return found
+
     def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
         """Return curves along training for `plots.score_curves`, a panel for each average."""
         panels = []
@@ -160,15 +172,9 @@ class Family(dict[float, Experiment]):
         """Return curves for `plots.score_curves`, a panel for each mu and average."""
         return [panel for e in self.values() for panel in e.panels(score, since)]
 
-    def ends(self, score: str) -> dict[str, dict[float, list[float]]]:
-        """Return scores at the end by mu and tau for `plots.score_against_tau`, one a seed."""
-        found = {rf"$\mu = {mu:g}$": e.at_end(score) for mu, e in self.items()}
-        return {m: {t: list(v.values()) for t, v in each.items()} for m, each in found.items()}
-
-    def means(self, *scores: str) -> list[dict[str, Any]]:
-        """Return rows with the mean of each score after the last update."""
-        pairs = [(mu, e, score) for mu, e in self.items() for score in scores]
-        return [{r"$\mu$": mu, "distance": s} | _means(e.at_end(s)) for mu, e, s in pairs]
+    def logs(self, score: str, updates: Sequence[int]) -> dict[float, Scores]:
+        """Return the mean over some updates of a score's logarithm by mu, tau and seed."""
+        return {mu: experiment.logs(score, updates) for mu, experiment in self.items()}
 
     def early(self, score: str, update: int) -> list[dict[str, Any]]:
         """Return rows that say whether the largest tau is worst so early."""
@@ -176,29 +182,15 @@ class Family(dict[float, Experiment]):
         for mu, experiment in self.items():
             scores = experiment.at(update, score, experiment.betas[-1])
             if len(scores) > 1:
-                low, high = min(scores), max(scores)
-                seeds = min(len(scores[low]), len(scores[high]))
-                finding = Finding(_worse(scores, high, low), _worse(scores, low, high), seeds)
+                low, high, logs = min(scores), max(scores), experiment.logs(score, [update])
+                pair, seeds = (
+                    (_worse(logs, high, low), _worse(logs, low, high)),
+                    len(_by_seed(logs, high, low)),
+                )
+                finding = Finding(*pair, seeds)
                 said = {"the largest is worse than the smallest": finding.word}
                 rows.append({r"$\mu$": mu} | _means(scores) | said | {"p": _short(finding.p)})
         return rows
-
-    def statements(self, score: str, name: str) -> Judged:
-        """Test the paper's statements on a score: ``{name}_mu{mu}_{statement}``, the interplay."""
-        judged = Judged()
-        ends = {mu: experiment.at_end(score) for mu, experiment in self.items()}
-        for mu in sorted({*ends, *paper.MUS}):
-            scores = ends.get(mu, {})
-            findings = judge(scores) if len(scores) > 2 else {}
-            judged.rows += [_row(STATEMENTS[k], mu, finding) for k, finding in findings.items()]
-            judged.measured |= _measured(f"{name}_mu{mu:g}", findings)
-        low, high = sorted(paper.MUS)
-        judged.measured[f"{name}_interplay"] = (NOT_RUN, None)
-        if ends.get(low) and ends.get(high):
-            mixed = interplay(ends[low], ends[high])
-            judged.rows.append(_row(INTERPLAY, f"{low:g} and {high:g}", mixed))
-            judged.measured[f"{name}_interplay"] = (mixed.holds, None)
-        return judged
 
 
 class Experiments(list[Experiment]):
@@ -228,20 +220,34 @@ class Experiments(list[Experiment]):
         known = {"digits", *(dataset for dataset, _ in paper.FID)}
         return [e for e in self if e.settings["dataset"] not in known]
 
-    def beside_paper(self, dataset: str, mu: float) -> Judged:
-        """Set runs of the paper's experiment beside its table, as ``fid_{dataset}_mu{mu}``."""
+    def beside_paper(self, settings: Mapping[str, Any]) -> Judged:
+        """Set the runs of one of the paper's sweeps beside its table, as ``fid_{dataset}_mu{mu}``.
+
+        Only runs of the sweep's own settings and of its three seeds count.
+        """
+        dataset, mu = settings["dataset"], float(settings["mu"])
         name, theirs = f"fid_{dataset}_mu{mu:g}", paper.FID[dataset, mu]
-        wanted = {"dataset": dataset, "mu": mu, "distance": "fid", "averages": list(paper.BETAS)}
-        for e in self:
-            mine = {key: e.settings[key] for key in wanted} == wanted
-            scores = [e.at(paper.UPDATES, "FID", beta) for beta in e.betas] if mine else []
-            if mine and all(set(by_tau) == set(paper.TAUS) for by_tau in scores):
-                values = [summary(by_tau[tau])[:2] for by_tau in scores for tau in paper.TAUS]
-                measured = {name: tuple(map(list, zip(*values, strict=True)))}
-                rows = e.layout("FID", paper.UPDATES, theirs)
-                return Judged(rows, measured | _measured(name, judge(scores[-1])))
-        rows = [_papers_row(beta, theirs) for beta in paper.BETAS]
-        return Judged(rows, {name: (NOT_RUN, None)} | _measured(name, {}), complete=False)
+        mine = self.family(settings).get(mu)
+        scores = [mine.at(paper.UPDATES, "FID", beta) for beta in mine.betas] if mine else []
+        chosen = [
+            {tau: {s: by_tau.get(tau, {}).get(s) for s in paper.SEEDS} for tau in paper.TAUS}
+            for by_tau in scores
+        ]
+        values = [v for by_tau in chosen for by_seed in by_tau.values() for v in by_seed.values()]
+        if mine is None or None in values:
+            rows = [_papers_row(beta, theirs) for beta in paper.BETAS]
+            return Judged(rows, {name: (NOT_RUN, None)} | _measured(name, {}), complete=False)
+        cells = [summary(by_tau[tau])[:2] for by_tau in chosen for tau in paper.TAUS]
+        printed = [cell for beta in paper.BETAS for cell in theirs[beta]]
+        # In standard errors of the difference; both are those of a mean over three seeds.
+        gaps = [
+            (ours - paper_) / np.hypot(e, error)
+            for (ours, e), (paper_, error) in zip(cells, printed, strict=True)
+        ]
+        rows = mine.layout("FID", paper.UPDATES, theirs)
+        measured = {name: ([mean for mean, _ in cells], None), f"{name}_gaps": (gaps, None)}
+        logs = {tau: _logarithms(by_seed) for tau, by_seed in chosen[-1].items()}
+        return Judged(rows, measured | _measured(name, judge(logs)))
 
 
 def experiments(runs: Iterable[Any]) -> Experiments:
@@ -266,6 +272,35 @@ def experiments(runs: Iterable[Any]) -> Experiments:
     return Experiments(sorted(groups.values(), key=lambda e: [e.settings[name] for name in order]))
 
 
+def study(path: Path) -> dict[float, Family]:
+    """Read a part of the study on the digits that ``benchmarks/study.py`` left, by gamma1.
+
+    Parameters
+    ----------
+    path : Path
+        A file such as ``outputs/published/study/rates.json``.
+
+    Returns
+    -------
+    dict of float to Family
+        Empty where the file is not there.
+    """
+    if not path.is_file():
+        return {}
+    runs = []
+    for entry in json.loads(path.read_text(encoding="utf-8"))["runs"]:
+        parameters = {k: v for k, v in entry.items() if k not in ("update", "scores")}
+        parameters |= {"dataset": "digits", "averages": [0.99]}
+        scores = {name: {"0.99": values} for name, values in entry["scores"].items()}
+        history = {"update": entry["update"], "scores": scores}
+        runs.append(SimpleNamespace(parameters=parameters, metrics={"history": history}))
+    found: dict[float, Family] = {}
+    for experiment in experiments(runs):
+        family = found.setdefault(experiment.settings["gamma1"], Family())
+        family[float(experiment.settings["mu"])] = experiment
+    return found
+
+
 # Tests over seeds.  Runs of equal seed share their initial players, latent vectors and data, so
 # differences are taken seed by seed, of logarithms, and tested with one-sided paired t-tests.  A
 # statement about all of several comparisons takes the largest p-value (an intersection-union test);
@@ -273,11 +308,11 @@ def experiments(runs: Iterable[Any]) -> Experiments:
 
 
 def judge(scores: Scores) -> dict[str, Finding]:
-    """Test the paper's three statements about tau on one experiment."""
+    """Test the paper's three statements about tau on one experiment, from logarithms."""
     taus = sorted(scores)
     low, inner, high = taus[0], taus[1:-1], taus[-1]
     worse = {(a, b): _worse(scores, a, b) for a in taus for b in taus if a != b}
-    seeds = min(len(scores[tau]) for tau in taus)
+    seeds = len(set.intersection(*(set(scores[tau]) for tau in taus)))
     # In each pair: p-value for the statement, p-value for its opposite.
     pairs = {
         "slowest_worst": (_all(worse[low, t] for t in taus[1:]),
@@ -290,11 +325,169 @@ def judge(scores: Scores) -> dict[str, Finding]:
     return {name: Finding(*pair, seeds) for name, pair in pairs.items()}
 
 
-def interplay(weak: Scores, strong: Scores) -> Finding:
-    """Test whether log d(largest tau) / d(smallest tau) is larger under the stronger penalty."""
-    less, more = (_ratios(scores, max(scores), min(scores)) for scores in (weak, strong))
-    gaps = np.array([more[seed] - less[seed] for seed in more if seed in less])
-    return Finding(_p_positive(gaps), _p_positive(-gaps), len(gaps))
+# The comparisons of the study on the digits: name, statement, at which mu, and which pairs of tau,
+# the first of which is to be worse.  Fixed before its seeds were run; see notebook 10.
+_SLOWEST = r"$\tau = 1$ is worse than each of 2, 4, 8"
+COMPARISONS = (
+    ("mu1_slowest_worst", _SLOWEST, 1.0, ((1, 2), (1, 4), (1, 8))),
+    ("mu10_slowest_worst", _SLOWEST, 10.0, ((1, 2), (1, 4), (1, 8))),
+    ("mu1_too_much", r"$\tau = 32$ is worse than 8", 1.0, ((32, 8),)),
+    ("mu10_too_much", r"$\tau = 32$ is worse than 8", 10.0, ((32, 8),)),
+    ("mu10_limit", r"$\tau = 16$ is worse than 8", 10.0, ((16, 8),)),
+)  # fmt: skip
+INTERPLAY = r"going from $\tau = 8$ to 16 costs more where $\mu$ is larger"
+NAMES = (*(name for name, *_ in COMPARISONS), "interplay")
+PAIRS = ((1, 2), (1, 4), (1, 8), (8, 4), (16, 8), (32, 8))  # whose ratios are shown
+
+
+def compare(logs: Mapping[float, Scores]) -> dict[str, Finding]:
+    """Test the comparisons of the study on the digits, with Holm's correction for their number.
+
+    Parameters
+    ----------
+    logs : mapping of mu to tau to seed to float
+        Mean logarithms of a distance, as `Family.logs` returns them.
+
+    Returns
+    -------
+    dict of str to Finding
+        By name; empty where some of the runs are not here.
+    """
+    needed = {float(tau) for *_, pairs in COMPARISONS for pair in pairs for tau in pair}
+    if any(not needed <= set(logs.get(mu, {})) for mu in paper.MUS):
+        return {}
+    gaps = {
+        name: [_gaps(logs[mu], a, b) for a, b in pairs] for name, _, mu, pairs in COMPARISONS
+    }  # fmt: skip
+    weak, strong = (_by_seed(logs[mu], 16, 8) for mu in sorted(paper.MUS))
+    gaps["interplay"] = [np.array([strong[s] - weak[s] for s in strong if s in weak])]
+    found = {
+        name: Finding(_all(map(_p_positive, each)), _some(_p_positive(-gap) for gap in each),
+                      min(map(len, each)))
+        for name, each in gaps.items()
+    }  # fmt: skip
+    down = dict(zip(found, _holm([finding.opposite for finding in found.values()]), strict=True))
+    up = dict(zip(found, _holm([finding.p for finding in found.values()]), strict=True))
+    return {name: Finding(up[name], down[name], f.seeds) for name, f in found.items()}
+
+
+def ratio(scores: Scores, a: float, b: float) -> tuple[float, float, float]:
+    """Return the ratio of geometric means of the distance at two tau, with its 95 % interval.
+
+    Parameters
+    ----------
+    scores : mapping of tau to seed to float
+        Logarithms.
+    a, b : float
+        The two tau.
+
+    Returns
+    -------
+    ratio, low, high : float
+        From the seeds that both have; nan where they are fewer than two.
+    """
+    gaps = _gaps(scores, a, b)
+    if len(gaps) < 2:
+        return (np.nan,) * 3
+    half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
+    return tuple(float(np.exp(gaps.mean() + x)) for x in (0, -half, half))
+
+
+def worse(scores: Scores, a: float, b: float) -> Finding | None:
+    """Test whether the distance is larger at one tau than at another; None where a run is missing.
+
+    Parameters
+    ----------
+    scores : mapping of tau to seed to float
+        Logarithms.
+    a, b : float
+        The two tau.
+
+    Returns
+    -------
+    Finding or None
+    """
+    if not {a, b} <= set(scores):
+        return None
+    return Finding(_worse(scores, a, b), _worse(scores, b, a), len(_gaps(scores, a, b)))
+
+
+def rate_table(rates: Mapping[float, Family], score: str) -> dict[float, dict[Any, float]]:
+    """Return geometric means over updates and seeds by mu, and by (gamma1, tau) in each.
+
+    Parameters
+    ----------
+    rates : mapping of gamma1 to Family
+        As `study` returns them.
+    score : str
+        Name of the distance.
+
+    Returns
+    -------
+    dict
+    """
+    found: dict[float, dict[Any, float]] = {}
+    for gamma1, family in rates.items():
+        for mu, experiment in family.items():
+            (run, *_) = experiment.runs.values()
+            for tau, by in experiment.logs(score, run.metrics["history"]["update"]).items():
+                mean = float(np.exp(np.mean(list(by.values()))))
+                found.setdefault(mu, {})[gamma1, tau] = mean
+    return found
+
+
+def ratio_rows(logs: Mapping[float, Scores]) -> list[dict[str, Any]]:
+    """Return a row for each mu with the ratios of `PAIRS` and their 95 % intervals, as text.
+
+    Parameters
+    ----------
+    logs : mapping of mu to tau to seed to float
+        Mean logarithms of a distance.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [
+        {r"$\mu$": mu}
+        | {
+            f"$d({a})/d({b})$": "{:.2f} [{:.2f}, {:.2f}]".format(*ratio(scores, a, b))
+            for a, b in PAIRS
+            if {a, b} <= set(scores)
+        }
+        for mu, scores in logs.items()
+    ]
+
+
+def comparison_rows(findings: Mapping[str, Mapping[str, Finding]]) -> list[dict[str, Any]]:
+    """Return a row for each comparison: what the runs say and Holm's p, in columns by heading.
+
+    Parameters
+    ----------
+    findings : mapping of str to findings
+        What `compare` returned, by the heading of the columns.
+
+    Returns
+    -------
+    list of dict
+    """
+    named = [(name, words, f"{mu:g}") for name, words, mu, _ in COMPARISONS]
+    rows = []
+    for name, words, mu in [*named, ("interplay", INTERPLAY, "1 and 10")]:
+        row: dict[str, Any] = {"statement": words, r"$\mu$": mu}
+        for heading, found in findings.items():
+            if name in found:
+                row[heading] = f"{found[name].word}, p = {found[name].p:.1g}"
+        rows.append(row)
+    return rows
+
+
+def _holm(values: Sequence[float]) -> list[float]:
+    order, corrected, largest = np.argsort(values), [np.nan] * len(values), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, values[place] * (len(values) - rank)))
+        corrected[place] = largest
+    return corrected
 
 
 def summary(values: Mapping[int, float]) -> tuple[float, float, int]:
@@ -321,11 +514,6 @@ def _means(scores: Scores) -> dict[str, float | None]:
     return {_column(tau): _short(summary(values)[0], 3) for tau, values in scores.items()}
 
 
-def _row(statement: str, mu: float | str, finding: Finding) -> dict[str, Any]:
-    said = {"the runs say": finding.word, "p": _short(finding.p), "seeds": finding.seeds}
-    return {"statement": statement, r"$\mu$": mu} | said
-
-
 def _measured(name: str, findings: Mapping[str, Finding]) -> dict[str, tuple[Any, None]]:
     found = {s: findings[s].holds if findings else NOT_RUN for s in STATEMENTS}
     return {f"{name}_{statement}": (holds, None) for statement, holds in found.items()}
@@ -336,14 +524,22 @@ def _short(x: float, digits: int = 2) -> float | None:
     return None if np.isnan(x) else float(f"{x:.{digits}g}")
 
 
-def _ratios(scores: Scores, a: float, b: float) -> dict[int, float]:
-    """Logarithm of the distance at tau = a over that at tau = b, by seed."""
-    return {s: np.log(scores[a][s] / scores[b][s]) for s in scores[a] if s in scores[b]}
+def _logarithms(by_seed: Mapping[int, float]) -> dict[int, float]:
+    return {seed: float(np.log(value)) for seed, value in by_seed.items()}
+
+
+def _by_seed(scores: Scores, a: float, b: float) -> dict[int, float]:
+    """How much larger the logarithm is at tau = a than at tau = b, of seeds that both have."""
+    return {s: scores[a][s] - scores[b][s] for s in scores[a] if s in scores[b]}
+
+
+def _gaps(scores: Scores, a: float, b: float) -> NDArray[np.float64]:
+    return np.array(list(_by_seed(scores, a, b).values()))
 
 
 def _worse(scores: Scores, a: float, b: float) -> float:
     """p-value for the distance being larger at tau = a than at tau = b."""
-    return _p_positive(np.array(list(_ratios(scores, a, b).values())))
+    return _p_positive(_gaps(scores, a, b))
 
 
 def _p_positive(gaps: NDArray[np.float64]) -> float:

@@ -17,6 +17,7 @@ from taugda.plots.gans import (
     sample_grids,
     score_against_tau,
     score_curves,
+    score_maps,
     training_losses,
 )
 from taugda.plots.lines import agreement, curves, distances
@@ -37,6 +38,7 @@ __all__ = [
     "sample_grids",
     "score_against_tau",
     "score_curves",
+    "score_maps",
     "spectra",
     "spectrum_frames",
     "spectrum_panels",

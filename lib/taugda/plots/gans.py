@@ -5,6 +5,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -149,6 +150,7 @@ def score_against_tau(
     panels: Sequence[tuple[str, Mapping[str, Mapping[float, ArrayLike]]]],
     label: str,
     floor: float | None = None,
+    shaded: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a distance against tau, every seed as a dot, mean and standard error as a line.
 
@@ -160,6 +162,8 @@ def score_against_tau(
         Name of the distance, with its unit.
     floor : float, optional
         Distance of two halves of the real pictures, drawn as a line.
+    shaded : (float, float), optional
+        Range of tau that is shaded, such as the paper's.
     """
     figure, axes = style.figure_of(len(panels), 3.4, sharey=True)
     for axis, (title, lines) in zip(axes[0], panels, strict=True):
@@ -173,10 +177,50 @@ def score_against_tau(
             axis.errorbar(taus, mean, error, label=name, **look)
             for tau, each in zip(taus, values, strict=True):
                 axis.plot([tau] * len(each), each, mark, color=colour, alpha=0.35, markersize=4)
+        if shaded is not None:
+            axis.axvspan(*shaded, color=style.GREY, alpha=0.15, lw=0)
         axis.set_xscale("log", base=2)
         axis.set_xticks(taus, [f"{tau:g}" for tau in taus])
         axis.set(yscale="log", xlabel=r"$\tau$", title=title)
     _finish(figure, axes[0], label, floor, axes[0, 0].get_legend_handles_labels()[0])
+    return figure
+
+
+@style.styled
+def score_maps(
+    panels: Sequence[tuple[str, ArrayLike]], taus: ArrayLike, gammas: ArrayLike, label: str
+) -> Figure:
+    """Draw a distance over tau and gamma1, with lines of equal gamma2 = tau gamma1.
+
+    Parameters
+    ----------
+    panels : sequence of (title, values)
+        Values of shape (gammas, taus); nan where there is none.
+    taus, gammas : array_like
+        Timescale separations and the generator's rates, each a power of two times the one before.
+    label : str
+        Name of the distance, with its unit.
+    """
+    taus, gammas = np.asarray(taus, dtype=float), np.asarray(gammas, dtype=float)
+    figure, axes = style.figure_of(len(panels), 3.6, sharey=True)
+    shown = [np.asarray(values, dtype=float) for _, values in panels]
+    norm = LogNorm(min(map(np.nanmin, shown)), max(map(np.nanmax, shown)))
+    for axis, (title, _), values in zip(axes[0], panels, shown, strict=True):
+        mesh = axis.pcolormesh(values, norm=norm, cmap="cividis_r")
+        for (row, column), value in np.ndenumerate(values):
+            dark = norm(value) > 0.55
+            axis.text(column + 0.5, row + 0.5, f"{value:.2g}", ha="center", va="center",
+                      color="white" if dark else "black")  # fmt: skip
+        for k in range(len(taus) + len(gammas)):
+            axis.plot([k, k - len(gammas)], [0, len(gammas)], color=style.INK, lw=0.6, alpha=0.5)
+        best = np.nanargmin(values, axis=1)
+        axis.plot(best + 0.5, np.arange(len(gammas)) + 0.82, "*", color=style.INK, markersize=7)
+        axis.set(title=title, xlabel=r"$\tau$", xlim=(0, len(taus)), ylim=(0, len(gammas)))
+        axis.set_xticks(np.arange(len(taus)) + 0.5, [f"{tau:g}" for tau in taus])
+        axis.set_yticks(np.arange(len(gammas)) + 0.5, [f"{1e3 * gamma:g}" for gamma in gammas])
+        axis.grid(visible=False)
+    axes[0, 0].set_ylabel(r"$10^3\,\gamma_1$")
+    figure.colorbar(mesh, ax=list(axes[0]), label=label)
     return figure
 
 
