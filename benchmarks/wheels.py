@@ -29,7 +29,12 @@ def resolve(lines: list[str], python: str, machine: str) -> subprocess.Completed
     # torch's wheels for macOS need this version or a later one.
     environment = os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"}
     return subprocess.run(
-        command, input="\n".join(lines), env=environment, text=True, capture_output=True, check=False
+        command,
+        input="\n".join(lines),
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
     )
 
 

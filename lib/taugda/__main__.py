@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from taugda.runs.plan import Item
 
 
-_SWEEP = (".yaml", ".yml")
+def _is_sweep(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml", ".json"))  # JSON is YAML, too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         help="set a parameter (value in YAML); needs exactly one notebook",
     )  # fmt: skip
     run.add_argument(
-        "-f", dest="files", action="append", default=[], type=Path, metavar="FILE",
+        "-f", dest="files", action="append", default=[], type=lambda name: Path(name).expanduser(),
+        metavar="FILE",
         help="read parameters from a YAML file; -p comes after it",
     )  # fmt: skip
     run.add_argument(
@@ -172,7 +174,7 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
-    one_sweep = len(options.names) == 1 and options.names[0].endswith(_SWEEP)
+    one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
     print(_preview(plan, options.jobs, numbered=one_sweep and not options.only))
     if options.dry_run:
         return 0
@@ -198,7 +200,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     for file in options.files:
         overrides |= read_file(file)
     overrides |= dict(map(parse_assignment, options.assignments))
-    if (options.files or options.assignments) and (len(names) != 1 or names[0].endswith(_SWEEP)):
+    if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(names[0])):
         raise ParameterError("-p and -f need exactly one notebook")
     if not names:
         default = project.sweeps / "default.yaml"
@@ -207,10 +209,10 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
             print(f"taugda: {line}", file=sys.stderr)
     wanted: list[tuple[str, dict[str, Any]]] = []
     for name in names:
-        if name.endswith(_SWEEP):
+        if _is_sweep(name):
             named = project.sweeps / name
-            here = Path(name).exists() or not named.exists()
-            wanted += read_sweep(project, Path(name) if here else named)
+            file = Path(name).expanduser()
+            wanted += read_sweep(project, file if file.exists() or not named.exists() else named)
         else:
             wanted.append((name, overrides))
     return wanted
@@ -220,7 +222,7 @@ def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
     """Keep the runs that --index or --only name."""
     index, only = options.index, options.only
     if index is not None:
-        if only or len(options.names) != 1 or not options.names[0].endswith(_SWEEP):
+        if only or len(options.names) != 1 or not _is_sweep(options.names[0]):
             raise ParameterError("--index needs exactly one sweep file, and no --only")
         if index >= len(plan):
             last = len(plan) - 1
