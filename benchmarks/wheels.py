@@ -1,7 +1,7 @@
 """Whether each package of the lock file has a wheel for every Python and machine: `make wheels`.
 
-Resolves the lock as each machine would, with its markers, and installs nothing.  Says which packages
-lack a wheel there, and which ones a machine needs that the lock does not pin.  Exit status 1 where
+Resolves the lock as each machine would, with its markers, and installs nothing.  Says which
+packages lack a wheel there, and which are needed that the lock does not pin.  Exit status 1 where
 there are any.  What torch's build for CUDA needs is no fault: torch pins it itself.
 """
 

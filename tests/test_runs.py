@@ -343,6 +343,7 @@ def test_the_project_is_found_from_anywhere(toy, monkeypatch, tmp_path):
     assert Project.find().root == toy.project.root
     monkeypatch.setenv("TAUGDA_OUTPUTS", str(tmp_path / "out"))
     assert Project.find().runs == tmp_path / "out" / "runs"
+    assert Project.find().published == toy.project.published  # the repository's stay where they are
     monkeypatch.setenv("TAUGDA_OUTPUTS", "relative")
     with pytest.raises(ProjectError, match="absolute"):
         Project.find()

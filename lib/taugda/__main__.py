@@ -295,7 +295,7 @@ def _publish(project: Project, options: argparse.Namespace) -> int:
             "publish takes no argument (to remake default), or a collection and its sweep files"
         )
     options.files = options.assignments = []
-    check_writable(project)
+    check_writable(project, project.published)
     done = publish(project, make_plan(project, _wanted(project, options)), options.collection)
     for item in done.left_out:
         print(f"{item.label}: {item.state}, left out")
