@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command: 0 is success, 1 a run or report that failed, 2 a wrong request."""
     for stream in (sys.stdout, sys.stderr):  # a terminal may not have every letter
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="replace", line_buffering=True)
     options = _parser().parse_args(arguments)
     try:
         status = options.command(Project.find(), options)

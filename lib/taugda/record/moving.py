@@ -9,7 +9,7 @@ from typing import Any
 
 from taugda.record.figures import SETTINGS
 
-_DPI = 110
+_DPI, _LOSSLESS = 110, {"lossless": True, "method": 4}
 _HEAVIEST = 700_000  # characters of HTML, so that pages stay quick to open
 
 
@@ -21,12 +21,11 @@ def moving(
         raise ValueError(f"still must be a number from 0 to {len(labels) - 1}, found {still!r}")
     from matplotlib import style
 
-    options = {"dpi": _DPI, "pil_kwargs": {"lossless": True, "method": 4}}
     pictures, sizes, kept = [], set(), None
     for number, frame in enumerate(frames):
         file = io.BytesIO()
         with style.context(SETTINGS):
-            frame.savefig(file, format="webp", **options)
+            frame.savefig(file, format="webp", dpi=_DPI, pil_kwargs=_LOSSLESS)
         pictures.append(f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}")
         sizes.add(tuple(frame.get_size_inches().tolist()))
         kept = frame if number == still else kept
