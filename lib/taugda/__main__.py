@@ -6,11 +6,12 @@ import re
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taugda.runs.machine import cores
-from taugda.runs.project import ParameterError, Project, ProjectError
+from taugda.runs.project import ParameterError, Project
 
 if TYPE_CHECKING:
     from taugda.runs.execute import Outcome
@@ -39,15 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, RuntimeError) as error:
-        from taugda.claims import ClaimError
-        from taugda.report import ReportError
-        from taugda.runs.batch import EngineError
-
-        failures = (ReportError, EngineError)
-        if not isinstance(error, (ParameterError, ProjectError, ClaimError, *failures)):
+        # What the library raises says all in its message; anything else is a fault of ours.
+        if not type(error).__module__.startswith("taugda."):
             raise
         print(f"taugda: {error}", file=sys.stderr)
-        return 1 if isinstance(error, failures) else 2
+        return getattr(error, "status", 2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         help="read parameters from a YAML file; -p comes after it",
     )  # fmt: skip
     run.add_argument(
-        "-j", dest="jobs", type=_positive, default=cores(), metavar="N",
+        "-j", dest="jobs", type=partial(_natural, least=1), default=cores(), metavar="N",
         help="runs at the same time (default: the number of cores, %(default)s)",
     )  # fmt: skip
     run.add_argument(
@@ -130,15 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _natural(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected an integer >= 0, found {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or _natural(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
+def _natural(text: str, least: int = 0) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"expected an integer >= {least}, found {text!r}")
     return int(text)
 
 

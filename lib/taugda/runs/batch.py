@@ -23,6 +23,8 @@ _PAUSE = 2.0  # seconds before a run that another process is at is tried again
 class EngineError(RuntimeError):
     """What executes the runs of a batch is gone."""
 
+    status = 1  # of the command: the request was right
+
 
 def execute_all(
     project: Project,
