@@ -40,8 +40,6 @@ def execute_all(
     One that fails is tried again so many times, from its checkpoint; one that another process is
     at waits until that is over.
     """
-    from tqdm import tqdm
-
     # The longest first: otherwise one of them might start when all others have ended.
     due = sorted((i for i in items if i.due), key=lambda item: -(item.duration or float("inf")))
     waiting, running, not_before = list(due), dict[Future, Item](), dict[str, float]()
@@ -54,8 +52,7 @@ def execute_all(
         training = kind(project.notebook(stem)) == "training"
         share = cores() // (jobs if training else min(jobs, len(due)))
         threads[stem] = 1 if scheduler else max(1, share)
-    bar = tqdm(total=len(due), unit="run", disable=None if due else True, dynamic_ncols=True)
-    with _engine(scheduler, jobs) as (pool, check, end), bar:
+    with _engine(scheduler, jobs) as (pool, check, end), _progress(len(due)) as (bar, say):
         try:
             while waiting or running:
                 now, unfinished = time.monotonic(), {i.stem for i in (*waiting, *running.values())}
@@ -73,7 +70,7 @@ def execute_all(
                     item, outcome = running.pop(task), _outcome(task)
                     if outcome.busy:
                         if item.label not in not_before:
-                            bar.write(f"{item.label}: {outcome.busy} is at work on it; "
+                            say(f"{item.label}: {outcome.busy} is at work on it; "
                                 "waiting for its end")  # fmt: skip
                         not_before[item.label] = time.monotonic() + _PAUSE
                         waiting.append(item)
@@ -82,13 +79,13 @@ def execute_all(
                     attempts[item.label] += 1
                     if failed and attempts[item.label] <= retries:
                         again = f"trying again ({attempts[item.label]} of {retries})"
-                        bar.write(f"{item.label}: failed ({failed}), {took}; {again}")
+                        say(f"{item.label}: failed ({failed}), {took}; {again}")
                         waiting.append(item)
                         continue
                     ended[item.label] = outcome
                     state = "up to date by now" if outcome.shared else "done"
                     state = f"FAILED ({failed})" if failed else state
-                    bar.write(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
+                    say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
                     bar.update()
         except BaseException:
             at_work = [task for task in running if not task.cancel()]
@@ -169,3 +166,13 @@ def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
         stack.callback(close)
         client.register_plugin(Kernels())
         yield client.get_executor(pure=False), check, end
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[tuple[Any, Callable[[str], None]]]:
+    """One line that moves on a terminal, one line a run elsewhere."""
+    from tqdm import tqdm
+
+    # Without a terminal there is no bar, and the lines are all the same.
+    with tqdm(total=total, unit="run", disable=None if total else True, dynamic_ncols=True) as bar:
+        yield bar, bar.write
