@@ -1,14 +1,20 @@
 # Two commands matter: `make reproduce` runs the companion, `make test` checks it.
-# Both first make .venv from the lock file; nothing else needs to be installed but Python 3.11.
+# Both first make .venv from the lock file; nothing else needs to be installed but a Python it serves.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHONS := 3.11 3.12 3.13 3.14
+SERVED := import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())
+# A name may be there and not run, as pyenv's are: each is tried.
+PYTHON ?= $(shell for name in $(PYTHONS:%=python%) python3; do \
+  $$name -c '$(SERVED)' 2>/dev/null && command -v $$name && break; done)
+# An index that torch and torchvision alone are taken from, such as one of builds for CPUs.
+TORCH_INDEX ?=
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce publish test lab lint bench size report clean lock
+.PHONY: help setup reproduce publish test lab lint bench size report clean lock wheels
 
 help:
 	@echo "make reproduce  run every notebook, fill outputs/ and make the HTML pages"
@@ -18,6 +24,7 @@ help:
 	@echo "make publish    bring what is not up to date up to date, and remake outputs/published/default/"
 	@echo "make bench      measure speed; the tables go to outputs/bench/"
 	@echo "make size       count the library's lines by room; check that imports run one way"
+	@echo "make wheels     look whether every locked package has a wheel for every Python and machine"
 	@echo "make lint       check style and type hints with ruff"
 	@echo "make clean      remove .venv and outputs/, but not outputs/published/"
 
@@ -25,11 +32,13 @@ setup: $(READY)
 
 # The environment is made in one piece: an interrupted install leaves no marker and starts anew.
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 was not found; set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	  { echo "The lock file is for Python 3.11, but $(PYTHON) is another; set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@echo "Making $(VENV) from requirements.lock (some minutes the first time)"
+	@"$(PYTHON)" -c '$(SERVED)' 2>/dev/null || { \
+	  echo "The lock file serves Python $(PYTHONS); found $(or $(PYTHON),none): set PYTHON=/path/to/one" >&2; \
+	  exit 1; }
+	@echo "Making $(VENV) from requirements.lock with $(PYTHON) (some minutes the first time)"
 	@"$(PYTHON)" -m venv --clear $(VENV)
+	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --index-url "$(TORCH_INDEX)" $$(grep -E '^(torch|torchvision)==' requirements.lock)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
@@ -62,16 +71,24 @@ report: setup
 	@$(BIN)/python -m taugda report
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .lock-venv .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find outputs -mindepth 1 -maxdepth 1 ! -name published ! -name README.md -exec rm -rf {} +
 
-# Pins what the ranges in pyproject.toml resolve to now.
-lock:
-	"$(PYTHON)" -m venv --clear .lock-venv
-	.lock-venv/bin/python -m pip install --quiet torch==2.13.0 torchvision==0.28.0 'setuptools>=77'
-	.lock-venv/bin/python -m pip install --quiet --editable '.[dev]'
-	{ echo "# Made by 'make lock' with Python 3.11; what the ranges in pyproject.toml resolved to."; \
-	  .lock-venv/bin/python -m pip freeze --all --exclude taugda --exclude pip | sed 's/+cpu$$//' ; } > requirements.lock.new
+# Pins what the ranges in pyproject.toml resolve to now, once for every Python and machine.  What torch's
+# build for CUDA needs is left out: torch pins it itself, and a build for CPUs does without.
+lock: .lock-venv
+	{ echo "# Made by 'make lock': what the ranges in pyproject.toml resolve to, for Linux and macOS."; \
+	  printf '%s\n' torch==2.13.0 torchvision==0.28.0 | .lock-venv/bin/uv pip compile --quiet --universal \
+	    --python-version $(firstword $(PYTHONS)) --only-binary :all: --no-header --no-annotate \
+	    --fork-strategy fewest --extra dev - pyproject.toml | grep -Ev "^(cuda|nvidia)-|^triton==|== '(win32|nt)'$$"; \
+	} > requirements.lock.new
 	mv requirements.lock.new requirements.lock
-	rm -rf .lock-venv
+
+# Nothing is installed: wheels are looked up in the index, with each machine's own markers.
+wheels: .lock-venv
+	@.lock-venv/bin/python benchmarks/wheels.py $(PYTHONS)
+
+.lock-venv:
+	@"$(PYTHON)" -m venv $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check uv || { rm -rf $@; exit 1; }

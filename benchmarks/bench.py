@@ -19,10 +19,10 @@ import sympy as sp
 from matplotlib.figure import Figure
 
 from taugda import dynamics, ensembles, equilibria, games, stability
+from taugda.atomic import write_atomic
 from taugda.blocks import Blocks
 from taugda.record.provenance import provenance
 from taugda.runs import Project
-from taugda.runs.files import write_atomic
 
 SIZES = [10, 20, 50, 100, 200, 400, 1000]
 UNEQUAL = [(10, 30), (30, 10), (30, 80), (80, 30), (100, 400), (400, 100)]

@@ -2,7 +2,7 @@
 
 A project with one notebook is made in a temporary folder; the notebook counts up to a number that
 takes about so many seconds of one core.  The same runs then go through a plain loop over papermill,
-the pool with one and with two processes, and Dask with one and two workers.  The table (Markdown)
+one and two threads of this process, and Dask with one and two workers.  The table (Markdown)
 and the numbers (JSON) go to outputs/bench/.  Two workers can only be twice as fast where two cores
 are idle, so the load of the machine is noted beside them.
 """
@@ -20,10 +20,10 @@ from typing import Any
 import nbformat
 import papermill
 
+from taugda.atomic import write_atomic
 from taugda.record.provenance import machine
 from taugda.record.tables import bundle
 from taugda.runs import Project
-from taugda.runs.files import write_atomic
 
 COUNT = """def count(steps):
     total = 0

@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -238,8 +240,9 @@ def test_of_two_processes_that_want_a_download_one_fetches_it(tmp_path, end):
 
 
 @pytest.fixture
-def faces():
-    """Six faces of the published size, in its format."""
+def faces(monkeypatch):
+    """Six faces of the published size, in its format; they are all that there are."""
+    monkeypatch.setattr(data, "_FACES", 6)
     return {f"{k:06d}.jpg": encoded(picture(178, 218), "JPEG") for k in range(1, 7)}
 
 
@@ -253,6 +256,16 @@ def test_celeba_is_read_from_its_folder_and_its_zip_without_labels(faces, tmp_pa
     for path in ("a", "a/img_align_celeba", "b", "c", "c/img_align_celeba.zip"):
         images = data.load("celeba", path=tmp_path / path)
         assert torch.equal(images.pixels, torch.stack(expected)) and images.labels is None
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_part_of_celeba_is_no_celeba_but_a_folder_of_pictures(faces, tmp_path, packed):
+    few = {f"img_align_celeba/{name}": faces[name] for name in sorted(faces)[:3]}
+    pack(tmp_path / "img_align_celeba.zip", few) if packed else write(tmp_path, few)
+    with pytest.raises(DataError, match=r"expected its 6 pictures in .*, found 3; .*'folder'"):
+        data.load("celeba", path=tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert len(data.load("folder", path=path).pixels) == 3
 
 
 def test_celeba_is_fetched_on_request(faces, tmp_path, monkeypatch):
@@ -330,16 +343,105 @@ def test_a_camera_held_sideways_is_turned_upright(tmp_path):
     assert np.array_equal(found, np.asarray(image.rotate(-90)))
 
 
-@pytest.mark.parametrize("bad", ["cut off", "no picture", "sixteen bits", "empty"])
-def test_an_unreadable_picture_is_named(bad, tmp_path):
+def unreadable():
+    """Files that are no picture for us, by name, and what is said of them."""
     whole = encoded(picture(64, 64), "JPEG")
-    deep = encoded(Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)))
-    content = {"cut off": whole[:-200], "no picture": b"text", "sixteen bits": deep, "empty": b""}
-    name = "x/bad.png" if bad == "sixteen bits" else "x/bad.jpg"
-    files = {"a.jpg": whole, name: content[bad], "z.jpg": whole}
+    deep = Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16))
+    return {
+        "cut off.jpg": (whole[:-200], "truncated"),
+        "page.jpg": (b"<!DOCTYPE html><html>", r"expected a picture .*first bytes are b'<!DOCTYPE"),
+        "deep.png": (encoded(deep), "expected 8 bits a channel, found mode I;16"),
+        "empty.jpg": (b"", "expected a picture .*; it is empty"),
+        "drawing.png": (encoded(picture(8, 8), "EPS"), "first bytes are b'%!PS"),
+        "header.PNG": (encoded(picture(8, 8))[:40], "cannot read"),
+        "phone.HEIC": (b"-", r"its kind is none of .*convert or remove it"),
+        "new.jxl": (b"-", "its kind is none of"),
+        "raw.nef": (b"-", "its kind is none of"),
+    }
+
+
+@pytest.mark.parametrize("name", unreadable())
+def test_an_unreadable_picture_is_named(name, tmp_path):
+    content, message = unreadable()[name]
+    whole = encoded(picture(64, 64), "JPEG")
+    files = {"a.jpg": whole, f"x/{name}": content, "z.jpg": whole}
     for path in (write(tmp_path / "d", files), pack(tmp_path / "d.zip", files)):
-        with pytest.raises(DataError, match=f"{path}: cannot read the picture {name}: "):
+        with pytest.raises(DataError, match=f"{path}: cannot read the picture x/{name}: ") as found:
             data.load("folder", path=path)
+        assert re.search(message, str(found.value)), found.value
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.jfif", "JPEG"), ("a.JPE", "JPEG"), ("a.avif", "AVIF"), ("a.PNG", "PNG"), ("a.gif", "GIF"),
+     ("a.TiF", "TIFF"), ("a.webp", "WEBP"), ("a.ppm", "PPM"), ("really a png.jpg", "PNG")],
+)  # fmt: skip
+def test_pictures_of_every_kind_are_read(name, kind, tmp_path):
+    image = Image.linear_gradient("L").resize((16, 16)).convert("RGB")
+    more = {"save_all": True, "append_images": [picture(16, 16)]} if kind == "GIF" else {}
+    write(tmp_path, {name: encoded(image, kind, **more)})
+    found = data.load("folder", path=tmp_path, resolution=16).pixels[0].permute(1, 2, 0).numpy()
+    # What loses nothing gives the very picture; of an animation, the first one counts.
+    loss = np.abs(found.astype(int) - np.asarray(image)).mean()
+    assert loss == 0 if kind in ("PNG", "TIFF", "PPM") else loss < 8
+
+
+def test_links_are_followed_once_each(tmp_path):
+    """Folders of pictures that are links count, a circle and a second way to a folder do not."""
+    write(tmp_path, {f"{place}/a.png": encoded(picture(8, 8)) for place in ("d/x", "far", "d/.no")})
+    for link, target in {
+        "d/x/up": tmp_path / "d", "d/a": tmp_path / "far", "d/b": tmp_path / "far",
+        "d/aaa": tmp_path / "d" / "x", "far/circle": tmp_path / "far",
+    }.items():  # fmt: skip
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / "d" / "one.png").symlink_to(tmp_path / "far" / "a.png")
+    for path in (tmp_path / "d", tmp_path / "far" / "circle"):
+        found = pictures.find_pictures(path).names
+        assert found == (["a/a.png", "one.png", "x/a.png"] if path.name == "d" else ["a.png"])
+
+
+def test_what_cannot_be_listed_or_opened_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "d", {"a.png": encoded(picture(8, 8))})
+    (tmp_path / "d" / "b.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"the picture b.png: it is a link that leads nowhere"):
+        data.load("folder", path=tmp_path / "d")
+    (tmp_path / "d" / "b.png").unlink()
+    os.mkfifo(tmp_path / "d" / "b.png")
+    with pytest.raises(DataError, match=r"the picture b.png: it is no plain file"):
+        data.load("folder", path=tmp_path / "d")
+    (tmp_path / "d" / "locked").mkdir()
+    scan = os.scandir  # the tests may be run by root, to whom no folder is closed
+
+    def closed(path):
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(DataError, match=r"cannot list .*d/locked: Permission denied"):
+        data.load("folder", path=tmp_path / "d")
+
+
+# How Python's zipfile reads neither is what matters: the marks of both stand in the headers.
+@pytest.mark.parametrize(
+    ("place", "mark", "message"),
+    [(8, 9, "compression method is not supported"), (6, 1, "is encrypted, password required")],
+)
+def test_a_zip_of_another_kind_is_refused_by_the_files_name(tmp_path, place, mark, message):
+    """Deflate64, which Windows uses for large files, and encryption."""
+    path = pack(tmp_path / "d.zip", {"x/a.png": encoded(picture(8, 8))})
+    content = bytearray(path.read_bytes())
+    content[place] = mark
+    content[content.index(b"PK\x01\x02") + place + 2] = mark
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{path}: cannot read the picture x/a.png: .*{message}"):
+        data.load("folder", path=path)
+
+
+def test_home_is_meant_by_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "d", {"a.png": encoded(picture(8, 8))})
+    assert len(data.load("folder", path="~/d").pixels) == 1
 
 
 def test_a_damaged_zip_is_refused(tmp_path):
@@ -353,8 +455,10 @@ def test_a_damaged_zip_is_refused(tmp_path):
 def test_no_pictures_are_refused(tmp_path):
     (tmp_path / "file.zip").write_bytes(b"no zip")
     write(tmp_path / "d", {"notes.txt": b"-"})
+    pack(tmp_path / "z.zip", {"in/ner.zip": b"-"})
     for name, message in [
-        ("none", "found nothing"), ("file.zip", "found another file"), ("d", "none among 1 files"),
+        ("none", "found nothing"), ("file.zip", "found another file"), ("d", "none among 1 files$"),
+        ("z.zip", "none among 1 files; unpack in/ner.zip first"),
     ]:  # fmt: skip
         with pytest.raises(DataError, match=message):
             data.load("folder", path=tmp_path / name)

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -40,9 +41,9 @@ def fresh_python(code):
 
 
 def test_import_loads_no_heavy_library():
-    loaded = fresh_python("import taugda, sys, json; print(json.dumps(list(sys.modules)))")
+    code = "import sys, json, taugda.__main__, taugda.runs.batch; print(json.dumps([*sys.modules]))"
     heavy = {"torch", "numpy", "scipy", "sympy", "matplotlib", "numba", "IPython", "papermill"}
-    assert heavy & set(loaded) == set()
+    assert (heavy | {"nbconvert"}) & set(fresh_python(code)) == set()
 
 
 def test_a_training_run_loads_no_symbolic_mathematics_and_no_compiler():
@@ -226,22 +227,29 @@ def requirements():
     return {text: Requirement(text) for text in texts}
 
 
+PYTHONS = re.search(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+MACHINES = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")]
+
+
 def locked():
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def pins():
-    pairs = [line.split("==") for line in locked()]
-    return {canonicalize_name(name): Version(version) for name, version in pairs}
+def pins(python, system, machine):
+    """Names and versions that the lock has for one kind of machine."""
+    setting = {
+        "python_version": python, "python_full_version": f"{python}.9", "os_name": "posix",
+        "sys_platform": system, "platform_machine": machine, "implementation_name": "cpython",
+    }  # fmt: skip
+    found = [r for r in map(Requirement, locked()) if not r.marker or r.marker.evaluate(setting)]
+    return [(canonicalize_name(r.name), Version(str(r.specifier)[2:])) for r in found]
 
 
 def test_lock_file_is_plain_pins():
     for line in locked():
-        assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line), line
-    names = [canonicalize_name(line.split("==")[0]) for line in locked()]
-    assert len(set(names)) == len(names)
-    assert not [name for name in names if name.startswith(("nvidia", "cuda", "triton"))]
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][A-Za-z0-9.]*( ; [a-z_]+ .*)?", line), line
+    assert not [line for line in locked() if line.startswith(("nvidia", "cuda", "triton"))]
 
 
 def test_lock_file_pins_the_cpu_torch_without_a_local_tag():
@@ -249,10 +257,52 @@ def test_lock_file_pins_the_cpu_torch_without_a_local_tag():
     assert "torchvision==0.28.0" in locked()
 
 
-@pytest.mark.parametrize("text", requirements())
-def test_every_dependency_is_pinned_within_its_range(text):
-    requirement = requirements()[text]
-    assert pins()[canonicalize_name(requirement.name)] in requirement.specifier
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_machine_has_one_pin_a_dependency_within_its_range(python, machine):
+    found = pins(python, *machine)
+    versions = dict(found)
+    assert len(versions) == len(found)
+    for requirement in requirements().values():
+        assert versions[canonicalize_name(requirement.name)] in requirement.specifier
+    # What the interactive shell needs on one system only.
+    assert ("appnope" in versions) == (machine[0] == "darwin")
+
+
+# What a make that runs the tests hands on is not meant for these.
+_SETTING = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKEOVERRIDES")}
+
+
+def make(*arguments, **environment):
+    return subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "--always-make", "setup", *arguments],
+        cwd=ROOT, env=_SETTING | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_make_takes_any_python_that_the_lock_serves(tmp_path):
+    for name, version in {"11": "3.10", "12": "no", "13": "3.13", "14": "3.14"}.items():
+        script = f"#!/bin/sh\ncase {version} in 3.1[1-4]) exit 0;; *) exit 1;; esac\n"
+        (tmp_path / f"python3.{name}").write_text(script)
+        (tmp_path / f"python3.{name}").chmod(0o755)
+    # One that is there but is another, or does not run, is passed over.
+    assert f"{tmp_path}/python3.13" in make(PATH=f"{tmp_path}:/usr/bin:/bin").stdout
+
+
+def test_make_says_which_pythons_would_do(tmp_path):
+    done = subprocess.run(
+        ["make", "setup", "PYTHON=/bin/false", f"VENV={tmp_path}/none"],
+        cwd=ROOT, env=_SETTING, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode
+    assert f"The lock file serves Python {' '.join(PYTHONS)}; found /bin/false" in done.stderr
+
+
+def test_torch_is_taken_from_an_index_of_ones_own():
+    plain, own = make().stdout, make("TORCH_INDEX=URL").stdout
+    assert 'test -z ""' in plain
+    assert '--no-deps --index-url "URL"' in own
+    assert "requirements.lock" in own.partition("--index-url")[2]
 
 
 def test_what_the_library_imports_is_declared():

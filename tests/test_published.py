@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from test_report import dead_addresses
+from test_report import dead_addresses, sources_match
 
 from taugda.record.claims import read_claims
 from taugda.report.figures import read_figures
-from taugda.report.publish import NOTEBOOK_LIMIT, TOTAL_LIMIT, collections, size, sources_match
+from taugda.report.publish import NOTEBOOK_LIMIT, TOTAL_LIMIT, collections, size
+from taugda.runs.parameters import read_file, read_parameters, run_name
 from taugda.runs.project import Project
 from taugda.runs.state import kind
 
@@ -43,7 +44,13 @@ def test_every_published_run_belongs_to_a_notebook_and_is_whole(default):
             for name in ("parameters.yaml", "metrics.json", "provenance.json"):
                 assert (folder / name).is_file(), folder / name
             assert (folder / "notebook.ipynb").is_file() != training, folder
+            parameters = read_file(folder / "parameters.yaml")
+            # A collection of long runs outlives changes of the notebook's parameters.
+            declared = read_parameters(PROJECT.notebook(folder.parent.name))
+            if parameters.keys() == declared.keys():
+                assert folder.name == run_name(PROJECT, folder.parent.name, parameters), folder
             details = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+            assert details["run"] == folder.name
             assert details["versions"], folder
             assert details["machine"], folder
 

@@ -16,6 +16,7 @@ import pytest
 import sympy
 from matplotlib.figure import Figure
 
+from taugda.plots.style import styled
 from taugda.record import Run, finished, moving
 from taugda.record.provenance import commit, provenance
 from taugda.record.tables import bundle, rows_of
@@ -219,15 +220,31 @@ def test_a_mistake_in_the_claims_costs_no_run(one, capsys):
 
 
 def test_figures_are_the_same_whenever_they_are_made(one, monkeypatch):
+    @styled
+    def draw():
+        figure = Figure()
+        axes = figure.subplots()
+        axes.plot([1, 2])
+        axes.set_title("$x_1$")
+        return figure
+
+    # A user's matplotlibrc may ask for TeX, which must matter neither in drawing nor in saving.
+    users = {
+        "text.usetex": True,
+        "savefig.transparent": True,
+        "xtick.labelsize": 30,
+        "pdf.fonttype": 3,
+    }
     made = []
-    for date in ("1000000000", "1500000000"):
+    for date, settings in (("1000000000", {}), ("1500000000", {}), ("1500000000", users)):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
         run = record(one)
-        figure = Figure()
-        figure.subplots().plot([1, 2])
-        run.show(figure, "line", caption="c", alt="a")
-        made.append([(run.folder / f"figures/line.{e}").read_bytes() for e in ("png", "pdf")])
-    assert made[0] == made[1]
+        with mpl.rc_context(settings):
+            run.show(draw(), "line", caption="c", alt="a")
+            moved = moving.moving((draw() for _ in "ab"), "x", "A picture", ["a", "b"], 0)[1]
+        files = [(run.folder / f"figures/line.{e}").read_bytes() for e in ("png", "pdf")]
+        made.append([*files, moved])
+    assert made[0] == made[1] == made[2]
 
 
 @pytest.mark.parametrize(

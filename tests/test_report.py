@@ -1,8 +1,11 @@
 """The pages that are made from runs, the verdicts that they show, and what is published."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -15,7 +18,8 @@ from taugda.report import ReportError, build
 from taugda.report.check import faults
 from taugda.report.claims import claims_text, verdicts
 from taugda.report.entries import find_entries
-from taugda.report.publish import sources_match
+from taugda.runs.files import read_yaml
+from taugda.runs.parameters import read_notebook, resolve
 from taugda.runs.project import Project
 
 FIGURE = """import matplotlib.pyplot as plt
@@ -99,6 +103,29 @@ def dead_addresses(path):
     found = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
     assert found
     return [address for address in found if not (path.parent / address).exists()]
+
+
+def sources_match(project, stem, folder):
+    """Say where a published run differs from the committed notebook and its parameters."""
+    faults = []
+    parameters = read_yaml(folder / "parameters.yaml") or {}
+    if folder.name == "default" and parameters != resolve(project, stem, {}):
+        faults.append("its parameters are no longer the notebook's defaults")
+    executed = folder / "notebook.ipynb"
+    if executed.is_file() and authored(executed) != authored(project.notebook(stem)):
+        faults.append("the notebook has changed since")
+    return faults
+
+
+def authored(notebook):
+    """Read the cells that an author wrote, without outputs and without what a run put in."""
+    found = []
+    for cell in read_notebook(notebook)["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" not in tags:
+            marks = cell["metadata"].get("taugda")
+            found.append([cell["cell_type"], "".join(cell["source"]), tags, marks])
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -415,7 +442,7 @@ def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
 
 
-def test_publishing_and_reading_what_is_published(ready, capsys):
+def test_publishing_and_reading_what_is_published(ready, capsys, tmp_path):
     stray = ready.project.published / "default" / "08_gone" / "default" / "done.json"
     stray.parent.mkdir(parents=True)
     stray.write_text("{}")
@@ -459,6 +486,17 @@ def test_publishing_and_reading_what_is_published(ready, capsys):
     assert [image["alt"] for image in lean.all("img")] == ["A sample."]
     assert "which keeps its results only" in lean.text
     assert dead_links(ready.project) == []
+
+    # So does one whose outputs lie elsewhere, on a terminal that lacks letters.
+    elsewhere = Project(ready.project.root, tmp_path / "elsewhere")
+    environment = {"TAUGDA_OUTPUTS": str(elsewhere.outputs), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "taugda", "claims"], env=os.environ | environment,
+        capture_output=True, encoding="latin-1", check=True,
+    )  # fmt: skip
+    assert "The paper?s claims: 1 reproduced" in done.stdout
+    build(elsewhere)
+    assert dead_links(elsewhere) == []
 
     # What was run here goes before what is published.
     own.rename(ready.project.runs)

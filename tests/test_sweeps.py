@@ -168,6 +168,11 @@ def test_data_that_parameters_name_count_and_must_be_there(toy):
     assert toy.states(("toy", folder)) == ["up to date"]
     toy.write("pictures/b/c.bin", "12")
     assert toy.states(("toy", folder)) == ["stale"]
+    before = identities(toy.project, "01_toy", folder)
+    toy.write("far/d.bin", "123")
+    (toy.project.root / "pictures" / "link").symlink_to(toy.project.root / "far")
+    (toy.project.root / "far" / "circle").symlink_to(toy.project.root / "pictures")
+    assert identities(toy.project, "01_toy", folder) != before  # links are followed, once each
     with pytest.raises(ParameterError, match="'path' must name an existing file or folder"):
         make_plan(toy.project, [("toy", {"path": "nowhere"})])
     toy.notebook("01_toy", "run.finish()", data=["path"])
@@ -193,7 +198,7 @@ def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
 LISTS = "n: int = 3  # how many\nstep: float = 1e-3\nexact: bool = True\nname: str = 'a'"
 
 
-def test_sweeps_expand(toy):
+def test_sweeps_expand(toy, monkeypatch, capsys):
     toy.notebook("01_toy", "run.finish()", parameters=LISTS)
     grid = toy.write(
         "sweeps/a.yaml",
@@ -211,6 +216,16 @@ def test_sweeps_expand(toy):
         "sweeps/c.yaml", "notebook: toy\nbase: parameters/01_toy/small.yaml\ngrid: {step: [1]}\n"
     )
     assert read_sweep(toy.project, shared) == [("01_toy", {"n": 7, "step": 1})]
+    # Whatever the suffix of a YAML file, which JSON is, too; in the home or in sweeps/.
+    monkeypatch.setenv("HOME", str(toy.project.root))
+    toy.write("small.yaml", "n: 8\n")
+    for name, named in (("d.YML", "d.YML"), ("e.json", "~/sweeps/e.json"), ("f.Yaml", "f.Yaml")):
+        content = {"notebook": "toy", "base": "~/small.yaml", "grid": {"exact": [True]}}
+        toy.write(f"sweeps/{name}", json.dumps(content))
+        assert main(["run", named, "--dry-run"]) == 0
+        assert main(["run", "toy", "-f", "~/small.yaml", "--dry-run"]) == 0
+        out = capsys.readouterr().out
+        assert out.count("01_toy/n=8-") == 2
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _SUBJECTS = (
-    "dynamics",
-    "equilibria",
-    "games",
-    "gan",
-    "plots",
-    "proofs",
-    "record",
-    "report",
-    "runs",
+    "dynamics", "equilibria", "games", "gan", "plots", "proofs", "record", "report", "runs",
     "stability",
-)
+)  # fmt: skip
 __all__ = [*_SUBJECTS, "__version__"]
 
 

@@ -6,25 +6,27 @@ import re
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taugda.runs.machine import cores
-from taugda.runs.project import ParameterError, Project, ProjectError
+from taugda.runs.project import ParameterError, Project
 
 if TYPE_CHECKING:
     from taugda.runs.execute import Outcome
     from taugda.runs.plan import Item
 
 
-_SWEEP = (".yaml", ".yml")
+def _is_sweep(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml", ".json"))  # JSON is YAML, too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command: 0 is success, 1 a run or report that failed, 2 a wrong request."""
     for stream in (sys.stdout, sys.stderr):  # a terminal may not have every letter
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="replace", line_buffering=True)
     options = _parser().parse_args(arguments)
     try:
         status = options.command(Project.find(), options)
@@ -38,15 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, RuntimeError) as error:
-        from taugda.claims import ClaimError
-        from taugda.report import ReportError
-        from taugda.runs.batch import EngineError
-
-        failures = (ReportError, EngineError)
-        if not isinstance(error, (ParameterError, ProjectError, ClaimError, *failures)):
+        # What the library raises says all in its message; anything else is a fault of ours.
+        if not type(error).__module__.startswith("taugda."):
             raise
         print(f"taugda: {error}", file=sys.stderr)
-        return 1 if isinstance(error, failures) else 2
+        return getattr(error, "status", 2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,11 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         help="set a parameter (value in YAML); needs exactly one notebook",
     )  # fmt: skip
     run.add_argument(
-        "-f", dest="files", action="append", default=[], type=Path, metavar="FILE",
+        "-f", dest="files", action="append", default=[], type=lambda name: Path(name).expanduser(),
+        metavar="FILE",
         help="read parameters from a YAML file; -p comes after it",
     )  # fmt: skip
     run.add_argument(
-        "-j", dest="jobs", type=_positive, default=cores(), metavar="N",
+        "-j", dest="jobs", type=partial(_natural, least=1), default=cores(), metavar="N",
         help="runs at the same time (default: the number of cores, %(default)s)",
     )  # fmt: skip
     run.add_argument(
@@ -128,15 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _natural(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected an integer >= 0, found {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or _natural(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
+def _natural(text: str, least: int = 0) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"expected an integer >= {least}, found {text!r}")
     return int(text)
 
 
@@ -172,7 +165,7 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
-    one_sweep = len(options.names) == 1 and options.names[0].endswith(_SWEEP)
+    one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
     print(_preview(plan, options.jobs, numbered=one_sweep and not options.only))
     if options.dry_run:
         return 0
@@ -198,7 +191,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     for file in options.files:
         overrides |= read_file(file)
     overrides |= dict(map(parse_assignment, options.assignments))
-    if (options.files or options.assignments) and (len(names) != 1 or names[0].endswith(_SWEEP)):
+    if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(names[0])):
         raise ParameterError("-p and -f need exactly one notebook")
     if not names:
         default = project.sweeps / "default.yaml"
@@ -207,10 +200,10 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
             print(f"taugda: {line}", file=sys.stderr)
     wanted: list[tuple[str, dict[str, Any]]] = []
     for name in names:
-        if name.endswith(_SWEEP):
+        if _is_sweep(name):
             named = project.sweeps / name
-            here = Path(name).exists() or not named.exists()
-            wanted += read_sweep(project, Path(name) if here else named)
+            file = Path(name).expanduser()
+            wanted += read_sweep(project, file if file.exists() or not named.exists() else named)
         else:
             wanted.append((name, overrides))
     return wanted
@@ -220,7 +213,7 @@ def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
     """Keep the runs that --index or --only name."""
     index, only = options.index, options.only
     if index is not None:
-        if only or len(options.names) != 1 or not options.names[0].endswith(_SWEEP):
+        if only or len(options.names) != 1 or not _is_sweep(options.names[0]):
             raise ParameterError("--index needs exactly one sweep file, and no --only")
         if index >= len(plan):
             last = len(plan) - 1
@@ -293,7 +286,7 @@ def _publish(project: Project, options: argparse.Namespace) -> int:
             "publish takes no argument (to remake default), or a collection and its sweep files"
         )
     options.files = options.assignments = []
-    check_writable(project)
+    check_writable(project, project.published)
     done = publish(project, make_plan(project, _wanted(project, options)), options.collection)
     for item in done.left_out:
         print(f"{item.label}: {item.state}, left out")

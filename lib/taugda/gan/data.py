@@ -19,6 +19,7 @@ from taugda.gan.models import stages
 from taugda.gan.pictures import Pictures, find_pictures, fit, keep
 
 DATASETS = ("digits", "cifar10", "celeba", "folder")
+_FACES = 202_599  # pictures of CelebA
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,8 @@ def load(
     ----------
     name : {"digits", "cifar10", "celeba", "folder"}
         scikit-learn's handwritten digits, which need no file; CIFAR-10's training split; CelebA's
-        aligned pictures; or the pictures in a directory (with all below it) or a zip.
+        aligned pictures, all 202,599; or the pictures in a directory (with all below it, links
+        followed) or a zip.
     path : str or Path, optional
         Where the data are, for all but digits.  A relative path starts at the working directory.
     resolution : int, optional
@@ -228,12 +230,22 @@ def _cifar10(path: Path, download: bool) -> tuple[Tensor, Tensor]:
 def _celeba(path: Path, download: bool) -> Pictures:
     """Find CelebA's aligned pictures, a folder or zip at or in a path; it needs no label file."""
     folder, archive = "img_align_celeba", "img_align_celeba.zip"
+
+    def all_of(place: Path) -> Pictures:
+        found = find_pictures(place)
+        if len(found.names) != _FACES:
+            raise DataError(
+                f"celeba: expected its {_FACES:,} pictures in {place}, found {len(found.names):,}; "
+                "to train on just these, take them as a folder (dataset='folder')"
+            )
+        return found
+
     if path.is_file() or (path.name == folder and path.is_dir()):
-        return find_pictures(path)
+        return all_of(path)
     for place in (path, path / "celeba"):  # where torchvision has it
         for name in (folder, archive):
             if (place / name).exists():
-                return find_pictures(place / name)
+                return all_of(place / name)
 
     def get(into: Path) -> None:
         from taugda.gan.vision import torchvision
@@ -244,7 +256,7 @@ def _celeba(path: Path, download: bool) -> Pictures:
         torchvision.datasets.utils.download_file_from_google_drive(file_id, into, archive, md5)
 
     advice = f"Put {archive} (aligned and cropped, 1.4 GB) or the folder {folder} into {path}"
-    return find_pictures(_fetched("celeba", path, archive, get, advice, download))
+    return all_of(_fetched("celeba", path, archive, get, advice, download))
 
 
 def _fetched(

@@ -10,13 +10,21 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from taugda.atomic import files_below
 from taugda.gan.checkpoints import kept
 from taugda.gan.fetch import DataError
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
+    ".tiff", ".webp",
+)  # fmt: skip
+# Pictures that Pillow does not read by itself, or that have more than 8 bits.
+_UNREAD = (".arw", ".cr2", ".dng", ".exr", ".heic", ".heif", ".jp2", ".jxl", ".nef", ".svg")
+# By content, whatever the name says: EPS, for one, would be handed to another program.
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _KEPT_FROM = 10_000  # fewer pictures are decoded again sooner than a file is worth keeping
 _AT_ONCE = 128  # pictures a thread takes at a time
 
@@ -53,24 +61,45 @@ class Pictures:
 def find_pictures(path: Path) -> Pictures:
     """List the picture files in a directory and all below it, or in a zip; hidden ones are not."""
     if path.is_dir():
-        found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
-        read = lambda name: (path / name).read_bytes()  # noqa: E731
+        try:
+            found = [file.relative_to(path).as_posix() for file in files_below(path)]
+        except OSError as error:
+            raise DataError(f"{path}: cannot list {error.filename}: {error.strerror}") from error
+        read = lambda name: _read_file(path / name)  # noqa: E731
     elif zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)
         found, read = archive.namelist(), archive.read
     else:
         what = "another file" if path.exists() else "nothing"
         raise DataError(f"{path}: expected a directory or a zip of pictures, found {what}")
-    names = sorted(name for name in found if _is_picture(name))
+    shown = sorted({name for name in found if not _hidden(name)})
+    names = [name for name in shown if name.lower().endswith(SUFFIXES)]
+    kinds = ", ".join(SUFFIXES)
+    if unread := [name for name in shown if name.lower().endswith(_UNREAD)]:
+        raise DataError(
+            f"{path}: cannot read the picture {unread[0]}: its kind is none of {kinds}; convert or "
+            f"remove it (there are {len(unread)} such pictures)"
+        )
     if not names:
-        kinds = ", ".join(SUFFIXES)
-        raise DataError(f"{path}: expected pictures ({kinds}), found none among {len(found)} files")
+        archives = [
+            name for name in shown if name.lower().endswith((".zip", ".tar", ".tgz", ".gz"))
+        ]
+        hint = f"; unpack {archives[0]} first" if archives else ""
+        raise DataError(
+            f"{path}: expected pictures ({kinds}), found none among {len(found)} files{hint}"
+        )
     return Pictures(path, names, read)
 
 
-def _is_picture(name: str) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
-    return not hidden and name.lower().endswith(SUFFIXES)
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def _read_file(path: Path) -> bytes:
+    if not path.is_file():  # opening a pipe, for one, would wait for ever
+        what = "a link that leads nowhere" if path.is_symlink() else "no plain file"
+        raise ValueError(f"it is {what}")
+    return path.read_bytes()
 
 
 def fit(picture: Image.Image, resolution: int) -> Tensor:
@@ -104,7 +133,11 @@ def decode(pictures: Pictures, resolution: int) -> Tensor:
 
 
 def _rgb(data: bytes) -> Image.Image:
-    picture = Image.open(io.BytesIO(data))
+    try:
+        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError:
+        begin = f"its first bytes are {data[:16]!r}" if data else "it is empty"
+        raise ValueError(f"expected a picture ({', '.join(_FORMATS)}); {begin}") from None
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"expected 8 bits a channel, found mode {picture.mode}")
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:

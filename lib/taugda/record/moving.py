@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_DPI = 110
+from taugda.record.figures import SETTINGS
+
+_DPI, _LOSSLESS = 110, {"lossless": True, "method": 4}
 _HEAVIEST = 700_000  # characters of HTML, so that pages stay quick to open
 
 
@@ -17,10 +19,13 @@ def moving(
     """Make a moving picture of figures drawn one after the other: the still one, and HTML."""
     if not 0 <= still < len(labels):
         raise ValueError(f"still must be a number from 0 to {len(labels) - 1}, found {still!r}")
+    from matplotlib import style
+
     pictures, sizes, kept = [], set(), None
     for number, frame in enumerate(frames):
         file = io.BytesIO()
-        frame.savefig(file, format="webp", dpi=_DPI, pil_kwargs={"lossless": True, "method": 4})
+        with style.context(SETTINGS):
+            frame.savefig(file, format="webp", dpi=_DPI, pil_kwargs=_LOSSLESS)
         pictures.append(f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}")
         sizes.add(tuple(frame.get_size_inches().tolist()))
         kept = frame if number == still else kept

@@ -32,7 +32,9 @@ def bundle(rows: Rows, title: str, columns: Sequence[str] | None = None) -> dict
         raise ValueError(f"columns must list all columns of the rows, found also {extra[0]!r}")
     values = [[row.get(name, "") for name in names] for row in rows]
     cells = [[show_value(value) for value in row] for row in values]
-    right = [bool(values) and all(_is_number(row[i]) for row in values) for i in range(len(names))]
+    numbers = [[isinstance(v, (int, float)) and v is not True and v is not False for v in row]
+               for row in values]  # fmt: skip
+    right = [bool(values) and all(row[i] for row in numbers) for i in range(len(names))]
     return {
         "text/html": _html(names, cells, title, right),
         "text/markdown": f"*{title}*\n\n{markdown_table(names, cells)}",
@@ -52,11 +54,6 @@ def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     if len(set(sizes.values())) > 1:
         raise ValueError(f"columns must be equally long, found {sizes}")
     return [dict(zip(listed, row, strict=True)) for row in zip(*listed.values(), strict=True)]
-
-
-def _is_number(value: Any) -> bool:
-    """Tell whether a value is set flush right."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _html(names: Texts, cells: Sequence[Texts], title: str, right: Sequence[bool]) -> str:

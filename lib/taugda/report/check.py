@@ -9,6 +9,8 @@ _LOADING_LINKS = ("stylesheet", "preload", "prefetch", "icon", "modulepreload", 
 class ReportError(ValueError):
     """A page that cannot be made, or must not be shown."""
 
+    status = 1  # of the command: the request was right
+
 
 def faults(page: str) -> list[str]:
     """Name each picture without text alternative and what the page would load from the network."""

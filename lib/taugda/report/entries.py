@@ -1,5 +1,6 @@
 """The finished runs that get a page, and those that failed at their last attempt."""
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,10 +84,10 @@ class Entry(Finished):
     @property
     def command(self) -> str:
         """The command that makes the run again."""
-        command = f"python -m taugda run {bare_name(self.stem)}"
-        return (
-            command if self.is_chapter else f"{command} -f outputs/{self.address}/parameters.yaml"
-        )
+        command, root = f"python -m taugda run {bare_name(self.stem)}", self.source.parents[1]
+        inside = self.folder.is_relative_to(root)
+        place = self.folder.relative_to(root) if inside else f"$TAUGDA_OUTPUTS/{self.address}"
+        return command if self.is_chapter else f"{command} -f {place}/parameters.yaml"
 
     @property
     def files(self) -> list[Path]:
@@ -124,7 +125,7 @@ def find_entries(project: Project) -> list[Entry]:
 
 def seen(project: Project, path: Path) -> str:
     """Address of a file or folder, seen from the outputs."""
-    return path.relative_to(project.outputs).as_posix()
+    return Path(os.path.relpath(path, project.outputs)).as_posix()
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from taugda.record.tables import markdown_table
 from taugda.record.values import plain
 from taugda.report.claims import definition, grouped, tally_text, verdicts
 from taugda.report.entries import title
-from taugda.runs.files import read_json, read_yaml, staging_folder, swap_in, write_json
-from taugda.runs.parameters import read_notebook, resolve
+from taugda.runs.files import read_json, staging_folder, swap_in, write_json
+from taugda.runs.parameters import read_notebook
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
 from taugda.runs.project import Project, ProjectError
 from taugda.runs.state import kind
@@ -236,26 +236,3 @@ def _table(runs: Sequence[Path], folder: Path) -> str:
             ]
         )
     return markdown_table(["run", "date", "seconds", "machine", "pictures"], rows)
-
-
-def sources_match(project: Project, stem: str, folder: Path) -> list[str]:
-    """Say where a published run differs from the committed notebook and its parameters."""
-    faults = []
-    parameters = read_yaml(folder / "parameters.yaml") or {}
-    if folder.name == "default" and parameters != resolve(project, stem, {}):
-        faults.append("its parameters are no longer the notebook's defaults")
-    executed = folder / "notebook.ipynb"
-    if executed.is_file() and _cells(executed) != _cells(project.notebook(stem)):
-        faults.append("the notebook has changed since")
-    return faults
-
-
-def _cells(notebook: Path) -> list[Any]:
-    """Read the cells that an author wrote, without outputs and without what a run put in."""
-    found = []
-    for cell in read_notebook(notebook)["cells"]:
-        tags = cell["metadata"].get("tags", [])
-        if "injected-parameters" not in tags:
-            marks = cell["metadata"].get("taugda")
-            found.append([cell["cell_type"], "".join(cell["source"]), tags, marks])
-    return found

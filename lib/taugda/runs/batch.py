@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -23,6 +22,8 @@ _PAUSE = 2.0  # seconds before a run that another process is at is tried again
 
 class EngineError(RuntimeError):
     """What executes the runs of a batch is gone."""
+
+    status = 1  # of the command: the request was right
 
 
 def execute_all(
@@ -185,6 +186,6 @@ def _progress(total: int) -> Iterator[tuple[Any, Callable[[str], None]]]:
     """One line that moves on a terminal, one line a run elsewhere."""
     from tqdm import tqdm
 
-    live = sys.stderr.isatty() and total > 0
-    with tqdm(total=total, unit="run", disable=not live, dynamic_ncols=True) as bar:
-        yield bar, tqdm.write if live else lambda line: print(line, flush=True)
+    # Without a terminal there is no bar, and the lines are all the same.
+    with tqdm(total=total, unit="run", disable=None if total else True, dynamic_ncols=True) as bar:
+        yield bar, bar.write

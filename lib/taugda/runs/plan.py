@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from taugda.atomic import write_atomic
@@ -114,14 +115,15 @@ def compare(project: Project, stem: str, run: str, parameters: Mapping[str, Any]
     return found
 
 
-def check_writable(project: Project) -> None:
-    """Make sure that results can be written."""
-    probe = project.runs / ".writable"
+def check_writable(project: Project, folder: Path | None = None) -> None:
+    """Make sure that results, or files of a folder, can be written."""
+    probe = (folder or project.runs) / ".writable"
     try:
         write_atomic(probe, "")
         probe.unlink()
     except OSError as error:
+        place = project.display(folder or project.outputs)
+        advice = "free it" if folder else "free it or set TAUGDA_OUTPUTS"
         raise ProjectError(
-            f"the output folder {project.display(project.outputs)} cannot be written "
-            f"({error.strerror}); free it or set TAUGDA_OUTPUTS"
+            f"the output folder {place} cannot be written ({error.strerror}); {advice}"
         ) from error

@@ -2,7 +2,8 @@
 
 The root is the folder that holds ``claims.yaml`` and ``notebooks/``: the value of ``TAUGDA_ROOT``
 where that is set, else the nearest such folder at or above the working directory, else the
-checkout that this package was installed from.  ``TAUGDA_OUTPUTS`` moves the outputs elsewhere.
+checkout that this package was installed from.  ``TAUGDA_OUTPUTS`` moves the outputs elsewhere, but
+not what is published, which belongs to the repository.
 """
 
 import difflib
@@ -44,7 +45,7 @@ class Project:
     checkpoints = _path("outputs", "checkpoints")
     locks = _path("outputs", "locks")
     cache = _path("outputs", "cache")  # what is kept to save time and is no result
-    published = _path("outputs", "published")  # committed, one subfolder a collection
+    published = _path("root", "outputs/published")  # committed, one subfolder a collection
     pages = _path("outputs", "pages")
     index = _path("outputs", "index.html")  # the report's first page
 

@@ -10,13 +10,13 @@ make no run stale; what executes runs, judges claims or makes pages does not cou
 
 import ast
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from taugda.atomic import files_below
 from taugda.runs.files import read_json
 from taugda.runs.parameters import canonical, parse_python, read_notebook
 from taugda.runs.project import ParameterError, Project
@@ -124,7 +124,7 @@ def check_data(project: Project, stem: str, parameters: Mapping[str, Any]) -> No
 def awaited(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
     """Whether data are not there yet: a path is missing, or a folder holds only hidden files."""
     paths = data_paths(project, stem, parameters).values()
-    return not all(_visible(path) if path.is_dir() else path.exists() for path in paths)
+    return not all(files_below(path) if path.is_dir() else path.exists() for path in paths)
 
 
 def identities(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -150,18 +150,11 @@ def _names(project: Project, stem: str, key: str) -> list[str]:
     return names
 
 
-def _visible(folder: Path) -> list[Path]:
-    """Files below a folder but hidden ones, which nobody reads; downloads come and go as such."""
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
-
-
 def _identify(path: Path) -> str:
     if path.is_dir():
-        return _digest([[f.relative_to(path).as_posix(), f.stat().st_size] for f in _visible(path)])
+        # A link that leads nowhere is refused by who reads it.
+        files = [(f.relative_to(path).as_posix(), f) for f in files_below(path) if f.exists()]
+        return _digest([[name, file.stat().st_size] for name, file in files])
     if not path.exists():
         return "absent"
     return f"{path.stat().st_size}-{_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)}"

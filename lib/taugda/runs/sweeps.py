@@ -48,7 +48,7 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
         sweep = _Sweep.model_validate(content)
         stem = project.find_notebook(sweep.notebook)
         base = sweep.base
-        base = read_file(project.root / base) if isinstance(base, str) else base
+        base = read_file(project.root / Path(base).expanduser()) if isinstance(base, str) else base
     except ValidationError as error:
         place, found = error.errors()[0]["loc"], error.errors()[0]["input"]
         field = _Sweep.model_fields.get(str(place[0])) if place else None
