@@ -96,11 +96,16 @@ class Reference:
         player, squares = (self.theta, self.omega)[which], self.squares[which]
         for name, g in gradient.items():
             squares[name] = self.c.rms_alpha * squares[name] + (1 - self.c.rms_alpha) * g * g
-            player[name] = player[name] - rate * g / (squares[name].sqrt() + self.c.rms_eps)
+            mean = squares[name]
+            if self.c.rms_bias_correction:
+                mean = mean / (1 - self.c.rms_alpha ** (self.k + 1))
+            player[name] = player[name] - rate * g / (mean.sqrt() + self.c.rms_eps)
 
     def update(self, real, z2, z1):
         c = self.c
         gamma1 = c.gamma1 / (1 + self.k) ** c.nu
+        if self.k < c.warm_up:
+            gamma1 = gamma1 * (self.k + 1) / c.warm_up
         loss2, size, second = discriminator_gradient(
             self.theta, self.omega, real, z2, c.mu, c.penalty_factor, c.penalty
         )

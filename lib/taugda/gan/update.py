@@ -259,7 +259,9 @@ def players(c: Configuration) -> tuple[Generator, Discriminator]:
 
 
 def _side_by_side(alone: Sequence[Player], make: Callable[..., Player], c: Configuration) -> Player:
-    stacked, states = make(stack=len(alone), **c.sizes), [player.state_dict() for player in alone]
+    with torch.random.fork_rng(devices=[]):
+        stacked = make(stack=len(alone), **c.sizes)
+    states = [player.state_dict() for player in alone]
     stacked.load_state_dict({name: torch.cat([s[name] for s in states]) for name in states[0]})
     # On CPUs and GPUs alike, convolutions are faster with the channels last in memory.
     return stacked.to(device=c.device, dtype=c.dtype, memory_format=torch.channels_last)

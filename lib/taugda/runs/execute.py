@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from taugda.atomic import write_atomic
 from taugda.runs import checkpoints
@@ -264,20 +264,23 @@ def _execute_notebook(project: Project, item: Item, staging: Path, session: _Ses
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says is in the outcome
     output, log = staging / "notebook.ipynb", staging / "log.txt"
     with log.open("a", encoding="utf-8") as file:
-        papermill.execute_notebook(
-            str(project.notebook(item.stem)),
-            str(output),
-            parameters=changed(project, item.stem, item.parameters),
-            kernel_name="python3",
-            km=session.manager,
-            progress_bar=False,
-            stdout_file=file,
-            stderr_file=file,
-            start_timeout=_PATIENCE,
-            iopub_timeout=_PATIENCE,
-            coalesce_streams=True,
-            record_timing=False,
-        )
+        try:
+            papermill.execute_notebook(
+                str(project.notebook(item.stem)),
+                str(output),
+                parameters=changed(project, item.stem, item.parameters),
+                kernel_name="python3",
+                km=session.manager,
+                progress_bar=False,
+                stdout_file=file,
+                stderr_file=file,
+                start_timeout=_PATIENCE,
+                iopub_timeout=_PATIENCE,
+                coalesce_streams=True,
+                record_timing=False,
+            )
+        finally:
+            session.manager.leave()
     _check(output, staging)
 
 
@@ -291,6 +294,17 @@ def _manager(kernel: _Kernel, options: dict[str, Any]) -> Any:
     from jupyter_client.manager import AsyncKernelManager
 
     class Manager(AsyncKernelManager):
+        clients: ClassVar[list[Any]] = []
+
+        def client(self, **options: Any) -> Any:
+            self.clients.append(super().client(**options))
+            return self.clients[-1]
+
+        def leave(self) -> None:
+            """Close what listens to the kernel; papermill does so only with its own managers."""
+            while self.clients:
+                self.clients.pop().stop_channels()
+
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
