@@ -71,9 +71,14 @@ class Toy:
         }
         self.project.notebook(stem).write_text(json.dumps(content), encoding="utf-8")
 
-    def training(self, stem="01_train"):
-        """Write a notebook that trains slowly, with checkpoints."""
-        self.notebook(stem, TRAINING, DONE, parameters=PARAMETERS, kind="training")
+    def training(self, stem="01_train", together=0):
+        """Write a notebook that trains slowly, with checkpoints; some seeds may share a kernel."""
+        marks, parameters, more = {"kind": "training"}, PARAMETERS, []
+        if together:
+            marks["together"] = {"differ": ["seed"], "at_most": "at_most"}
+            parameters += f"\nat_most: int = {together}  # that share a kernel"
+            more = ['run.measure("beside", [p["seed"] for p, _ in run.beside])']
+        self.notebook(stem, *more, TRAINING, DONE, parameters=parameters, **marks)
 
     def ledger(self, word, column=1):
         """Training runs that began or ended, one an attempt: seed (1), kernel, its parent."""

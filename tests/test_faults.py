@@ -148,6 +148,24 @@ def test_a_killed_kernel_fails_its_run_which_goes_on_from_its_checkpoint(sweep):
     check(sweep, resumed=1)
 
 
+def test_a_killed_kernel_fails_all_that_share_it_which_go_on_together(toy):
+    """So that what is trained side by side ends with the numbers of an undisturbed run."""
+    toy.training(together=2)
+    toy.write(
+        "sweeps/seeds.yaml",
+        f"notebook: train\nbase: {{updates: {UPDATES}, wait: 0.25}}\ngrid: {{seed: {SEEDS}}}\n",
+    )
+    batch = start("seeds.yaml", "-j", "2", "--retries", "1")
+    wait_for(lambda: at_work(toy))
+    (kernel,) = toy.ledger("begin", 2)
+    os.kill(kernel, signal.SIGKILL)
+    output = finish(batch)
+    assert output.count("the kernel died (killed, or out of memory)") == 2
+    assert output.count("trying again (1 of 1)") == 2
+    assert len(set(toy.ledger("begin", 2)[1:])) == 1 and kernel not in toy.ledger("begin", 2)[1:]
+    none_left(toy)
+
+
 def test_two_commands_on_one_folder_share_the_work(sweep):
     first, second = start("seeds.yaml", "-j", "1"), start("seeds.yaml", "-j", "1")
     outputs = [finish(first), finish(second)]

@@ -1,6 +1,7 @@
 """Many training runs together: experiments, tests over seeds, tables, and the paper's numbers."""
 
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,8 @@ PAPERS_PATTERN = {
 
 
 def scores(by_tau):
-    return {tau: dict(enumerate(values)) for tau, values in by_tau.items()}
+    """Logarithms by tau and seed."""
+    return {tau: dict(enumerate(np.log(values))) for tau, values in by_tau.items()}
 
 
 # Experiments
@@ -122,6 +124,8 @@ def test_the_p_value_is_scipys_paired_test_of_logarithms():
     family = results.experiments(runs(two)).family(SETTINGS)
     (row,) = family.early("d", SETTINGS["updates"])
     assert row["p"] == float(f"{expected:.2g}")
+    assert results.worse(scores(two), 8.0, 1.0).p == pytest.approx(expected)
+    assert results.worse(scores(two), 8.0, 2.0) is None
 
 
 def test_chance_supports_a_true_nothing_in_at_most_one_of_twenty():
@@ -134,12 +138,101 @@ def test_chance_supports_a_true_nothing_in_at_most_one_of_twenty():
     assert np.max(np.mean(hits, axis=0)) <= 0.06
 
 
-def test_interplay_compares_what_a_large_tau_costs():
-    weak = {1.0: [4.0, 4.2, 4.1], 8.0: [2.0, 2.2, 2.1]}
-    strong = {1.0: [2.0, 2.1, 2.2], 8.0: [4.0, 4.3, 4.5]}
-    assert results.interplay(scores(weak), scores(strong)).holds is True
-    assert results.interplay(scores(strong), scores(weak)).holds is False
-    assert results.interplay(scores(weak), scores(weak)).holds is None
+def pattern(costs, seeds=8, noise=0.05, rng=0):
+    """Logarithms by mu, tau and seed around given means, by mu and tau."""
+    rng = np.random.default_rng(rng)
+    return {
+        mu: {tau: dict(enumerate(np.log(d) + noise * rng.standard_normal(seeds)))
+             for tau, d in zip((1.0, 2.0, 4.0, 8.0, 16.0, 32.0), by_tau, strict=True)}
+        for mu, by_tau in costs.items()
+    }  # fmt: skip
+
+
+SEEN = {1.0: (26, 22, 15, 12, 12, 35), 10.0: (21, 16, 14, 14, 23, 58)}
+
+
+def test_the_studys_comparisons_are_supported_where_they_hold():
+    found = results.compare(pattern(SEEN))
+    assert tuple(found) == results.NAMES and [f.holds for f in found.values()] == [True] * 6
+    turned = {mu: [1 / d for d in by_tau] for mu, by_tau in SEEN.items()}
+    assert [f.holds for f in results.compare(pattern(turned)).values()] == [False] * 6
+    assert results.compare({1.0: pattern(SEEN)[1.0]}) == {}
+    flat = {mu: [10] * 6 for mu in SEEN}
+    assert {f.holds for f in results.compare(pattern(flat, rng=1)).values()} == {None}
+
+
+def test_the_p_values_are_scipys_with_holms_correction():
+    logs = pattern(SEEN, noise=0.4)
+    raw = {}
+    for name, _, mu, pairs in results.COMPARISONS:
+        each = {tau: list(by.values()) for tau, by in logs[mu].items()}
+        tests = [stats.ttest_rel(each[a], each[b], alternative="greater") for a, b in pairs]
+        raw[name] = max(test.pvalue for test in tests)
+    step = [np.subtract(*(list(logs[mu][t].values()) for t in (16.0, 8.0))) for mu in (10.0, 1.0)]
+    raw["interplay"] = stats.ttest_rel(*step, alternative="greater").pvalue
+    order, largest, found = sorted(raw, key=raw.get), 0.0, results.compare(logs)
+    for rank, name in enumerate(order):
+        largest = max(largest, min(1.0, raw[name] * (6 - rank)))
+        assert found[name].p == pytest.approx(largest), name
+    assert max(found[name].p for name in order) > 2 * max(raw[name] for name in order[:5])
+
+
+def test_only_the_seeds_that_were_paired_count():
+    logs = pattern(SEEN)
+    del logs[1.0][8.0][0], logs[1.0][32.0][1], logs[10.0][16.0][2]
+    seeds = {name: finding.seeds for name, finding in results.compare(logs).items()}
+    assert seeds == {
+        "mu1_slowest_worst": 7, "mu10_slowest_worst": 8, "mu1_too_much": 6, "mu10_too_much": 8,
+        "mu10_limit": 7, "interplay": 6,
+    }  # fmt: skip
+
+
+def test_comparisons_of_nothing_are_supported_together_in_at_most_one_of_twenty_studies():
+    flat = {mu: [10] * 6 for mu in SEEN}
+    wrong = [
+        any(f.holds for f in results.compare(pattern(flat, rng=k)).values()) for k in range(400)
+    ]
+    assert 0 < np.mean(wrong) <= 0.07
+
+
+def test_a_ratio_and_its_interval_are_those_of_a_t_test():
+    logs = scores({1.0: [4.0, 4.5, 4.2, 5.0], 8.0: [2.0, 2.1, 2.4, 2.2]})
+    value, low, high = results.ratio(logs, 1.0, 8.0)
+    gaps = np.subtract(*(list(by.values()) for by in logs.values()))
+    bounds = stats.ttest_1samp(gaps, 0).confidence_interval(0.95)
+    assert value == pytest.approx(np.exp(gaps.mean()))
+    assert (low, high) == pytest.approx(tuple(np.exp(bounds)))
+    assert np.isnan(results.ratio(scores({1.0: [4.0], 8.0: [2.0]}), 1.0, 8.0)).all()
+
+
+def test_rows_say_what_was_found():
+    logs = pattern(SEEN)
+    first, second = results.ratio_rows(logs)
+    value, low, high = results.ratio(logs[1.0], 32, 8)
+    assert (
+        first["$d(32)/d(8)$"] == f"{value:.2f} [{low:.2f}, {high:.2f}]" and second[r"$\mu$"] == 10
+    )
+    rows = results.comparison_rows({"one": results.compare(logs), "none": {}})
+    assert [row[r"$\mu$"] for row in rows] == ["1", "10", "1", "10", "10", "1 and 10"]
+    assert all(row["one"].startswith("supported, p = ") and "none" not in row for row in rows)
+
+
+def test_the_study_is_read_by_rate_and_mu(tmp_path):
+    entries = [
+        {"tau": tau, "mu": mu, "seed": seed, "gamma1": gamma1, "updates": 30, "update": [20, 30],
+         "scores": {"d": [2.0 * tau, 8.0 * tau]}}
+        for gamma1 in (1e-3, 2e-3) for mu in (1.0, 10.0) for tau in (1.0, 8.0) for seed in (3, 4)
+    ]  # fmt: skip
+    path = tmp_path / "rates.json"
+    path.write_text(json.dumps({"provenance": {}, "runs": entries}))
+    found = results.study(path)
+    assert list(found) == [1e-3, 2e-3] and list(found[1e-3]) == [1.0, 10.0]
+    logs = found[2e-3].logs("d", [20, 30])
+    assert logs[10.0][8.0] == {3: pytest.approx(np.log(32)), 4: pytest.approx(np.log(32))}
+    assert found[2e-3].logs("d", [20, 31])[1.0] == {}
+    table = results.rate_table(found, "d")
+    assert table[1.0][2e-3, 8.0] == pytest.approx(32) and len(table[10.0]) == 4
+    assert results.study(tmp_path / "none.json") == {}
 
 
 # What a page shows
@@ -153,37 +246,10 @@ def both():
     return found.family(SETTINGS)
 
 
-def test_statements_are_measured_and_told(both):
-    judged = both.statements("d", "digits")
-    told = {(row[r"$\mu$"], row["statement"]): row["the runs say"] for row in judged.rows}
-    assert judged.measured == {
-        f"digits_mu{mu}_{name}": (found, None)
-        for mu, row in ((1, (True, False, False)), (10, (True, True, True)))
-        for name, found in zip(results.STATEMENTS, row, strict=True)
-    } | {"digits_interplay": (True, None)}
-    assert told[10.0, r"a moderate $\tau$ is best"] == told["1 and 10", results.INTERPLAY]
-    assert told[1.0, r"a moderate $\tau$ is best"] == "contradicted" and len(told) == 7
-    exact = results.judge(both[10.0].at_end("d"))["slowest_worst"].p
-    assert judged.rows[3]["p"] == float(f"{exact:.2g}") and judged.rows[3]["seeds"] == 3
-
-
-def test_statements_about_runs_that_are_not_here_are_not_run(both):
-    none = results.Family().statements("d", "digits")
-    assert none.rows == [] and len(none.measured) == 7
-    assert set(none.measured.values()) == {("not run", None)}
-    del both[1.0]
-    measured = both.statements("d", "digits").measured
-    assert measured["digits_interplay"] == measured["digits_mu1_slowest_worst"] == ("not run", None)
-    assert measured["digits_mu10_slowest_worst"] == (True, None)
-
-
-def test_a_family_gives_curves_ends_and_means(both):
+def test_a_family_gives_curves_and_what_is_early(both):
     assert both.floor == 0.5 and results.Family().floor is None
     (title, curves), _ = both.panels("d", since=10)
     assert title == r"$\mu = 1$, $\beta = 0.99$" and curves[2.0][0] == [10, 20]
-    assert both.ends("d")[r"$\mu = 10$"] == PAPERS_PATTERN
-    first, second = both.means("d")
-    assert first[r"$\tau = 8$"] == 0.55 and second[r"$\tau = 8$"] == 2.12
     early, _ = both.early("d", 10)
     assert early["the largest is worse than the smallest"] == "contradicted"
     assert early[r"$\tau = 1$"] == 41.0 and both.early("d", 15) == []
@@ -215,27 +281,49 @@ def test_the_papers_table_is_whole_and_carries_its_pattern():
             assert means[8.0] > means[4.0]
 
 
-def test_runs_of_the_papers_experiments_stand_beside_its_table():
-    changes = {
-        "dataset": "celeba", "mu": 10.0, "distance": "fid", "updates": 150_000,
-        "averages": list(paper.BETAS),
-    }  # fmt: skip
-    made = runs(PAPERS_PATTERN, **changes)
+PAPERS = {
+    "dataset": "celeba", "mu": 10.0, "distance": "fid", "updates": 150_000, "width": 64,
+    "gamma1": 1e-3,
+    "averages": list(paper.BETAS),
+}  # fmt: skip
+
+
+def papers_runs(by_tau=PAPERS_PATTERN, **changes):
+    made = runs(by_tau, **{**PAPERS, **changes})
     for run in made:
         run.metrics["history"]["scores"] = {"FID": run.metrics["history"]["scores"]["d"]}
-    judged = results.experiments(made).beside_paper("celeba", 10.0)
+    return made
+
+
+def test_runs_of_the_papers_experiments_stand_beside_its_table():
+    judged = results.experiments(papers_runs()).beside_paper(PAPERS)
     assert judged.complete and [row["whose"] for row in judged.rows] == ["measured", "paper"] * 3
     assert judged.rows[0][r"$\tau = 4$"] == "1.05 ± 0.02 (3)"
     assert judged.rows[1] == {
         r"$\beta$": "0.99", "whose": "paper", r"$\tau = 1$": "7.42 ± 0.097",
         r"$\tau = 2$": "6.26 ± 0.064", r"$\tau = 4$": "6.34 ± 0.034", r"$\tau = 8$": "7.01 ± 0.089",
     }  # fmt: skip
-    means, errors = judged.measured["fid_celeba_mu10"]
+    means, _ = judged.measured["fid_celeba_mu10"]
     assert means == pytest.approx([np.mean(v) for v in PAPERS_PATTERN.values()] * 3)
-    assert len(errors) == 12
+    gaps, _ = judged.measured["fid_celeba_mu10_gaps"]
+    error = np.std(PAPERS_PATTERN[4.0]) / np.sqrt(3)
+    assert gaps[2] == pytest.approx((1.05 - 6.34) / np.hypot(error, 0.034)) and len(gaps) == 12
     assert judged.measured["fid_celeba_mu10_moderate_best"] == (True, None)
-    fewer = [run for run in made if run.parameters["tau"] < 8]
-    for there in ([], fewer, runs(PAPERS_PATTERN)):
-        judged = results.experiments(there).beside_paper("celeba", 10.0)
-        assert not judged.complete and set(judged.measured.values()) == {("not run", None)}
-        assert [row["whose"] for row in judged.rows] == ["paper"] * 3 and len(judged.measured) == 4
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [],
+        papers_runs({tau: v for tau, v in PAPERS_PATTERN.items() if tau < 8}),
+        papers_runs({tau: v[:1] for tau, v in PAPERS_PATTERN.items()}),
+        papers_runs(width=8),
+        papers_runs(gamma1=5e-5),
+        papers_runs(updates=1000),
+        runs(PAPERS_PATTERN),
+    ],
+)
+def test_other_runs_decide_nothing_about_the_papers_table(made):
+    judged = results.experiments(made).beside_paper(PAPERS)
+    assert not judged.complete and set(judged.measured.values()) == {("not run", None)}
+    assert [row["whose"] for row in judged.rows] == ["paper"] * 3 and len(judged.measured) == 5

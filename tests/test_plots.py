@@ -96,6 +96,11 @@ def draw_score_against_tau():
     return plots.score_against_tau([("digits", lines)], "distance", floor=0.5)
 
 
+def draw_score_maps():
+    values = [[4.0, 2.0, 3.0], [np.nan, 5.0, 1.0]]
+    return plots.score_maps([("a", values), ("b", values)], [1, 2, 4], [1e-3, 2e-3], "distance")
+
+
 def draw_score_curves():
     runs = {tau: ([1, 10, 100], [[30.0, 3.0, 1.0], [40.0, 2.0, 1.5]]) for tau in (1.0, 4.0)}
     return plots.score_curves([("digits", runs)], "distance", floor=0.5)
@@ -390,3 +395,14 @@ def test_contact_sheet_keeps_every_pixel_in_order():
     for k, (y, x) in enumerate([(0, 0), (0, 3), (3, 0)]):
         assert np.array_equal(sheet[y : y + 2, x : x + 2], pictures[k, 0])
     assert (sheet[3:, 3:] == 255).all()
+
+
+def test_a_map_of_scores_says_its_numbers_and_marks_the_best_of_each_row():
+    axis = draw_score_maps().axes[0]
+    assert [text.get_text() for text in axis.texts] == list("42351")
+    (stars,) = (line for line in axis.lines if line.get_marker() == "*")
+    assert np.floor(stars.get_xdata()).tolist() == [1, 2]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["1", "2"]
+    # Equal gamma2: one step to the left for one step up.
+    slopes = {tuple(np.diff(line.get_xydata(), axis=0)[0]) for line in axis.lines if line != stars}
+    assert slopes == {(-2.0, 2.0)}

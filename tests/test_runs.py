@@ -395,6 +395,38 @@ def test_a_batch_runs_what_is_due(toy, capfd):
     assert "up to date" in capfd.readouterr().out
 
 
+GROUP = "notebook: train\nbase: {updates: 2%s}\ngrid: {seed: [0, 1, 2, 3, 4]}\n"
+
+
+def test_runs_that_may_be_trained_together_share_a_kernel(toy, capsys):
+    toy.training(together=3)
+    toy.write("sweeps/seeds.yaml", GROUP % "")
+    assert main(["run", "seeds.yaml", "-j", "1", "--no-report"]) == 0
+    folders = (toy.project.runs / "01_train").glob("[!.]*")
+    runs = {read_file(path / "parameters.yaml")["seed"]: path for path in sorted(folders)}
+    beside = {seed: toy.metrics("01_train", path.name)["beside"] for seed, path in runs.items()}
+    assert beside == {0: [1, 2], 1: [2], 2: [], 3: [4], 4: []}
+    sums = {toy.metrics("01_train", path.name)["sum"] for path in runs.values()}
+    assert len(sums) == 5  # each is a run of its own
+    kernels = dict(zip(toy.ledger("begin"), toy.ledger("begin", 2), strict=True))
+    assert kernels[0] == kernels[1] == kernels[2] != kernels[3] == kernels[4]
+    for path in runs.values():
+        cells = nbformat.read(path / "notebook.ipynb", 4).cells
+        counts = [cell.execution_count for cell in cells if cell.cell_type == "code"]
+        assert counts == list(range(1, len(counts) + 1))
+    # One that is chosen alone is alone.
+    assert main(["run", "seeds.yaml", "--only", runs[1].name, "--force", "--no-report"]) == 0
+    assert toy.metrics("01_train", runs[1].name)["beside"] == []
+
+
+def test_one_that_fails_does_not_stop_those_that_share_its_kernel(toy, capsys):
+    toy.training(together=5)
+    toy.write("sweeps/seeds.yaml", GROUP % ", fail_at: 2")
+    assert main(["run", "seeds.yaml", "-j", "1", "--no-report", "--retries", "1"]) == 0
+    assert capsys.readouterr().out.count("trying again (1 of 1)") == 5
+    assert len(set(toy.ledger("begin", 2)[:5])) == len(set(toy.ledger("begin", 2)[5:])) == 1
+
+
 def test_a_failure_leaves_the_former_success_alone(toy):
     toy.notebook("01_toy", "run.measure('n', n)", "run.finish()")
     assert main(["run", "toy", "--no-report"]) == 0

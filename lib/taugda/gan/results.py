@@ -236,7 +236,8 @@ class Experiments(list[Experiment]):
         values = [v for by_tau in chosen for by_seed in by_tau.values() for v in by_seed.values()]
         if mine is None or None in values:
             rows = [_papers_row(beta, theirs) for beta in paper.BETAS]
-            return Judged(rows, {name: (NOT_RUN, None)} | _measured(name, {}), complete=False)
+            none = {name: (NOT_RUN, None), f"{name}_gaps": (NOT_RUN, None)}
+            return Judged(rows, none | _measured(name, {}), complete=False)
         cells = [summary(by_tau[tau])[:2] for by_tau in chosen for tau in paper.TAUS]
         printed = [cell for beta in paper.BETAS for cell in theirs[beta]]
         # In standard errors of the difference; both are those of a mean over three seeds.

@@ -207,7 +207,8 @@ def score_maps(
     norm = LogNorm(min(map(np.nanmin, shown)), max(map(np.nanmax, shown)))
     for axis, (title, _), values in zip(axes[0], panels, shown, strict=True):
         mesh = axis.pcolormesh(values, norm=norm, cmap="cividis_r")
-        for (row, column), value in np.ndenumerate(values):
+        for row, column in np.argwhere(np.isfinite(values)):
+            value = values[row, column]
             dark = norm(value) > 0.55
             axis.text(column + 0.5, row + 0.5, f"{value:.2g}", ha="center", va="center",
                       color="white" if dark else "black")  # fmt: skip
