@@ -23,13 +23,7 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoints:
-    """The last two checkpoints of one training run.
-
-    Parameters
-    ----------
-    folder : Path
-        Where they lie; made when the first is saved.
-    """
+    """The last two checkpoints of one training run, in a folder that is made for the first."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)

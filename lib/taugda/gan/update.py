@@ -157,18 +157,7 @@ class Trainer:
         return Losses(loss1, loss2, penalty)
 
     def finite(self, losses: Losses) -> list[str]:
-        """Say of each GAN what is no longer finite after an update; empty texts where all is.
-
-        Parameters
-        ----------
-        losses : Losses
-            As the last update returned them.
-
-        Returns
-        -------
-        list of str
-            One a GAN.
-        """
+        """Say of each GAN what is no longer finite after an update; empty texts where all is."""
         names = ("generator's loss", "discriminator's loss", "gradient penalty",
                  "generator's parameters", "discriminator's parameters")  # fmt: skip
         sums = [

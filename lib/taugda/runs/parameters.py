@@ -146,7 +146,22 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Read a parameter file: a YAML mapping, not yet checked against a notebook."""
+    """Read a parameter file: a YAML mapping, not yet checked against a notebook.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+        Values by name.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read or is no mapping of names.
+    """
     content = read_yaml(path)
     content = {} if content is None else content
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
