@@ -14,11 +14,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce publish test lab lint bench size report clean lock wheels
+.PHONY: help setup reproduce publish test test-fast lab lint bench size report clean lock wheels
 
 help:
 	@echo "make reproduce  run every notebook, fill outputs/ and make the HTML pages"
 	@echo "make test       run the tests"
+	@echo "make test-fast  the same without browser, faults and notebooks"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make report     make the HTML pages again from what is in outputs/"
 	@echo "make publish    bring what is not up to date up to date, and remake outputs/published/default/"
@@ -48,6 +49,9 @@ reproduce: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses $(JOBS)
+
+test-fast: setup
+	$(BIN)/python -m pytest --numprocesses $(JOBS) $(addprefix --ignore=tests/test_,browser.py faults.py notebooks.py)
 
 lab: setup
 	$(BIN)/python -m jupyter lab --notebook-dir=notebooks
