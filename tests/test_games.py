@@ -244,9 +244,9 @@ def test_text_becomes_the_game_it_says():
     assert (game.n1, game.n2, game.periods) == (2, 1, (None, 2 * sp.pi, None))
     # Over several lines, and as other programs and keyboards write.
     lines = "x²/2 − µ*x·y\n  - y^2  # a comment\n  + x³"
-    game = game_from_text(lines, ["x"], ["y"], {"μ": 2})
-    x, y = game.variables
-    assert game.expr == x**2 / 2 - 2 * x * y - y**2 + x**3
+    typed_by_hand = game_from_text(lines, ["x"], ["y"], {"μ": 2})
+    x, y = typed_by_hand.variables
+    assert typed_by_hand.expr == x**2 / 2 - 2 * x * y - y**2 + x**3
     assert game_from_text("cos(µ)*y", ["µ"], ["y"], {}, ["μ"]).periods == (2 * sp.pi, None)
     assert game_from_text("a*x + 2**-3*y", ["x"], ["y"], {"a": 0}).expr == game.variables[2] / 8
 
