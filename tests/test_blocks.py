@@ -5,6 +5,7 @@ import pytest
 from games_at_random import SHAPES, regular_blocks
 
 from taugda.blocks import Blocks
+from taugda.checks import count, interval, positives
 
 
 def test_schur_complement_and_jacobian_of_known_games():
@@ -69,3 +70,21 @@ def test_singular_A22_and_bad_tau_are_refused():
     for tau in (-1.0, np.nan, np.inf, [1.0, -2.0]):
         with pytest.raises(ValueError, match="tau: expected"):
             Blocks([[1.0]], [[1.0]], [[1.0]]).jacobian(tau)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: interval("range", [3, -3]), r"range: .* low < high, got \[3, -3\]"),
+        (lambda: interval("range", [1, 2, 3]), "range: expected two numbers"),
+        (lambda: interval("range", [-1e308, 1e308]), "range: expected two numbers"),
+        (lambda: interval("range", [-1, 1], least=0), "low at least 0, got"),
+        (lambda: count("n", 11, most=10), "n: expected .* at most 10, got 11"),
+        (lambda: count("n", True), "n: expected a whole number, at least 1, got True"),
+        (lambda: positives("taus", []), "taus: expected at least one number, got none"),
+    ],
+)
+def test_bad_numbers_are_refused_by_name(check, message):
+    assert interval("range", [0, 1.5], least=0) == (0.0, 1.5)
+    with pytest.raises(ValueError, match=message):
+        check()

@@ -124,6 +124,8 @@ def test_search_finds_the_exact_points_and_is_repeatable(game, size, starts):
 def test_search_serves_a_game_that_is_no_polynomial():
     game = Game(sp.exp(X) - 2 * X + X * Y - Y**2, [X], [Y])
     (point,) = critical_points(game)
+    (zero,) = critical_points(Game(sp.airyai(X) - Y**2, [X], [Y]))
+    np.testing.assert_allclose(zero.x, [-1.018792971647471, 0], atol=1e-15)  # DLMF, table 9.9.1
     # By hand: y = x/2 from the second equation, then e^x - 2 + x/2 = 0.
     x = point.x[0]
     assert point.x[1] == pytest.approx(x / 2)
@@ -271,6 +273,10 @@ def found(f, periodic=(), **options):
             [(-2.3874, 0.2458, "neither"), (-1.7073, -2.7073, "DNE"),
              (0.5657, -0.4343, "neither"), (1.4807, 2.6609, "neither")],
         ),
+        # The first coefficient is 0, which no finite number of digits shows; S1 = 1/2.
+        ("(sin(1)^2 + cos(1)^2 - 1)*x^2 - y^2 + x*y", "", [(0, 0, "DSE")]),
+        ("(sqrt(5+2*sqrt(6)) - sqrt(2) - sqrt(3))*x^2 - y^2 + x*y", "", [(0, 0, "DSE")]),
+        ("(log(6)-log(2)-log(3))*x^2 - y^2 + tanh(x)*y", "", [(0, 0, "DSE")]),
         # The scale of f changes nothing.
         ("1e-20*(cosh(x) + x*y - y^2)", "", [(0, 0, "DNE")]),
     ],

@@ -14,6 +14,7 @@ from taugda.games import Blocks, Game, game_from_text
 from taugda.games.exact_points import symbolic_blocks
 
 X, Y, Z = sp.symbols("x y z", real=True)
+PLAIN = sp.Symbol("x")
 
 
 def loss(torch, t):
@@ -241,6 +242,12 @@ def test_text_becomes_the_game_it_says():
     a, c = sp.Rational(1, 10), sp.Rational(3, 20)
     assert game.expr == -(x**2) / 2 + c * sp.cos(t) + a * x * y**3 - sp.sqrt(2) * sp.pi * y
     assert (game.n1, game.n2, game.periods) == (2, 1, (None, 2 * sp.pi, None))
+    # Over several lines, and as other programs and keyboards write.
+    lines = "x²/2 − µ*x·y\n  - y^2  # a comment\n  + x³"
+    typed_by_hand = game_from_text(lines, ["x"], ["y"], {"μ": 2})
+    x, y = typed_by_hand.variables
+    assert typed_by_hand.expr == x**2 / 2 - 2 * x * y - y**2 + x**3
+    assert game_from_text("cos(µ)*y", ["µ"], ["y"], {}, ["μ"]).periods == (2 * sp.pi, None)
     assert game_from_text("a*x + 2**-3*y", ["x"], ["y"], {"a": 0}).expr == game.variables[2] / 8
 
 
@@ -285,7 +292,23 @@ def typed(f, x1=("x",), x2=("y",), *more):
     [
         (lambda: Game(X * Y + Z, [X], [Y]), r"f: expected only .* got also \['z'\]"),
         (lambda: Game(sp.Symbol("x") * Y, [X], [Y]), r"got also \['x'\] with other assumptions"),
-        (lambda: Game(X, [sp.Symbol("x", positive=True)], [Y]), "x1, x2: .* got one positive"),
+        (lambda: Game(X, [sp.Symbol("x", positive=True)], [Y]), r"x1, x2: .* got .*positive=True"),
+        (lambda: Game(X, [sp.Symbol("x", extended_positive=True)], [Y]), "extended_positive=True"),
+        (lambda: Game(X, [sp.Symbol("x", real=False)], [Y]), r"got Symbol\('x', real=False\)"),
+        (lambda: Game(X, [sp.Symbol("x", commutative=False)], [Y]), "got .*commutative=False"),
+        (lambda: Game(X, X, [Y]), "x1: expected a list of at least one SymPy symbol, got x"),
+        (lambda: Game(sp.Lambda(X, X), [X], [Y]), "f: expected a SymPy expression, got Lambda"),
+        (lambda: Game(lambda x: x, [X], [Y]), "f: expected a SymPy expression, got <function"),
+        (lambda: Game(sp.sqrt(PLAIN**2) - Y**2, [PLAIN], [Y]), r"f: expected a smooth .* got Abs"),
+        (lambda: Game(sp.I * X**2 - Y**2, [X], [Y]), "f: expected real and finite numbers, got I"),
+        (lambda: Game(sp.oo * X, [X], [Y]), "f: expected real and finite numbers, got oo"),
+        (lambda: Game(sp.hyper([1], [2], X) * Y, [X], [Y]), "functions that SciPy has, got hyper"),
+        (lambda: Game(sp.KroneckerDelta(X, Y), [X], [Y]), "got KroneckerDelta"),
+        (lambda: Game(sp.Order(X), [X], [Y]), r"f: expected a smooth .* got Order"),
+        (lambda: Game(sp.cos(X), [X], [Y], periods=[-1, None]), "periods: .* than 0, got -1"),
+        (lambda: Game(sp.cos(X), [X], [Y], periods=[1, None]), "repeats when x grows by 1"),
+        (lambda: typed("x*cos(x)", ["x"], ["y"], {}, ["x"]), "repeats when x grows by 2"),
+        (lambda: Game.from_functions(None, None, 1, 1), "gradient: expected a function, got None"),
         (lambda: Game(sp.sqrt(X**2) - Y**2, [X], [Y]), r"f: .* got Abs in Abs\(x\)"),
         (lambda: Game(sp.Max(X, Y), [X], [Y]), "f: expected a smooth .* got Max"),
         (lambda: Game(sp.Piecewise((X, X > 0), (X**2, True)), [X], [Y]), "got Piecewise"),
@@ -293,11 +316,11 @@ def typed(f, x1=("x",), x2=("y",), *more):
         (lambda: Game(sp.elliptic_k(X) * Y, [X], [Y]), r"functions that SciPy has, got elliptic_k"),
         (lambda: Game(sp.Function("h")(X) * Y, [X], [Y]), r"got h in h\(x\)"),
         (lambda: Game(X * Y, [X], [X]), r"x1, x2: expected distinct coordinates, got \['x'\]"),
-        (lambda: Game(X * Y, [], [Y]), "x1: expected at least one SymPy symbol"),
+        (lambda: Game(X * Y, [], [Y]), "x1: expected a list of at least one SymPy symbol"),
         (lambda: Game(None, [X], [Y], g=[X]), "g: expected 2 entries, got 1"),
         (lambda: Game(X * Y, [X], [Y], periods=[1]), "periods: expected 2 entries, got 1"),
         (lambda: Game(X * Y, [X], [Y], known_points=[(0, 1)]), "known_points: expected g = 0"),
-        (lambda: Game.from_functions(None, None, 0, 1), "n1: expected a whole number"),
+        (lambda: Game.from_functions(bilinear, bilinear, 0, 1), "n1: expected a whole number"),
         (lambda: games.quadratic(0), "v: expected a number other than 0"),
         (lambda: games.torus(a=True), "a: expected a finite real number"),
         (lambda: games.torus(sp.Symbol("a")), "a: expected a number or an exact expression"),
@@ -355,6 +378,7 @@ def test_bad_points_and_taus_are_refused_by_name(symbolic):
         (sp.erf, 0.0, 0.0),
         (sp.LambertW, np.e, 1.0),
         (lambda x: sp.besselj(0, x), 0.0, 1.0),
+        (lambda x: sp.Product(x, (Z, 1, 3)), 2.0, 8.0),
     ],
 )
 def test_smooth_functions_that_numpy_lacks_are_evaluated(f, at, value):
@@ -387,7 +411,18 @@ def bilinear(x):
         ),
         (lambda x: [[1, 2], [-2, 3]] @ x, BILINEAR, None, "gradient: expected"),
         (bilinear, BILINEAR, lambda x: np.sum(x**2), "f: expected the coordinates"),
+        # Looks at other points, but only once they are far away.
+        (lambda x: bilinear(x) / max(1, np.abs(x).max() / 3), BILINEAR, None, "gradient: expected"),
+        (bilinear, BILINEAR, lambda x: (x**2).sum(axis=-1), "f: expected the cost of which g"),
+        (bilinear, ([[1.0]], [[2.0]], [[3.0]]), None, "blocks: expected taugda.* got tuple"),
         (bilinear, Blocks([[1.0]], [[2.0]], [[-3.0]]), None, "blocks: .* got another A22"),
+        # Small beside the others.
+        (
+            lambda x: bilinear(x * [1e6, 1e-3]),
+            Blocks([[1e6]], [[2e-3]], [[3e-3]]),
+            None,
+            "another A12",
+        ),
         (bilinear, Blocks([[1.0]], [[-2.0]], [[3.0]]), None, "blocks: .* got another A12"),
         (
             bilinear,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Array", "ComplexArray", "count", "finite_array", "positive", "positives"]
+__all__ = ["Array", "ComplexArray", "count", "finite_array", "interval", "positive", "positives"]
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -35,6 +35,8 @@ def positive(name: str, value: float, *, zero: bool = False) -> float:
 def positives(name: str, value: ArrayLike, *, zero: bool = False) -> Array:
     """Return an array of finite numbers greater than 0 (at least 0 if ``zero``)."""
     array = finite_array(name, value)
+    if not array.size:
+        raise ValueError(f"{name}: expected at least one number, got none")
     bad = array < 0 if zero else array <= 0
     if bad.any():
         least = "at least 0" if zero else "greater than 0"
@@ -42,8 +44,19 @@ def positives(name: str, value: ArrayLike, *, zero: bool = False) -> Array:
     return array
 
 
-def count(name: str, value: int, *, least: int = 1) -> int:
-    """Return a whole number that is at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}: expected a whole number, at least {least}, got {value!r}")
+def interval(name: str, value: ArrayLike, *, least: float = -np.inf) -> tuple[float, float]:
+    """Return two finite numbers, the lower one first, that are at least ``least``."""
+    array = finite_array(name, value)
+    if array.shape != (2,) or not least <= array[0] < array[1] or not np.isfinite(np.ptp(array)):
+        at = f" and low at least {least:g}" if least > -np.inf else ""
+        raise ValueError(f"{name}: expected two numbers, low < high{at}, got {value}")
+    return float(array[0]), float(array[1])
+
+
+def count(name: str, value: int, *, least: int = 1, most: float = np.inf) -> int:
+    """Return a whole number that is at least ``least`` and at most ``most``."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        top = f" and at most {most:g}" if most < np.inf else ""
+        raise ValueError(f"{name}: expected a whole number, at least {least}{top}, got {value!r}")
     return int(value)

@@ -15,10 +15,10 @@ from taugda.checks import Array, count, finite_array, positive
 
 # Not smooth on the whole line, or not known to be.
 _ROUGH = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.DiracDelta, sp.floor)
-_ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, sp.Derivative)
-_ROUGH += (sp.Integral, AppliedUndef)
-# What a coordinate must not be declared as: it takes every value on the line.
-_NARROW = "positive negative nonnegative nonpositive nonzero integer rational imaginary".split()
+_ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, AppliedUndef)
+_ROUGH += (sp.SingularityFunction, sp.KroneckerDelta)
+_UNDONE = (sp.Sum, sp.Product, sp.Integral, sp.Derivative, sp.Subs, sp.Limit, sp.UnevaluatedExpr)
+_PLAIN = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.NumberSymbol)
 
 
 class Game:
@@ -64,12 +64,10 @@ class Game:
         self.parameters = _symbols("parameters", parameters) if parameters else ()
         self.x1, self.x2 = _symbols("x1", x1), _symbols("x2", x2)
         self.variables = self.x1 + self.x2
-        for s in self.variables:
-            for word in _NARROW:
-                if s.assumptions0.get(word):
-                    raise ValueError(
-                        f"x1, x2: expected Symbol({s.name!r}, real=True), got one {word}"
-                    )
+        for s in self.variables:  # a coordinate takes every value on the line
+            if not s.assumptions0.items() <= sp.Symbol("x", real=True).assumptions0.items():
+                got = sp.srepr(s)
+                raise ValueError(f"x1, x2: expected Symbol({s.name!r}, real=True), got {got}")
         self.n1, self.n2, self.n = len(self.x1), len(self.x2), len(self.variables)
         names = [s.name for s in self.variables + self.parameters]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -87,6 +85,7 @@ class Game:
                 raise ValueError(f"{name}: expected {self.n} entries, got {len(given)}")
         self.g = sp.Matrix([self._expression("g", component) for component in g])
         self.periods = tuple(None if p is None else sp.sympify(p) for p in periods)
+        self._check_periods()
         self.known_points = tuple(self._known(point) for point in known_points)
 
     @classmethod
@@ -128,8 +127,11 @@ class Game:
         ValueError
             If a dimension is not positive, g does not vanish at a known point, or trials near
             the first known point (or the origin) show that a function mixes the points of a
-            stack or that the blocks are not the derivatives of the gradient.
+            stack, or that the blocks or the gradient are not the derivatives that they should be.
         """
+        for argument, value in (("gradient", gradient), ("blocks", blocks), ("f", f)):
+            if not callable(value) and not (argument == "f" and f is None):
+                raise ValueError(f"{argument}: expected a function, got {value!r}")
         game = object.__new__(cls)
         game.name, game.zero_sum, game.parameters, game.expr, game.g = name, True, (), None, None
         game.n1, game.n2 = count("n1", n1), count("n2", n2)
@@ -314,22 +316,30 @@ class Game:
 
     @np.errstate(all="ignore")
     def _try_functions(self, blocks: Callable[[Array], Blocks]) -> None:
-        """Compare a stack of points with one at a time, and the blocks with differences of g."""
+        """Compare a stack of points with one at a time, and derivatives with differences."""
         g, n, n1, n2 = self.unchecked_gradient, self.n, self.n1, self.n2
         rng = np.random.default_rng(0)
         around = self.known_points[0] if self.known_points else np.zeros(n)
         points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
-        for name, function, axes in (("gradient", g, 2), ("f", self._f, 1)):
+        points[-1] = around + 30 * (points[-1] - around)  # others may not see a point far away
+        for name, function, shape in (
+            ("gradient", g, points.shape),
+            ("f", self._f, points.shape[:1]),
+        ):
             if function is None:
                 continue
-            single = np.array([function(x) for x in points])
+            single = np.asarray([function(x) for x in points])
             try:
-                many = np.asarray(function(points))
+                many = np.asarray(function(points), dtype=float)
             except (IndexError, TypeError, ValueError):
                 many = np.empty(0)
-            size = 1e-8 * np.nanmax(np.abs(single))
-            shapes = many.shape == single.shape == points.shape[:axes]
-            if not shapes or (np.abs(many - single) > size).any():
+            if (
+                not many.shape == single.shape == shape
+                or (
+                    np.abs(many - single).reshape(len(points), -1).max(axis=1)
+                    > 1e-8 * np.abs(single).reshape(len(points), -1).max(axis=1)
+                ).any()
+            ):
                 raise ValueError(
                     f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
                     f"a stack of {len(points)} points gives other values than one by one"
@@ -338,38 +348,65 @@ class Game:
         if not np.isfinite(g(x)).all():
             return
         made = blocks(x)
+        if not isinstance(made, Blocks):
+            raise ValueError(f"blocks: expected taugda.blocks.Blocks, got {type(made).__name__}")
         if (made.n1, made.n2) != (n1, n2):
             raise ValueError(f"blocks: expected n1, n2 = {(n1, n2)}, got {(made.n1, made.n2)}")
         v = rng.standard_normal((2, n)) * [[1] * n1 + [0] * n2, [0] * n1 + [1] * n2]
         slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
         gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
-        noise = 1e-8 * (np.abs(slopes).max() + np.abs(g(x)).max())
         for k, i in np.ndindex(2, 2):
-            part = k, (slice(n1), slice(n1, n))[i]
-            if gaps[part].max() > 1e-4 * np.abs(slopes[part]).max() + noise:
+            rows = (slice(n1), slice(n1, n))[i]
+            noise = 1e-8 * (np.abs(slopes[:, rows]).max() + np.abs(g(x)[rows]).max())
+            if gaps[k, rows].max() > 1e-5 * np.abs(slopes[k, rows]).max() + noise:
                 name = (("A11", "A12^T"), ("A12", "A22"))[k][i]
                 raise ValueError(f"blocks: expected the derivatives of g, got another {name}")
+        for d, side in zip(v, (1, -1), strict=True) if self._f else ():
+            ends = self._f(x + h * d), self._f(x - h * d)
+            gap = abs((ends[0] - ends[1]) / (2 * h) - side * (g(x) @ d))
+            if gap > 1e-5 * abs(g(x) @ d) + 1e-8 * max(map(abs, ends)):
+                raise ValueError(
+                    "f: expected the cost of which g is (D1 f, -D2 f), got another one"
+                )
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
-        expression = sp.sympify(expression)
-        if not isinstance(expression, sp.Expr) or expression.is_Matrix:
+        try:
+            expression = sp.sympify(expression)
+        except sp.SympifyError:
+            pass
+        if not isinstance(expression, sp.Expr) or isinstance(
+            expression, (sp.Lambda, sp.MatrixExpr)
+        ):
             raise ValueError(f"{name}: expected a SymPy expression, got {expression!r}")
+        if expression.has(*_UNDONE):
+            expression = expression.doit()
         unknown = sorted(map(str, expression.free_symbols - {*self.variables, *self.parameters}))
         if unknown:
             names = [s.name for s in self.variables]
             got = f"{unknown}{' with other assumptions' if {*unknown} & {*names} else ''}"
             raise ValueError(f"{name}: expected only the coordinates {names}, got also {got}")
-        for e in expression.atoms(*_ROUGH):
-            if e.free_symbols & {*self.variables}:
-                got = f"{type(e).__name__} in {e}"
-                raise ValueError(f"{name}: expected a smooth function that is known, got {got}")
-        printer = SciPyPrinter({"allow_unknown_functions": False})
-        for e in expression.atoms(sp.Function):
-            try:
-                printer.doprint(e.func(*(a if a.is_number else sp.Dummy() for a in e.args)))
-            except NotImplementedError as error:
-                raise ValueError(f"{name}: expected functions that SciPy has, got {e}") from error
+        _check_smooth(name, expression)
+        for s in self.variables:
+            if not s.is_real:  # the root of a square is no absolute value until it is
+                _check_smooth(name, expression.xreplace({s: sp.Symbol(s.name, real=True)}))
         return expression
+
+    def _check_periods(self) -> None:
+        """Refuse a period that is no positive number, or with which g does not repeat."""
+        at = {s: sp.Rational(k + 5, 13) for k, s in enumerate(self.variables + self.parameters)}
+        for s, period in zip(self.variables, self.periods, strict=True):
+            if period is None:
+                continue
+            if not (period.is_number and period.is_positive and period.is_finite):
+                raise ValueError(f"periods: expected a number greater than 0, got {period}")
+            here, there = (
+                sp.N(self.g.xreplace({**at, s: place}), 30) for place in (at[s], at[s] + period)
+            )
+            for a, b in zip(here, there, strict=True):
+                if abs(a - b) > 1e-12 * (1 + abs(a)):
+                    raise ValueError(
+                        f"periods: expected a game that repeats when {s} grows by {period}"
+                    )
 
     def _known(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
         exact_point = tuple(sp.sympify(c) for c in point)
@@ -382,7 +419,31 @@ class Game:
 
 
 def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
-    symbols = tuple(symbols)
-    if not symbols or not all(isinstance(s, sp.Symbol) for s in symbols):
-        raise ValueError(f"{name}: expected at least one SymPy symbol, got {symbols!r}")
-    return symbols
+    found = tuple(symbols) if isinstance(symbols, Iterable) else ()
+    if not found or not all(isinstance(s, sp.Symbol) for s in found):
+        raise ValueError(f"{name}: expected a list of at least one SymPy symbol, got {symbols!r}")
+    return found
+
+
+def _check_smooth(name: str, expression: sp.Expr) -> None:
+    """Refuse what is not smooth, not real, or no function that SciPy has."""
+    printer, nodes = SciPyPrinter({"allow_unknown_functions": False}), set()
+    walk = sp.preorder_traversal(expression)
+    for e in walk:
+        if e in nodes:
+            walk.skip()
+            continue
+        nodes.add(e)
+        if isinstance(e, sp.Expr) and not e.free_symbols:
+            if not e.is_finite or e.is_real is False:
+                raise ValueError(f"{name}: expected real and finite numbers, got {e}")
+            walk.skip()
+        elif isinstance(e, sp.Function) and not isinstance(e, _ROUGH):
+            args = [sp.Dummy() if isinstance(a, sp.Expr) and a.free_symbols else a for a in e.args]
+            try:
+                printer.doprint(e.func(*args))
+            except NotImplementedError as error:
+                raise ValueError(f"{name}: expected functions that SciPy has, got {e}") from error
+        elif not isinstance(e, _PLAIN):
+            got = f"{type(e).__name__} in {e}"
+            raise ValueError(f"{name}: expected a smooth function that is known, got {got}")

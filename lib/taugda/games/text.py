@@ -7,6 +7,7 @@ ever evaluated as Python.  Decimals become exact fractions, so that exact method
 import ast
 import math
 import operator
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ _OPERATORS: Mapping[type, Callable[..., sp.Expr]] = {
     **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul},
     **{ast.Div: operator.truediv, ast.USub: operator.neg, ast.UAdd: operator.pos},
 }
+# What other programs and keyboards write.
+_WRITTEN = str.maketrans({"^": "**", "−": "-", "·": "*", "×": "*", "²": "**2", "³": "**3"})
 _POWER = 64  # largest exponent: 9**9**9 must not fill the memory
 
 
@@ -31,7 +34,7 @@ def parse(name: str, text: str, symbols: Mapping[str, sp.Expr]) -> sp.Expr:
         raise ValueError(f"{name}: expected a formula as text, got {text!r}")
     if len(text) > 5_000:  # no formula that someone typed
         raise ValueError(f"{name}: expected at most 5000 characters, got {len(text)}")
-    source = text.replace("^", "**").strip()
+    source = f"({text.translate(_WRITTEN)}\n)"  # so that it may go on over several lines
     try:
         result = _read(name, source, ast.parse(source, mode="eval").body, symbols)
     except SyntaxError as error:
@@ -125,15 +128,23 @@ def game_from_text(
     for argument, names in (("x1", x1), ("x2", x2), ("constants", constants)):
         if isinstance(names, str):
             raise ValueError(f"{argument}: expected a list of names, got the text {names!r}")
-        for text in names:
-            if not isinstance(text, str) or not text.isidentifier() or text.startswith("_"):
-                raise ValueError(f"{argument}: expected names of letters and digits, got {text!r}")
+        for given_name in names:
+            # As Python reads names: the micro sign is the letter mu.
+            text = unicodedata.normalize("NFKC", str(given_name))
+            if not isinstance(given_name, str) or not text.isidentifier() or text.startswith("_"):
+                got = repr(given_name)
+                raise ValueError(f"{argument}: expected names of letters and digits, got {got}")
             if text in FUNCTIONS or text in _CONSTANTS:
                 raise ValueError(f"{argument}: expected a name that is free, got {text!r}")
             if text in symbols:
                 raise ValueError(f"{argument}: expected distinct names, got {text!r} twice")
             given = names is constants
-            symbols[text] = exact(text, constants[text]) if given else sp.Symbol(text, real=True)
+            symbols[text] = (
+                exact(text, constants[given_name]) if given else sp.Symbol(text, real=True)
+            )
+    x1, x2, periodic = (
+        [unicodedata.normalize("NFKC", v) for v in names] for names in (x1, x2, periodic)
+    )
     unknown = set(periodic) - {*x1, *x2}
     if unknown:
         raise ValueError(f"periodic: expected names of coordinates, got {sorted(unknown)}")

@@ -236,9 +236,11 @@ def _validate(model: type[pydantic.BaseModel], given: Mapping[str, Any]) -> dict
         name = str(error.errors()[0]["loc"][0])
         field = model.model_fields[name]
         value = given.get(name, field.default)
+        # A formula such as -x^2 after a dash and a blank is a list in YAML, and 2 a number.
+        hint = f"; quote a text for YAML, too: -p {name}='\"...\"'" if field.title == "str" else ""
         raise ParameterError(
             f"{model.__name__}: parameter {name!r} must be {field.title}, "
-            f"found {value!r} ({type(value).__name__})"
+            f"found {value!r} ({type(value).__name__}){hint}"
         ) from None
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, positive, positives
+from taugda.stability.precise import eigenvalues
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> C
     ValueError
         If the step is left out where no step converges.
     """
-    values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
+    values = eigenvalues(blocks, positive("tau", tau))
     bound = _step_bound(values)
     if step is None and bound == 0:
         raise ValueError(
@@ -107,7 +108,7 @@ def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
     ValueError
         If no step converges.
     """
-    values = np.linalg.eigvals(blocks.jacobian(positive("tau", tau)))
+    values = eigenvalues(blocks, positive("tau", tau))
     real, square = values.real, np.abs(values) ** 2
     if real.min() <= 0:
         raise ValueError(
@@ -183,6 +184,6 @@ def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> fl
     pairs = [(blocks, positive("taus", tau)) for blocks in all_blocks for tau in taus]
     if not pairs:
         raise ValueError("taus: expected at least one point and one tau, got none")
-    spectra = [np.linalg.eigvals(blocks.jacobian(tau)) for blocks, tau in pairs]
+    spectra = [eigenvalues(blocks, tau) for blocks, tau in pairs]
     bounds = [bound for bound in map(_step_bound, spectra) if bound > 0]
     return min(bounds or [float(1 / max(np.abs(v).max(), 1e-300)) for v in spectra])
