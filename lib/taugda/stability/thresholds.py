@@ -53,8 +53,9 @@ def tau_star(blocks: Blocks) -> TauStar:
     Parameters
     ----------
     blocks : Blocks
-        At a critical point, any n1 and n2.  Up to n1 n2 = 64 the guard map's matrix is formed; beyond,
-        a Krylov method tries it briefly, and the frequency of the crossing decides the rest.
+        At a critical point, any n1 and n2.  Up to n1 n2 = 64 the guard map's matrix is formed;
+        beyond, a Krylov method tries it briefly, and the frequency of the crossing decides the
+        rest.
 
     Returns
     -------
