@@ -23,6 +23,8 @@ from taugda.atomic import write_atomic
 from taugda.blocks import Blocks
 from taugda.record.provenance import provenance
 from taugda.runs import Project
+from taugda.stability import guard
+from taugda.stability.frequency import frequency_crossing
 
 SIZES = [10, 20, 50, 100, 200, 400, 1000]
 UNEQUAL = [(10, 30), (30, 10), (30, 80), (80, 30), (100, 400), (400, 100)]
@@ -141,6 +143,82 @@ def bench_tau_star(folder: Path) -> None:
     figure.savefig(folder / "tau_star.png", dpi=150)
     notes = "; ".join(f"growth exponent, {name}: {value:.2f}" for name, value in exponents.items())
     publish(folder, "tau_star", "tau* against the dense construction", rows, notes)
+
+
+ROUTES = [
+    (5, 5),
+    (8, 8),
+    (10, 10),
+    (20, 20),
+    (31, 45),
+    (50, 50),
+    (100, 100),
+    (200, 200),
+    (300, 300),
+]
+ROUTES += [(10, 150), (150, 10)]
+
+
+def loose_dse(n1: int, n2: int, rng: np.random.Generator) -> Blocks:
+    """Draw a DSE whose tau* lies far below its bound: A11 and A22 are not tied to each other."""
+    m, a11 = rng.standard_normal((n2, n2)), rng.standard_normal((n1, n1))
+    a11, a12, a22 = (a11 + a11.T) / 2, rng.standard_normal((n1, n2)), m @ m.T / n2
+    a22 += 0.05 * np.eye(n2)
+    least = np.linalg.eigvalsh(a11 + a12 @ np.linalg.solve(a22, a12.T))[0]
+    return Blocks(a11 + max(0.0, 0.05 * rng.random() - least) * np.eye(n1), a12, a22)
+
+
+def bench_routes(folder: Path) -> None:
+    """Time the guard map, dense and by Krylov, against the frequency, on two kinds of games."""
+    rows = []
+    for (n1, n2), tied in [(size, tied) for size in ROUTES for tied in (True, False)]:
+        draw = ensembles.random_dse if tied else loose_dse
+        blocks = draw(n1, n2, np.random.default_rng([n1, n2, 0]))
+        routes = {
+            "dense": lambda b=blocks: next(guard.crossings_descending(b, b.n1 * b.n2)),
+            "Krylov": lambda b=blocks: next(guard.crossings_descending(b, 0, restarts=3000)),
+            "frequency": lambda b=blocks: frequency_crossing(b),
+            "tau_star": lambda b=blocks: stability.tau_star(b),
+        }
+        if n1 * n2 > DENSE_UP_TO:
+            del routes["dense"]
+        row: dict[str, Any] = {
+            "n1": n1, "n2": n2, "A11": "S1 - A12 A22^-1 A12^T" if tied else "drawn",
+            "tau*": None, "bound / tau*": None, "dense": None, "Krylov": None, "frequency": None,
+            "tau_star": None, "of it by": None, "difference": None,
+        }  # fmt: skip
+        found = {}
+        for name, work in routes.items():
+            try:
+                answer, row[name] = timed(work, least=0.2)
+            except stability.KrylovError:
+                row[name] = "gives up"
+                continue
+            found[name] = answer.value if name == "tau_star" else answer.tau
+        row["tau*"], row["of it by"] = answer.value, answer.method
+        row["bound / tau*"] = stability.tau_star_bound(blocks) / answer.value
+        row["difference"] = max(abs(tau / answer.value - 1) for tau in found.values())
+        rows.append(row)
+        print(f"  routes to tau*, n1 = {n1}, n2 = {n2}: {row['tau_star']:.3g} s", flush=True)
+    publish(folder, "routes", "Seconds to tau* by route", rows, crossover(rows))
+
+
+def crossover(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say from which order n1 n2 on the frequency is quicker than the other routes."""
+    notes = []
+    for kind in dict.fromkeys(row["A11"] for row in rows):
+        for route in ("dense", "Krylov"):
+            timed_rows = [r for r in rows if r["A11"] == kind and r[route] is not None]
+            ahead = [
+                r["n1"] * r["n2"]
+                for r in timed_rows
+                if isinstance(r[route], str) or r["frequency"] < r[route]
+            ]
+            behind = [r["n1"] * r["n2"] for r in timed_rows if r["n1"] * r["n2"] not in ahead]
+            from_here = [order for order in ahead if order > max(behind, default=0)]
+            told = f"from n1 n2 = {min(from_here)} on" if from_here else "at no size here"
+            notes.append(f"A11 {kind}: frequency quicker than {route} {told}")
+    return "; ".join(notes)
 
 
 def slope(rows: Sequence[Mapping[str, Any]], key: str) -> float:
@@ -273,6 +351,7 @@ def bench_gan_data(folder: Path) -> None:
 
 BENCHMARKS = {
     "tau_star": bench_tau_star,
+    "routes": bench_routes,
     "dynamics": bench_dynamics,
     "gan": bench_gan,
     "gan_data": bench_gan_data,

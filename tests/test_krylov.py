@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import ArpackNoConvergence
 
 from taugda import ensembles, stability
 from taugda.blocks import Blocks
@@ -52,9 +53,22 @@ def test_tau_star_of_a_large_game_is_confirmed_on_the_spectrum(n1, n2):
 
 def test_no_convergence_is_an_error_with_what_was_found(monkeypatch):
     monkeypatch.setattr(guard, "_RESTARTS", 1)
+    monkeypatch.setattr(guard, "_FALLBACK", 0)
     blocks = ensembles.random_dse(40, 40, np.random.default_rng(0))
     with pytest.raises(stability.KrylovError, match=r"found \d+ of 1 eigenvalues"):
-        stability.tau_star(blocks)
+        roots(blocks, 0)
+
+
+def test_where_krylov_gives_up_the_dense_matrix_is_the_last_resort(monkeypatch):
+    blocks = ensembles.random_dse(9, 9, np.random.default_rng(0))
+    expected = roots(blocks, 81)
+
+    def eigs(*_, **__):
+        raise ArpackNoConvergence("no convergence", np.empty(0), np.empty((9, 0)))
+
+    monkeypatch.setattr(guard, "eigs", eigs)
+    (first, *_) = roots(blocks, 0)
+    assert (first.tau, first.method) == (expected[0].tau, "guard map, dense")
 
 
 def test_no_decision_is_an_error(monkeypatch):

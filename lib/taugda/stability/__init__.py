@@ -7,6 +7,9 @@ positive real part.  Source: Fiez & Ratliff (2021).
 
 # isort: skip_file
 from taugda.stability.closed_form import regularized_gan_blocks, tau_star_formula
+from taugda.stability.frequency import (
+    FrequencyError, extreme_bound, tau_star_bound, tau_star_by_frequency,
+)  # fmt: skip
 from taugda.stability.guard import KrylovError, box_sum, guard_matrix
 from taugda.stability.intervals import Interval, stability_intervals
 from taugda.stability.rates import (
@@ -21,9 +24,10 @@ from taugda.stability.thresholds import (
 )  # fmt: skip
 
 __all__ = [
-    "ConvergenceRate", "Interval", "KrylovError", "LastCrossing", "Spectrum", "TauStar",
-    "best_step", "box_sum", "common_step_bound", "convergence_rate", "double_eigenvalues",
-    "guard_matrix", "is_stable", "last_crossing", "regularized_gan_blocks", "spectral_abscissa",
-    "spectral_radius", "spectrum", "stability_intervals", "step_matrix", "summary", "tau_star",
-    "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
+    "ConvergenceRate", "FrequencyError", "Interval", "KrylovError", "LastCrossing", "Spectrum",
+    "TauStar", "best_step", "box_sum", "common_step_bound", "convergence_rate",
+    "double_eigenvalues", "extreme_bound", "guard_matrix", "is_stable", "last_crossing",
+    "regularized_gan_blocks", "spectral_abscissa", "spectral_radius", "spectrum",
+    "stability_intervals", "step_matrix", "summary", "tau_star", "tau_star_bound",
+    "tau_star_by_frequency", "tau_star_formula", "tau_star_or_none", "tau_star_search", "tau_zero",
 ]  # fmt: skip

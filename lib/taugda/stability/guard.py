@@ -18,8 +18,8 @@ _ON_AXIS = 1e-5  # an eigenvalue l with |Re l| / |l| up to this lies on the imag
 _SPOILT = 1e-10  # eigenvalues of Q below this, beside the terms it sums, are taken precisely
 _APART = (1e-5, 2e-7)  # two crossings, not resolved or resolved, that are one but for rounding
 _PENCIL = 40  # up to this n1 + n2 a pencil stands in where Q does not exist
-_DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
-_RESTARTS = 3000  # of ARPACK before it is given up; a few dozen are usual
+DENSE = 64  # up to this order n1 n2 the dense matrix is as quick, and gives all eigenvalues
+_RESTARTS = 3000  # of ARPACK before it is given up, where there is no other route
 _COUNTS = (1, 4, 10, 22, 46, 94)  # eigenvalues that are asked for until one that is real decides
 _FALLBACK = 3000  # up to this order the dense matrix is the last resort (half a minute)
 
@@ -141,7 +141,7 @@ def _candidates(blocks: Blocks) -> ComplexArray:
     order = blocks.n1 * blocks.n2
     basis = np.eye(order).reshape(order, blocks.n1, blocks.n2)
     values = np.linalg.eigvals(reduced(basis).reshape(order, order))
-    if order <= _DENSE and np.abs(values).min() < _SPOILT * size:
+    if order <= DENSE and np.abs(values).min() < _SPOILT * size:
         return precise.guard_values(blocks)
     return values
 
@@ -157,8 +157,13 @@ def _pencil_roots(blocks: Blocks) -> ComplexArray:
     return unit * roots[np.isfinite(roots) & (np.abs(roots) > 1e-9) & (np.abs(roots) < 1e9)]
 
 
-def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[Crossing]:
-    """Yield the crossings of the imaginary axis, the largest tau first."""
+def crossings_descending(
+    blocks: Blocks, dense_order: int = DENSE, restarts: int | None = None
+) -> Iterator[Crossing]:
+    """Yield the crossings of the imaginary axis, the largest tau first.
+
+    With a number of ``restarts`` it is a trial that gives up early, without the dense matrix.
+    """
     n1, n2 = blocks.A12.shape
     order = n1 * n2
     if order <= dense_order:
@@ -177,14 +182,19 @@ def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[
     seen: list[float] = []
     for count in _COUNTS:
         k = min(count, order - 2)  # ARPACK's most
-        options = {"ncv": min(order, max(2 * k + 2, 20)), "v0": start, "maxiter": _RESTARTS}
+        options = {
+            "ncv": min(order, max(2 * k + 2, 20)),
+            "v0": start,
+            "maxiter": restarts or _RESTARTS,
+        }
         try:
             values = eigs(operator, k, which="LR", return_eigenvectors=False, **options)
         except ArpackNoConvergence as error:
-            raise KrylovError(
+            why = (
                 f"the Krylov method found {len(error.eigenvalues)} of {k} eigenvalues of the "
                 f"guard matrix (order {order}) in {applications} applications"
-            ) from error
+            )
+            break
         for i in np.argsort(-values.real):
             value, tau = values[i], float(values[i].real)
             if tau <= 0:
@@ -195,11 +205,12 @@ def crossings_descending(blocks: Blocks, dense_order: int = _DENSE) -> Iterator[
             found = precise.eigenvalues(blocks, tau)
             if (np.abs(found.real) <= _ON_AXIS * np.abs(found)).any():  # no pair +-l of others
                 yield Crossing(tau, found, "guard map, Krylov", applications)
-        if k == order - 2:
-            break
-    if order > _FALLBACK:
-        raise KrylovError(
+        why = (
             f"the {k} rightmost eigenvalues of the guard matrix (order {order}) did not decide: "
             f"{len(seen)} of them are real and positive and none is a crossing"
         )
+        if k == order - 2:
+            break
+    if restarts or order > _FALLBACK:
+        raise KrylovError(why)
     yield from reversed(crossings(blocks))

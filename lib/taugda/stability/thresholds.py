@@ -1,6 +1,7 @@
 """tau*, beyond which a strict minmax point attracts, and tau_0, beyond which no other does."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,14 @@ import scipy.optimize
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
-from taugda.stability.guard import crossings_descending
+from taugda.stability.frequency import FrequencyError, frequency_crossing
+from taugda.stability.guard import DENSE, KrylovError, crossings_descending
 from taugda.stability.intervals import stability_intervals
-from taugda.stability.precise import MOST, eigenvalues, natural_tau
+from taugda.stability.precise import MOST, Crossing, eigenvalues, natural_tau
 from taugda.stability.spectra import spectral_abscissa
 
 _BESIDE = (1e-7, 1e-5)  # how far beside a crossing, relatively, to look in small and large games
+_TRIAL = 6  # restarts of the Krylov method, at most 120 applications: where it is quick, it is so
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,9 @@ def tau_star(blocks: Blocks) -> TauStar:
     Parameters
     ----------
     blocks : Blocks
-        At a critical point, any n1 and n2; a large n1 n2 is solved by a Krylov method.
+        At a critical point, any n1 and n2.  Up to n1 n2 = 64 the guard map's matrix is formed;
+        beyond, a Krylov method tries it briefly, and the frequency of the crossing decides the
+        rest.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def tau_star(blocks: Blocks) -> TauStar:
         If A22 is singular, which the theorem excludes.
     RuntimeError
         If the spectrum of J_tau does not confirm the answer, so that rounding decides, or
-        (KrylovError) the Krylov method does not converge.
+        (KrylovError) no route of a large game converges.
     """
     blocks.require_regular_A22()
     kind = classify(blocks)
@@ -71,7 +76,7 @@ def tau_star(blocks: Blocks) -> TauStar:
         return TauStar(math.inf, False, kind.reason, "classification", kind)
     if kind.A11_semidefinite:
         return TauStar(0.0, True, kind.reason, "A11 positive semidefinite", kind)
-    for root in crossings_descending(blocks):
+    for root in _routes(blocks):
         below, above = _unstable_around(blocks, root.tau)
         if above:
             continue
@@ -80,6 +85,22 @@ def tau_star(blocks: Blocks) -> TauStar:
         found = (crossing, float(tilt.min()), below == 0, root.iterations)
         return TauStar(root.tau, True, kind.reason, root.method, kind, *found)
     raise RuntimeError(f"tau_star: rounding decides, no crossing is confirmed ({kind.reason})")
+
+
+def _routes(blocks: Blocks) -> Iterator[Crossing]:
+    """Yield crossings of a DSE, the largest tau first, by the quickest route that gets there."""
+    if blocks.n1 * blocks.n2 > DENSE:
+        try:
+            yield from crossings_descending(blocks, restarts=_TRIAL)
+            return
+        except KrylovError:
+            pass  # thousands of applications may be needed, where some 30 small problems do
+        try:
+            yield frequency_crossing(blocks)
+            return
+        except FrequencyError:
+            pass
+    yield from crossings_descending(blocks)
 
 
 def _unstable_around(blocks: Blocks, tau: float) -> tuple[int, int]:
