@@ -210,8 +210,9 @@ def score_maps(
         for row, column in np.argwhere(np.isfinite(values)):
             value = values[row, column]
             dark = norm(value) > 0.55
-            axis.text(column + 0.5, row + 0.5, f"{value:.2g}" if value < 10 else f"{value:.0f}", ha="center", va="center",
-                      color="white" if dark else "black")  # fmt: skip
+            text = f"{value:.2g}" if value < 10 else f"{value:.0f}"
+            where = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
+            axis.text(column + 0.5, row + 0.5, text, **where)
         for k in range(len(taus) + len(gammas)):
             axis.plot([k, k - len(gammas)], [0, len(gammas)], color=style.INK, lw=0.6, alpha=0.5)
         best = np.nanargmin(values, axis=1)
