@@ -24,6 +24,7 @@ def search(
     width = np.array([p or w for p, w in zip(game.periods, high - low, strict=True)], dtype=float)
     # NumPy takes many points almost as fast as one; functions that a user wrote may not.
     seeds = rng.uniform(low, high, (starts * (25 if game.symbolic else 1), game.n))
+    seeds[-1] = box.mean(axis=1)  # a symmetric game's point has a small basin in many dimensions
     usual = _size(game, seeds, width)
     usual = float(np.median(usual[np.isfinite(usual)])) if np.isfinite(usual).any() else 0.0
     ends, steps = _newton(game, seeds, lines, low, width)
