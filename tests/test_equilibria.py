@@ -307,6 +307,15 @@ def test_flat_places_are_named_and_the_box_holds_in_every_coordinate():
         assert len(critical_points(game)) == 3
     with pytest.raises(ValueError, match="got only flat places"):
         critical_points(game, bounds=[(8, 9), (8, 9)])
+    # Flat only beside what is steep, and flat to any number of digits.
+    steep = game_from_text("cosh(30*x) + x*y - y^2", ["x"], ["y"])
+    with pytest.warns(UserWarning, match="flat places"):
+        assert [p.kind for p in critical_points(steep)] == ["DNE"]
+    step = game_from_text("2*tanh(5*x)^2 + tanh(5*x)*tanh(5*y) - tanh(5*y)^2", ["x"], ["y"])
+    with pytest.raises(ValueError, match="got only flat places"):
+        critical_points(step, bounds=[(-3e3, 3.1e3)] * 2)
+    four = "tanh(3*x)^2 + tanh(3*z)^2 + tanh(x)*tanh(y) - tanh(y)^2 - tanh(w)^2"
+    assert len(critical_points(game_from_text(four, ["x", "z"], ["y", "w"]))) == 1
     # Units of the coordinates change nothing.
     wide = game_from_text("cos(2*x/a) - cos(y/b) + x*y/a/b/3", ["x"], ["y"], {"a": 1e4, "b": 1e-3})
     points = [p.x / [1e4, 1e-3] for p in critical_points(wide, bounds=[(-3e4, 3e4), (-3e-3, 3e-3)])]

@@ -19,7 +19,7 @@ from taugda.games import Game
 DIGITS = 60
 # Newton's step at a root of multiplicity m is 1/m of the error.
 MULTIPLICITY = 30
-_MOST_STEPS = 100
+_MOST_STEPS, _FEW_STEPS = 100, 8  # the latter where Newton's method has to double the digits
 # SymPy's names for what mpmath has as options.
 _AIRY = {
     "airyaiprime": lambda x: mpmath.airyai(x, derivative=1),
@@ -38,8 +38,11 @@ class Closeup:
             self._compiled = sp.lambdify(game.variables, wanted, [_AIRY, "mpmath"], cse=True)
 
     @np.errstate(all="ignore")
-    def at(self, x: Sequence[Any]) -> tuple[Any, Any] | None:
-        """Return g and the Jacobian at a point; None where f or they are not real and finite."""
+    def at(self, x: Sequence[Any], sure: bool = False) -> tuple[Any, Any] | None:
+        """Return g and the Jacobian at a point; None where f or they are not real and finite.
+
+        If ``sure``, what more digits change altogether is 0: sin(1)^2 + cos(1)^2 - 1.
+        """
         game, n = self.game, self.game.n
         if self.digits == 15:
             point = _floats(x)
@@ -49,13 +52,12 @@ class Closeup:
         try:
             values = [mpmath.mpmathify(v) for v in self._compiled(*x)]
             with mpmath.workdps(2 * self.digits):
-                finer = [mpmath.mpmathify(v) for v in self._compiled(*x)]
+                finer = [mpmath.mpmathify(v) for v in self._compiled(*x)] if sure else values
         except (ZeroDivisionError, OverflowError, ValueError):
             return None
         for v in values:
             if not mpmath.isfinite(v) or abs(mpmath.im(v)) > mpmath.mpf(10) ** -40 * abs(v):
                 return None
-        # What more digits change altogether is 0 but for rounding: sin(1)^2 + cos(1)^2 - 1.
         pairs = zip(values[1:], finer[1:], strict=True)
         values = [mpmath.re(b) if abs(a - b) < abs(a) / 2 else mpmath.mpf(0) for a, b in pairs]
         rows = [values[k : k + n] for k in range(n, n + n * n, n)]
@@ -70,7 +72,8 @@ class Closeup:
         ``zero``: where |g| only has its least value, a singular J makes short steps too.
         """
         point, size = [mpmath.mpf(float(c)) for c in x], mpmath.inf
-        for _ in range(_MOST_STEPS):
+        steps = _MOST_STEPS if small > mpmath.mpf(10) ** -(self.digits // 3) else _FEW_STEPS
+        for _ in range(steps):
             here = self.at(point)
             step = None if here is None else self._step(*here, width)
             if step is None:
@@ -79,7 +82,7 @@ class Closeup:
             size, last = max(abs(s) / w for s, w in zip(step, width, strict=True)), size
             if size <= mpmath.mpf(10) ** -(self.digits // 2):
                 break
-            if size > last:  # near a zero each step is shorter than the one before
+            if size > 0.98 * last:  # near a zero each step is shorter, on a tail hardly
                 return None
         here = self.at(point)
         if here is None or size > small:
@@ -94,7 +97,7 @@ class Closeup:
         g, j = mpmath.matrix(g), mpmath.matrix(j)
         scale = max(map(abs, j))
         if scale == 0:
-            return [mpmath.mpf(0)] * n if max(map(abs, g)) == 0 else None
+            return None
         reach = 1e-3 * width
         try:
             step = list(mpmath.lu_solve(j, g))
@@ -116,7 +119,9 @@ class Closeup:
     ) -> tuple[Blocks, Classification] | None:
         """Return the blocks and the kind, as far as the error of x lets it be known, or None."""
         game, n1 = self.game, self.game.n1
-        looks = [self.at([c + k * e for c, e in zip(x, error, strict=True)]) for k in (0, 1, -1)]
+        looks = [
+            self.at([c + k * e for c, e in zip(x, error, strict=True)], True) for k in (0, 1, -1)
+        ]
         if looks[0] is None:
             return None
         j, *others = (np.array(look[1].tolist(), dtype=float) for look in looks if look)

@@ -10,6 +10,7 @@ from taugda.equilibria.closeup import MULTIPLICITY, Closeup
 from taugda.games import Game
 
 _FLAT = 1e-9  # of the size that J has in most of the box: zero to rounding
+_DOUBTFUL = 100  # ends in flat places that are looked at in more digits
 _STEPS = 40  # of Newton's method, each at most a tenth of the box
 
 
@@ -23,6 +24,7 @@ def search(
     width = np.array([p or w for p, w in zip(game.periods, high - low, strict=True)], dtype=float)
     # NumPy takes many points almost as fast as one; functions that a user wrote may not.
     seeds = rng.uniform(low, high, (starts * (25 if game.symbolic else 1), game.n))
+    seeds[-1] = box.mean(axis=1)  # a symmetric game's point has a small basin in many dimensions
     usual = _size(game, seeds, width)
     usual = float(np.median(usual[np.isfinite(usual)])) if np.isfinite(usual).any() else 0.0
     ends, steps = _newton(game, seeds, lines, low, width)
@@ -33,16 +35,19 @@ def search(
     flat = _size(game, ends, width) <= _FLAT * usual
     near = _size(game, ends[flat][:, None] + around, width)
     flat[flat] = (near <= _FLAT * usual).all(axis=-1)
+    # A steep game looks flat where it is not steep: more digits tell, for a few of these ends.
+    doubtful = flat & (np.cumsum(flat) <= (_DOUBTFUL if game.symbolic else 0))
     # On a tail g and J vanish together, and Newton's step stays as long as the tail.
-    short = ~flat & (np.abs(steps) <= 1e-4).all(axis=-1)
-    ends, steps = ends[short], steps[short]
+    short = (~flat | doubtful) & (np.abs(steps) <= 1e-4).all(axis=-1)
+    ends, steps, doubtful = ends[short], steps[short], doubtful[short]
     found: list[tuple[list[Any], list[Any]]] = []
     places = np.empty((0, game.n))
     while len(ends):
-        x, apart = ends[0], np.maximum(tolerance, MULTIPLICITY * np.abs(steps[0]).max())
+        x, small = ends[0], 10.0 ** -(look.digits // 2) if doubtful[0] else tolerance
+        apart = np.maximum(tolerance, MULTIPLICITY * np.abs(steps[0]).max())
         away = (np.abs(game.displacement(ends, x)) > apart * width).any(axis=-1)
-        ends, steps = ends[away], steps[away]
-        refined = look.refined(x, width, tolerance, 1e-12 * usual)
+        ends, steps, doubtful = ends[away], steps[away], doubtful[away]
+        refined = look.refined(x, width, small, 1e-12 * usual)
         if refined is None:
             continue
         x = game.wrap([float(c) for c in refined[0]])

@@ -126,8 +126,8 @@ def game_from_text(
     constants = constants or {}
     symbols: dict[str, sp.Expr] = {}
     for argument, names in (("x1", x1), ("x2", x2), ("constants", constants)):
-        if isinstance(names, str):
-            raise ValueError(f"{argument}: expected a list of names, got the text {names!r}")
+        if isinstance(names, str) or (names is not constants and not names):
+            raise ValueError(f"{argument}: expected a list of at least one name, got {names!r}")
         for given_name in names:
             # As Python reads names: the micro sign is the letter mu.
             text = unicodedata.normalize("NFKC", str(given_name))
