@@ -4,8 +4,8 @@ A companion to "Local Convergence Analysis of Gradient Descent Ascent with Finit
 Timescale Separation" (Fiez & Ratliff, ICLR 2021).  The subjects are modules: ``games``,
 ``equilibria``, ``stability``, ``dynamics`` and ``plots`` hold the mathematics and its
 pictures; ``proofs`` the same numbers in exact and in ball arithmetic; ``gan`` trains image GANs;
-``record`` is a notebook's side of a run, ``runs`` and ``report`` execute the notebooks and make the
-pages.
+``network`` reads a game between PyTorch modules; ``record`` is a notebook's side of a run, ``runs``
+and ``report`` execute the notebooks and make the pages.
 
 Nothing is imported here until it is used, so ``import taugda`` takes milliseconds.
 """
@@ -16,8 +16,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _SUBJECTS = (
-    "dynamics", "equilibria", "games", "gan", "plots", "proofs", "record", "report", "runs",
-    "stability",
+    "dynamics", "equilibria", "games", "gan", "network", "plots", "proofs", "record", "report",
+    "runs", "stability",
 )  # fmt: skip
 __all__ = [*_SUBJECTS, "__version__"]
 

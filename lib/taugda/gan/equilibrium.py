@@ -1,0 +1,314 @@
+"""A trained GAN that has strict local minmax points: a discriminator with fixed random features.
+
+The data are digits in their leading principal components.  The generator (player 1) is a network
+with one hidden layer, the discriminator (player 2) D(x) = omega . tanh(V x + c) with V and c drawn
+once: the cost is strictly concave in omega, so player 2's best answer exists and is unique.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import ArrayLike
+from scipy.special import expit
+
+from taugda.blocks import Blocks
+from taugda.checks import Array, count, positive, positives
+
+_SPREAD = 1.5  # of the features' directions; data have unit variance
+_CRITICAL = 1e-10  # |g| at a point that Newton's method has reached
+
+
+class FeatureGan:
+    """The game min over theta, max over omega of the saturating GAN with R1 and a ridge.
+
+    f = E l(D(x)) + E l(-D(G(z))) - (mu/2) E |grad D(x)|^2 - (ridge/2) |omega|^2 with
+    l(t) = -log(1 + exp(-t)) and the means over fixed pictures and latents.
+
+    Parameters
+    ----------
+    mu : float
+        Weight of the gradient penalty, greater than 0.
+    features, hidden : int
+        n2, and the width of the generator: n1 = hidden (latent + 1) + components (hidden + 1).
+    components, latent : int
+        Dimensions of the data and of the latents.
+    seed : int
+        Of pictures, latents, features and the generator at the start.
+    pictures : int
+        How many pictures, and as many latents.
+    ridge : float
+        Greater than 0.
+
+    Attributes
+    ----------
+    n1, n2 : int
+        Numbers of parameters.
+    start : ndarray, shape (n1,)
+        The generator before training.
+    """
+
+    def __init__(
+        self, mu: float, features: int = 45, hidden: int = 3, components: int = 4, latent: int = 4,
+        seed: int = 0, pictures: int = 128, ridge: float = 1e-3,
+    ) -> None:  # fmt: skip
+        self.mu, self.ridge = positive("mu", mu), positive("ridge", ridge)
+        self.n2, hidden = count("features", features), count("hidden", hidden)
+        rng = np.random.default_rng(seed)
+        self.x = _digits(count("pictures", pictures), count("components", components), rng)
+        self.z = rng.standard_normal((pictures, count("latent", latent)))
+        self.v = _SPREAD * rng.standard_normal((features, components)) / np.sqrt(components)
+        self.c = rng.standard_normal(features)
+        self._shapes = ((hidden, latent), (hidden,), (components, hidden), (components,))
+        draws = [
+            rng.standard_normal(s) / (s[1] ** 0.5 if len(s) == 2 else 10) for s in self._shapes
+        ]
+        self.start = np.concatenate([d.ravel() for d in draws])
+        self.n1 = len(self.start)
+        self._real = np.tanh(self.x @ self.v.T + self.c)
+        slopes = 1 - self._real**2
+        roughness = (slopes.T @ slopes / pictures) * (
+            self.v @ self.v.T
+        )  # E grad phi_i . grad phi_j
+        self._penalty = self.mu * roughness + self.ridge * np.eye(features)
+
+    def _layers(self, theta: Array) -> Iterator[Array]:
+        """Yield weights and biases, with the leading dimensions of theta."""
+        at = 0
+        for shape in self._shapes:
+            size = int(np.prod(shape))
+            yield theta[..., at : at + size].reshape(*theta.shape[:-1], *shape)
+            at += size
+
+    def generate(self, theta: Array) -> tuple[Array, Array]:
+        """Return the hidden layer and what is generated, shapes (..., pictures, width)."""
+        w1, b1, w2, b2 = self._layers(theta)
+        a = np.tanh(self.z @ w1.swapaxes(-1, -2) + b1[..., None, :])
+        return a, a @ w2.swapaxes(-1, -2) + b2[..., None, :]
+
+    def gradient(self, point: Array) -> Array:
+        """Return g = (D1 f, -D2 f) at points of shape (..., n1 + n2)."""
+        theta, omega = point[..., : self.n1], point[..., self.n1 :]
+        _, _, w2, _ = self._layers(theta)
+        a, y = self.generate(theta)
+        fake = np.tanh(y @ self.v.T + self.c)
+        n = len(self.x)
+        # Derivatives of -l by D at real and by -D at generated pictures, each over n.
+        real_pull = expit(-(omega @ self._real.T)) / n
+        fake_pull = expit((fake @ omega[..., None])[..., 0]) / n
+        g2 = (fake_pull[..., None, :] @ fake)[..., 0, :] - real_pull @ self._real
+        g2 += omega @ self._penalty
+        dy = (-fake_pull[..., None] * (1 - fake**2) * omega[..., None, :]) @ self.v
+        da = (dy @ w2) * (1 - a * a)
+        pieces = da.swapaxes(-1, -2) @ self.z, da.sum(-2), dy.swapaxes(-1, -2) @ a, dy.sum(-2)
+        flat = [p.reshape(*point.shape[:-1], -1) for p in pieces]
+        return np.concatenate([*flat, g2], axis=-1)
+
+    def value(self, theta: Array, omega: Array) -> float:
+        """Return f."""
+        fake = np.tanh(self.generate(theta)[1] @ self.v.T + self.c)
+        fit = np.logaddexp(0, -self._real @ omega).mean() + np.logaddexp(0, fake @ omega).mean()
+        return float(-fit - omega @ self._penalty @ omega / 2)
+
+    def best_response(self, theta: Array, omega: Array) -> Array:
+        """Return player 2's best answer, by Newton's method from omega."""
+        fake = np.tanh(self.generate(theta)[1] @ self.v.T + self.c)
+        for _ in range(50):
+            g2 = self.gradient(np.concatenate([theta, omega]))[self.n1 :]
+            if np.linalg.norm(g2) < 1e-13:
+                break
+            hessian = self._penalty.copy()
+            for features in (self._real, fake):
+                p = expit(features @ omega)
+                hessian += (features.T * (p * (1 - p) / len(p))) @ features
+            omega = omega - np.linalg.solve(hessian, g2)
+        return omega
+
+    def cost(self, theta: "torch.Tensor", omega: "torch.Tensor") -> "torch.Tensor":  # noqa: F821
+        """Return f as PyTorch differentiates it: a second route to the gradient, and the blocks."""
+        import torch
+        from torch.nn.functional import softplus
+
+        x, z, v, c, penalty = (
+            torch.from_numpy(m) for m in (self.x, self.z, self.v, self.c, self._penalty)
+        )
+        parts = theta.split([int(np.prod(s)) for s in self._shapes])
+        w1, b1, w2, b2 = (p.view(s) for p, s in zip(parts, self._shapes, strict=True))
+        y = torch.tanh(z @ w1.T + b1) @ w2.T + b2
+        real, fake = (torch.tanh(p @ v.T + c) @ omega for p in (x, y))
+        return -softplus(-real).mean() - softplus(fake).mean() - omega @ penalty @ omega / 2
+
+    def blocks(self, point: Array) -> Blocks:
+        """Return the Jacobian's blocks at a point, by automatic differentiation.
+
+        Parameters
+        ----------
+        point : ndarray, shape (n1 + n2,)
+
+        Returns
+        -------
+        Blocks
+        """
+        import torch
+
+        from taugda.network import LocalGame
+
+        halves = torch.from_numpy(np.array(point)).split([self.n1, self.n2])
+        theta, omega = (half.clone().requires_grad_() for half in halves)
+        return LocalGame([theta], [omega], lambda: self.cost(theta, omega)).blocks()
+
+
+def _digits(number: int, components: int, rng: np.random.Generator) -> Array:
+    from taugda.gan.data import load
+
+    pixels = load("digits").pixels.numpy().astype(float)
+    chosen = rng.permutation(len(pixels))[:number]
+    x = pixels[chosen].reshape(len(chosen), -1)
+    x = x - x.mean(axis=0)
+    x = x @ np.linalg.svd(x, full_matrices=False)[2][:components].T
+    return x / x.std()
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained GAN: where training ended and the blocks there."""
+
+    gan: FeatureGan
+    point: Array  # theta, then omega
+    gradient: float  # |g| there
+    blocks: Blocks
+
+
+def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800) -> Trained:
+    """Train both players: L-BFGS on max f over omega, then Newton's method on g = 0.
+
+    Parameters
+    ----------
+    gan : FeatureGan
+    start : array_like, shape (n1 + n2,), optional
+        Where training begins, such as the end of another's; ``gan.start`` and omega = 0 without.
+    iterations : int
+        At most so many of L-BFGS.
+
+    Returns
+    -------
+    Trained
+    """
+    x = np.concatenate([gan.start, np.zeros(gan.n2)]) if start is None else np.array(start)
+    answer = x[gan.n1 :]
+
+    def worst(theta: Array) -> tuple[float, Array]:
+        nonlocal answer
+        answer = gan.best_response(theta, answer)
+        slope = gan.gradient(np.concatenate([theta, answer]))[: gan.n1]
+        return gan.value(theta, answer), slope
+
+    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 40}
+    options |= {"ftol": 1e-16, "gtol": 1e-10}
+    found = scipy.optimize.minimize(
+        worst, x[: gan.n1], jac=True, method="L-BFGS-B", options=options
+    )
+    x = np.concatenate([found.x, gan.best_response(found.x, answer)])
+    for _ in range(15):
+        g = gan.gradient(x)
+        size, j = np.linalg.norm(g), gan.blocks(x).jacobian(1.0)
+        step = np.linalg.lstsq(j, g, rcond=1e-13)[0]
+        shares = (
+            s for s in 0.5 ** np.arange(12) if np.linalg.norm(gan.gradient(x - s * step)) < size
+        )
+        share = next(shares, None)
+        if size < 1e-14 or share is None:
+            break
+        x = x - share * step
+    return Trained(gan, x, float(np.linalg.norm(gan.gradient(x))), gan.blocks(x))
+
+
+def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[Trained]:
+    """Train at the largest mu, then at each smaller one from where the one before ended.
+
+    Parameters
+    ----------
+    mus : iterable of float
+        Weights of the gradient penalty.
+    iterations : int
+        At most so many of L-BFGS, at each mu.
+    **setting : int
+        Arguments of :class:`FeatureGan`.
+
+    Returns
+    -------
+    list of Trained
+        In descending order of mu; it ends early where no critical point was reached.
+    """
+    found: list[Trained] = []
+    for mu in sorted(mus, reverse=True):
+        start = found[-1].point if found else None
+        trained = train(FeatureGan(mu, **setting), start, iterations)
+        if trained.gradient > _CRITICAL:
+            break
+        found.append(trained)
+    return found
+
+
+def descend(
+    gan: FeatureGan, start: ArrayLike, taus: Sequence[float], step: float, steps: int, every: int
+) -> Array:
+    """Run simultaneous tau-GDA from one point, for several tau side by side.
+
+    Parameters
+    ----------
+    gan : FeatureGan
+    start : array_like, shape (n1 + n2,)
+    taus : sequence of float
+        Timescale separations, greater than 0.
+    step : float
+        gamma1.
+    steps, every : int
+        Number of steps, and of those between two that are kept.
+
+    Returns
+    -------
+    ndarray, shape (len(taus), steps // every + 1, n1 + n2)
+    """
+    rates = step * positives("taus", taus)[:, None] ** (np.arange(gan.n1 + gan.n2) >= gan.n1)
+    x = np.tile(np.asarray(start, dtype=float), (len(taus), 1))
+    kept = [x]
+    for number in range(1, steps + 1):
+        x = x - rates * gan.gradient(x)
+        if number % every == 0:
+            kept.append(x)
+    return np.stack(kept, axis=1)
+
+
+def mode_growth(
+    trained: Trained, tau: float, step: float, stiffest: bool = False, steps: int = 3000
+) -> tuple[float, float]:
+    """Return the logarithm of a mode's factor a step, as predicted and as the iteration has it.
+
+    Parameters
+    ----------
+    trained : Trained
+    tau, step : float
+        Timescale separation and gamma1, greater than 0.
+    stiffest : bool
+        The mode that sets the step bound, instead of the oscillating one that is slowest to fall.
+    steps : int
+        So many are measured, from a displacement of 1e-6.
+
+    Returns
+    -------
+    predicted, measured : float
+        log |1 - step l|, and the slope of the displacement along the left eigenvector.
+    """
+    values, right = np.linalg.eig(trained.blocks.jacobian(tau))
+    order = 2 * values.real / np.abs(values) ** 2
+    if not stiffest:
+        order = np.where(np.abs(values.imag) > 1e-9 * np.abs(values), values.real, np.inf)
+    k = int(order.argmin())
+    direction = right[:, k].real / np.linalg.norm(right[:, k].real)
+    every = max(1, steps // 300)
+    path = descend(trained.gan, trained.point + 1e-6 * direction, [tau], step, steps, every)[0]
+    along = np.abs((path - trained.point) @ np.linalg.inv(right)[k])
+    slope = np.polyfit(every * np.arange(len(along)), np.log(along), 1)[0]
+    return float(np.log(np.abs(1 - step * values[k]))), float(slope)
