@@ -33,7 +33,25 @@ def positive(name: str, value: float, *, zero: bool = False) -> float:
 
 
 def positives(name: str, value: ArrayLike, *, zero: bool = False) -> Array:
-    """Return an array of finite numbers greater than 0 (at least 0 if ``zero``)."""
+    """Return an array of finite numbers greater than 0 (at least 0 if ``zero``).
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the argument.
+    value : array_like
+    zero : bool
+        Whether 0 is allowed.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        With the argument's name, what was expected and what came.
+    """
     array = finite_array(name, value)
     if not array.size:
         raise ValueError(f"{name}: expected at least one number, got none")
@@ -45,7 +63,24 @@ def positives(name: str, value: ArrayLike, *, zero: bool = False) -> Array:
 
 
 def interval(name: str, value: ArrayLike, *, least: float = -np.inf) -> tuple[float, float]:
-    """Return two finite numbers, the lower one first, that are at least ``least``."""
+    """Return two finite numbers, the lower one first, that are at least ``least``.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the argument.
+    value : array_like, shape (2,)
+    least : float
+
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    ValueError
+        With the argument's name, what was expected and what came.
+    """
     array = finite_array(name, value)
     if array.shape != (2,) or not least <= array[0] < array[1] or not np.isfinite(np.ptp(array)):
         at = f" and low at least {least:g}" if least > -np.inf else ""
@@ -54,7 +89,24 @@ def interval(name: str, value: ArrayLike, *, least: float = -np.inf) -> tuple[fl
 
 
 def count(name: str, value: int, *, least: int = 1, most: float = np.inf) -> int:
-    """Return a whole number that is at least ``least`` and at most ``most``."""
+    """Return a whole number that is at least ``least`` and at most ``most``.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the argument.
+    value : int
+    least, most : float
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        With the argument's name, what was expected and what came.
+    """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
         top = f" and at most {most:g}" if most < np.inf else ""
