@@ -5,7 +5,7 @@ import pytest
 from games_at_random import SHAPES, regular_blocks
 
 from taugda.blocks import Blocks
-from taugda.checks import count, interval, positives
+from taugda.checks import setting
 
 
 def test_schur_complement_and_jacobian_of_known_games():
@@ -73,18 +73,19 @@ def test_singular_A22_and_bad_tau_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("check", "message"),
+    ("given", "message"),
     [
-        (lambda: interval("range", [3, -3]), r"range: .* low < high, got \[3, -3\]"),
-        (lambda: interval("range", [1, 2, 3]), "range: expected two numbers"),
-        (lambda: interval("range", [-1e308, 1e308]), "range: expected two numbers"),
-        (lambda: interval("range", [-1, 1], least=0), "low at least 0, got"),
-        (lambda: count("n", 11, most=10), "n: expected .* at most 10, got 11"),
-        (lambda: count("n", True), "n: expected a whole number, at least 1, got True"),
-        (lambda: positives("taus", []), "taus: expected at least one number, got none"),
+        (([3, -3], "range"), r"name: .* low < high, got \[3, -3\]"),
+        (([1, 2, 3], "range"), "name: expected two numbers"),
+        (([-1e308, 1e308], "range"), "name: expected two numbers"),
+        (([-1, 1], "range", 0), "name: .* low at least 0, got"),
+        ((11, "count", 1, 10), "name: expected .* at most 10, got 11"),
+        ((True, "count", 1), "name: expected a whole number, at least 1, got True"),
+        (([], "positive"), "name: expected at least one number, got none"),
     ],
 )
-def test_bad_numbers_are_refused_by_name(check, message):
-    assert interval("range", [0, 1.5], least=0) == (0.0, 1.5)
+def test_settings_that_do_not_fit_are_refused_by_name(given, message):
+    for fits in (([0, 1.5], "range", 0), (10, "count", 1, 10), ([1, 2.5], "positive")):
+        setting("name", *fits)
     with pytest.raises(ValueError, match=message):
-        check()
+        setting("name", *given)

@@ -176,16 +176,8 @@ def test_the_papers_thresholds_are_exact(game, point, expected):
 def test_irrational_points_with_rational_thresholds():
     game = games.polynomial()
     blocks = [exact_blocks(game, point) for point in critical_points(game)]
-    assert [exact_tau_star(b) for b in blocks] == [
-        sp.oo,
-        1,
-        sp.oo,
-        sp.oo,
-        1,
-        *[sp.oo] * 4,
-        0,
-        sp.oo,
-    ]
+    finite = {k: star for k, b in enumerate(blocks) if (star := exact_tau_star(b)) != sp.oo}
+    assert (finite, len(blocks)) == ({1: 1, 4: 1, 9: 0}, 11)
     assert ends(blocks[8]) == [(0, 1)]
     game = games.nonequilibrium()
     hardest = exact_blocks(game, critical_points(game)[0])

@@ -617,6 +617,14 @@ def test_no_iterations_are_needed_from_close_enough():
             rate.iterations(*bad)
 
 
+def test_rates_hold_where_the_blocks_differ_in_size():
+    # S1 = 9e-6 and tau A22 are the eigenvalues, but for 1e-12; in J_tau as it is one is 0.
+    blocks = Blocks([[9e-6]], [[-2.5e-5]], [[579.0]])
+    for rate in (convergence_rate(blocks, 1e11), best_step(blocks, 1e11)):
+        assert rate.step_bound == pytest.approx(2 / 579e11, rel=1e-12)
+    assert common_step_bound([blocks], [1e11]) == pytest.approx(2 / 579e11, rel=1e-12)
+
+
 def test_an_unstable_jacobian_has_no_step():
     blocks = at(games.quadratic(), 0, 0, 0, 0)
     rate = convergence_rate(blocks, 1.0, 5e-4)

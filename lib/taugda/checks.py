@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Array", "ComplexArray", "count", "finite_array", "interval", "positive", "positives"]
+__all__ = ["Array", "ComplexArray", "count", "finite_array", "positive", "positives", "setting"]
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -33,25 +33,7 @@ def positive(name: str, value: float, *, zero: bool = False) -> float:
 
 
 def positives(name: str, value: ArrayLike, *, zero: bool = False) -> Array:
-    """Return an array of finite numbers greater than 0 (at least 0 if ``zero``).
-
-    Parameters
-    ----------
-    name : str
-        What the error calls the argument.
-    value : array_like
-    zero : bool
-        Whether 0 is allowed.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        With the argument's name, what was expected and what came.
-    """
+    """Return an array of finite numbers greater than 0 (at least 0 if ``zero``)."""
     array = finite_array(name, value)
     if not array.size:
         raise ValueError(f"{name}: expected at least one number, got none")
@@ -62,51 +44,39 @@ def positives(name: str, value: ArrayLike, *, zero: bool = False) -> Array:
     return array
 
 
-def interval(name: str, value: ArrayLike, *, least: float = -np.inf) -> tuple[float, float]:
-    """Return two finite numbers, the lower one first, that are at least ``least``.
+def setting(
+    name: str, value: ArrayLike, kind: str, least: float = -np.inf, most: float = np.inf
+) -> None:
+    """Refuse a notebook's parameter that does not fit, before any work.
 
     Parameters
     ----------
     name : str
-        What the error calls the argument.
-    value : array_like, shape (2,)
-    least : float
-
-    Returns
-    -------
-    low, high : float
+    value : number or sequence of numbers
+    kind : {"positive", "count", "range"}
+        Numbers greater than 0, a whole number, or two numbers (low, high) with low < high.
+    least, most : float
+        Bounds of a whole number or a range, themselves allowed.
 
     Raises
     ------
     ValueError
-        With the argument's name, what was expected and what came.
+        If it does not fit; the message says what was expected and what came.
     """
-    array = finite_array(name, value)
-    if array.shape != (2,) or not least <= array[0] < array[1] or not np.isfinite(np.ptp(array)):
-        at = f" and low at least {least:g}" if least > -np.inf else ""
-        raise ValueError(f"{name}: expected two numbers, low < high{at}, got {value}")
-    return float(array[0]), float(array[1])
+    if kind == "count":
+        count(name, value, least=least, most=most)
+    elif kind == "positive":
+        positives(name, value)
+    else:
+        ends = finite_array(name, value)
+        fits = ends.shape == (2,) and least <= ends[0] < ends[1] <= most
+        if not fits or not np.isfinite(float(ends[1]) - float(ends[0])):
+            within = f" and low at least {least:g}" if least > -np.inf else ""
+            raise ValueError(f"{name}: expected two numbers, low < high{within}, got {value}")
 
 
 def count(name: str, value: int, *, least: int = 1, most: float = np.inf) -> int:
-    """Return a whole number that is at least ``least`` and at most ``most``.
-
-    Parameters
-    ----------
-    name : str
-        What the error calls the argument.
-    value : int
-    least, most : float
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        With the argument's name, what was expected and what came.
-    """
+    """Return a whole number that is at least ``least`` and at most ``most``."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
         top = f" and at most {most:g}" if most < np.inf else ""

@@ -75,10 +75,8 @@ def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: float = 0.0) -> Cl
     >>> classify(Blocks([[-1.0]], [[2.0]], [[1.0]])).kind
     'DSE'
     """
-    tolerance, doubt = (
-        positive("tolerance", tolerance, zero=True),
-        positive("doubt", doubt, zero=True),
-    )
+    tolerance = positive("tolerance", tolerance, zero=True)
+    doubt = positive("doubt", doubt, zero=True)
     # Each block is judged by its own norm, so that the units of f, x1 and x2 do not matter.
     values_11, values_22 = np.linalg.eigvalsh(blocks.A11), np.linalg.eigvalsh(blocks.A22)
     a11, a22 = float(values_11[0]), float(values_22[0])

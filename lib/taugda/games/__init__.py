@@ -22,18 +22,7 @@ from taugda.games.realizable import realizable_gan, realizable_gan_matrices
 from taugda.games.text import game_from_text
 
 __all__ = [
-    "Blocks",
-    "Game",
-    "covariance_errors",
-    "covariance_gan",
-    "covariance_sample",
-    "dirac_gan",
-    "exact",
-    "game_from_text",
-    "nonequilibrium",
-    "polynomial",
-    "quadratic",
-    "realizable_gan",
-    "realizable_gan_matrices",
-    "torus",
-]
+    "Blocks", "Game", "covariance_errors", "covariance_gan", "covariance_sample", "dirac_gan",
+    "exact", "game_from_text", "nonequilibrium", "polynomial", "quadratic", "realizable_gan",
+    "realizable_gan_matrices", "torus",
+]  # fmt: skip

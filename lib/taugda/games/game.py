@@ -435,7 +435,10 @@ class Game:
 
 
 def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
-    found = tuple(symbols) if isinstance(symbols, Iterable) else ()
+    try:
+        found = tuple(symbols)
+    except TypeError:
+        found = ()
     if not found or not all(isinstance(s, sp.Symbol) for s in found):
         raise ValueError(f"{name}: expected a list of at least one SymPy symbol, got {symbols!r}")
     return found

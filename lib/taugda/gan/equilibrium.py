@@ -21,33 +21,7 @@ _CRITICAL = 1e-10  # |g| at a point that Newton's method has reached
 
 
 class FeatureGan:
-    """The game min over theta, max over omega of the saturating GAN with R1 and a ridge.
-
-    f = E l(D(x)) + E l(-D(G(z))) - (mu/2) E |grad D(x)|^2 - (ridge/2) |omega|^2 with
-    l(t) = -log(1 + exp(-t)) and the means over fixed pictures and latents.
-
-    Parameters
-    ----------
-    mu : float
-        Weight of the gradient penalty, greater than 0.
-    features, hidden : int
-        n2, and the width of the generator: n1 = hidden (latent + 1) + components (hidden + 1).
-    components, latent : int
-        Dimensions of the data and of the latents.
-    seed : int
-        Of pictures, latents, features and the generator at the start.
-    pictures : int
-        How many pictures, and as many latents.
-    ridge : float
-        Greater than 0.
-
-    Attributes
-    ----------
-    n1, n2 : int
-        Numbers of parameters.
-    start : ndarray, shape (n1,)
-        The generator before training.
-    """
+    """The game min over theta, max over omega of the saturating GAN with R1 and a ridge."""
 
     def __init__(
         self, mu: float, features: int = 45, hidden: int = 3, components: int = 4, latent: int = 4,
@@ -140,16 +114,7 @@ class FeatureGan:
         return -softplus(-real).mean() - softplus(fake).mean() - omega @ penalty @ omega / 2
 
     def blocks(self, point: Array) -> Blocks:
-        """Return the Jacobian's blocks at a point, by automatic differentiation.
-
-        Parameters
-        ----------
-        point : ndarray, shape (n1 + n2,)
-
-        Returns
-        -------
-        Blocks
-        """
+        """Return the Jacobian's blocks at a point, by automatic differentiation."""
         import torch
 
         from taugda.network import LocalGame
@@ -181,20 +146,7 @@ class Trained:
 
 
 def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800) -> Trained:
-    """Train both players: L-BFGS on max f over omega, then Newton's method on g = 0.
-
-    Parameters
-    ----------
-    gan : FeatureGan
-    start : array_like, shape (n1 + n2,), optional
-        Where training begins, such as the end of another's; ``gan.start`` and omega = 0 without.
-    iterations : int
-        At most so many of L-BFGS.
-
-    Returns
-    -------
-    Trained
-    """
+    """Train both players: L-BFGS on max f over omega, then Newton's method on g = 0."""
     x = np.concatenate([gan.start, np.zeros(gan.n2)]) if start is None else np.array(start)
     answer = x[gan.n1 :]
 
@@ -225,22 +177,7 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
 
 
 def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[Trained]:
-    """Train at the largest mu, then at each smaller one from where the one before ended.
-
-    Parameters
-    ----------
-    mus : iterable of float
-        Weights of the gradient penalty.
-    iterations : int
-        At most so many of L-BFGS, at each mu.
-    **setting : int
-        Arguments of :class:`FeatureGan`.
-
-    Returns
-    -------
-    list of Trained
-        In descending order of mu; it ends early where no critical point was reached.
-    """
+    """Train at the largest mu, then at each smaller one from where the one before ended."""
     found: list[Trained] = []
     for mu in sorted(mus, reverse=True):
         start = found[-1].point if found else None
@@ -254,23 +191,7 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
 def descend(
     gan: FeatureGan, start: ArrayLike, taus: Sequence[float], step: float, steps: int, every: int
 ) -> Array:
-    """Run simultaneous tau-GDA from one point, for several tau side by side.
-
-    Parameters
-    ----------
-    gan : FeatureGan
-    start : array_like, shape (n1 + n2,)
-    taus : sequence of float
-        Timescale separations, greater than 0.
-    step : float
-        gamma1.
-    steps, every : int
-        Number of steps, and of those between two that are kept.
-
-    Returns
-    -------
-    ndarray, shape (len(taus), steps // every + 1, n1 + n2)
-    """
+    """Run simultaneous tau-GDA from one point, for several tau side by side."""
     rates = step * positives("taus", taus)[:, None] ** (np.arange(gan.n1 + gan.n2) >= gan.n1)
     x = np.tile(np.asarray(start, dtype=float), (len(taus), 1))
     kept = [x]
@@ -284,23 +205,7 @@ def descend(
 def mode_growth(
     trained: Trained, tau: float, step: float, stiffest: bool = False, steps: int = 3000
 ) -> tuple[float, float]:
-    """Return the logarithm of a mode's factor a step, as predicted and as the iteration has it.
-
-    Parameters
-    ----------
-    trained : Trained
-    tau, step : float
-        Timescale separation and gamma1, greater than 0.
-    stiffest : bool
-        The mode that sets the step bound, instead of the oscillating one that is slowest to fall.
-    steps : int
-        So many are measured, from a displacement of 1e-6.
-
-    Returns
-    -------
-    predicted, measured : float
-        log |1 - step l|, and the slope of the displacement along the left eigenvector.
-    """
+    """Return the logarithm of a mode's factor a step, as predicted and as the iteration has it."""
     values, right = np.linalg.eig(trained.blocks.jacobian(tau))
     order = 2 * values.real / np.abs(values) ** 2
     if not stiffest:
