@@ -182,23 +182,7 @@ class Game:
         return f"<{self.name}: {kind}-sum game, n1 = {self.n1}, n2 = {self.n2}>"
 
     def point(self, x: ArrayLike, name: str = "x") -> Array:
-        """Return one point or an array of points, checked.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n1 + n2)
-        name : str
-            What the error calls it.
-
-        Returns
-        -------
-        ndarray, shape (..., n1 + n2)
-
-        Raises
-        ------
-        ValueError
-            If the points have another number of coordinates, or are not finite real numbers.
-        """
+        """Return one point or an array of points, shape (..., n1 + n2), checked."""
         points = finite_array(name, x)
         if points.shape[-1:] != (self.n,):
             raise ValueError(f"{name}: expected {self.n} coordinates each, got shape {np.shape(x)}")
