@@ -88,15 +88,23 @@ class FeatureGan:
     def best_response(self, theta: Array, omega: Array) -> Array:
         """Return player 2's best answer, by Newton's method from omega."""
         fake = np.tanh(self.generate(theta)[1] @ self.v.T + self.c)
-        for _ in range(50):
-            g2 = self.gradient(np.concatenate([theta, omega]))[self.n1 :]
-            if np.linalg.norm(g2) < 1e-13:
-                break
+
+        def slope(omega: Array) -> Array:
+            pull = expit(fake @ omega) @ fake - expit(-(self._real @ omega)) @ self._real
+            return pull / len(fake) + self._penalty @ omega
+
+        g2 = slope(omega)
+        for _ in range(100):
             hessian = self._penalty.copy()
             for features in (self._real, fake):
                 p = expit(features @ omega)
                 hessian += (features.T * (p * (1 - p) / len(p))) @ features
-            omega = omega - np.linalg.solve(hessian, g2)
+            step, size = np.linalg.solve(hessian, g2), np.linalg.norm(g2)
+            tried = ((omega - share * step) for share in 0.5 ** np.arange(8))
+            nearer = next((o for o in tried if np.linalg.norm(slope(o)) < 0.9 * size), None)
+            if size < 1e-13 or nearer is None:
+                break  # as far as rounding allows
+            omega, g2 = nearer, slope(nearer)
         return omega
 
     def cost(self, theta: "torch.Tensor", omega: "torch.Tensor") -> "torch.Tensor":  # noqa: F821
@@ -117,11 +125,12 @@ class FeatureGan:
         """Return the Jacobian's blocks at a point, by automatic differentiation."""
         import torch
 
-        from taugda.network import LocalGame
+        def cost(both: torch.Tensor) -> torch.Tensor:
+            return self.cost(*both.split([self.n1, self.n2]))
 
-        halves = torch.from_numpy(np.array(point)).split([self.n1, self.n2])
-        theta, omega = (half.clone().requires_grad_() for half in halves)
-        return LocalGame([theta], [omega], lambda: self.cost(theta, omega)).blocks()
+        h = torch.func.hessian(cost)(torch.from_numpy(np.array(point))).numpy()
+        a11, a12, a22 = h[: self.n1, : self.n1], h[: self.n1, self.n1 :], -h[self.n1 :, self.n1 :]
+        return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
 
 def _digits(number: int, components: int, rng: np.random.Generator) -> Array:
@@ -164,15 +173,12 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
     x = np.concatenate([found.x, gan.best_response(found.x, answer)])
     for _ in range(15):
         g = gan.gradient(x)
-        size, j = np.linalg.norm(g), gan.blocks(x).jacobian(1.0)
-        step = np.linalg.lstsq(j, g, rcond=1e-13)[0]
-        shares = (
-            s for s in 0.5 ** np.arange(12) if np.linalg.norm(gan.gradient(x - s * step)) < size
-        )
-        share = next(shares, None)
-        if size < 1e-14 or share is None:
-            break
-        x = x - share * step
+        step = np.linalg.lstsq(gan.blocks(x).jacobian(1.0), g, rcond=1e-13)[0]
+        tried = (x - share * step for share in 0.5 ** np.arange(12))
+        nearer = (y for y in tried if np.linalg.norm(gan.gradient(y)) < 0.9 * np.linalg.norm(g))
+        x, before = next(nearer, x), x
+        if x is before:
+            break  # as far as rounding allows
     return Trained(gan, x, float(np.linalg.norm(gan.gradient(x))), gan.blocks(x))
 
 
@@ -181,7 +187,9 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
     found: list[Trained] = []
     for mu in sorted(mus, reverse=True):
         start = found[-1].point if found else None
-        trained = train(FeatureGan(mu, **setting), start, iterations)
+        # Near the last one Newton's method does most of the work.
+        most = iterations if start is None else iterations // 4
+        trained = train(FeatureGan(mu, **setting), start, most)
         if trained.gradient > _CRITICAL:
             break
         found.append(trained)
