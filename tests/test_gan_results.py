@@ -214,7 +214,9 @@ def test_rows_say_what_was_found():
     )
     rows = results.comparison_rows({"one": results.compare(logs), "none": {}})
     assert [row[r"$\mu$"] for row in rows] == ["1", "10", "1", "10", "10", "1 and 10"]
-    assert all(row["one"].startswith("supported, p = ") and "none" not in row for row in rows)
+    assert all(float(row["one"]) < 0.05 and "none" not in row for row in rows)
+    flat = results.compare(pattern({mu: [10] * 6 for mu in SEEN}, rng=1))
+    assert results.comparison_rows({"one": flat})[0]["one"].startswith("undecided (")
 
 
 def test_the_study_is_read_by_rate_and_mu(tmp_path):

@@ -461,7 +461,7 @@ def ratio_rows(logs: Mapping[float, Scores]) -> list[dict[str, Any]]:
 
 
 def comparison_rows(findings: Mapping[str, Mapping[str, Finding]]) -> list[dict[str, Any]]:
-    """Return a row for each comparison: what the runs say and Holm's p, in columns by heading.
+    """Return a row for each comparison: Holm's p, or what else the runs say.
 
     Parameters
     ----------
@@ -478,7 +478,8 @@ def comparison_rows(findings: Mapping[str, Mapping[str, Finding]]) -> list[dict[
         row: dict[str, Any] = {"statement": words, r"$\mu$": mu}
         for heading, found in findings.items():
             if name in found:
-                row[heading] = f"{found[name].word}, p = {found[name].p:.1g}"
+                p, holds = f"{found[name].p:.1g}", found[name].holds
+                row[heading] = p if holds else f"{found[name].word} ({p})"
         rows.append(row)
     return rows
 
