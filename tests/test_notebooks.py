@@ -174,5 +174,6 @@ def test_notebook_runs_without_a_warning_and_leaves_its_record_figures_and_page(
     assert all(picture["taugda"]["caption"].strip() for picture in pictures)
     for kind in ("png", "pdf"):
         assert len(list((folder / "figures").glob(f"*.{kind}"))) == len(pictures)
-    (page,) = (folder.parents[2] / "pages").glob(f"{stem}*.html")
+    name = stem if folder.name == "default" else f"{stem}--{folder.name}"
+    page = folder.parents[2] / "pages" / f"{name}.html"
     assert faults(page.read_text(encoding="utf-8")) == []

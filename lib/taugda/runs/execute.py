@@ -127,6 +127,7 @@ class _Session:
 
     def start(self, project: Project, threads: int, log: Path) -> None:
         """Make the manager; papermill starts the kernel, whose own words go to the log."""
+        self._end_kernel()
         environment, devices = dict(os.environ), gpus()
         descriptors = [lock.descriptor for lock in self.locks.values()]
         if len(devices) > 1:
@@ -157,10 +158,13 @@ class _Session:
     def close(self) -> None:
         """End the kernel, and what a notebook started and did not end."""
         self.kernel.end()
+        self._end_kernel()
+        self._rest.close()
+
+    def _end_kernel(self) -> None:
         if self.manager is not None:
             with suppress(Exception):  # it may never have started
                 asyncio.run(self.manager.shutdown_kernel(now=True))
-        self._rest.close()
 
 
 def _take(project: Project, item: Item, session: _Session, stack: ExitStack) -> Outcome | None:
@@ -216,7 +220,14 @@ def _attempt(
         told = {"notebook": item.stem, "folder": str(staging), "beside": beside}
         write_json(session.told, told)
         started = True
-        _execute_notebook(project, item, staging, session)
+        try:
+            _execute_notebook(project, item, staging, session)
+        except RuntimeError as error:
+            # Another process may have taken its ports before it did.
+            if kernel.reason or "before replying to kernel_info" not in str(error):
+                raise
+            session.start(project, threads, log)
+            _execute_notebook(project, item, staging, session)
         # The notebook makes its folder again where it is gone, but not this file.
         if not prepared.is_file() or not lock.held():
             raise RunFailedError(_REMOVED)
