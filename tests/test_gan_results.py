@@ -63,7 +63,6 @@ def test_runs_that_differ_in_tau_and_seed_are_one_experiment():
     assert found[0].seeds == [0, 1, 2] and found[0].scores == ["d"]
     assert found[0].at(20, "d", "0.99")[4.0] == {0: 1.0, 1: 1.1, 2: 1.05}
     assert found[0].at(15, "d", "0.99") == found[0].at(20, "other", "0.99") == {}
-    assert found[0].at_end("d") == found[0].at(20, "d", "0.99")
     ((_, curves),) = found[0].panels("d", since=10)
     updates, values = curves[4.0]
     assert updates == [10, 20]

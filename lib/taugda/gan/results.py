@@ -106,10 +106,6 @@ class Experiment:
         }
         return {tau: values for tau, values in found.items() if values}
 
-    def at_end(self, score: str) -> dict[float, dict[int, float]]:
-        """Return a score of the longest average after the last update, by tau and seed."""
-        return self.at(self.settings["updates"], score, self.betas[-1])
-
     def logs(self, score: str, updates: Iterable[int]) -> Scores:
         """Return the mean over some updates of a score's logarithm by tau and seed."""
         found: dict[float, dict[int, float]] = {}
@@ -182,12 +178,8 @@ class Family(dict[float, Experiment]):
         for mu, experiment in self.items():
             scores = experiment.at(update, score, experiment.betas[-1])
             if len(scores) > 1:
-                low, high, logs = min(scores), max(scores), experiment.logs(score, [update])
-                pair, seeds = (
-                    (_worse(logs, high, low), _worse(logs, low, high)),
-                    len(_by_seed(logs, high, low)),
-                )
-                finding = Finding(*pair, seeds)
+                logs = experiment.logs(score, [update])
+                finding = worse(logs, max(logs), min(logs))
                 said = {"the largest is worse than the smallest": finding.word}
                 rows.append({r"$\mu$": mu} | _means(scores) | said | {"p": _short(finding.p)})
         return rows

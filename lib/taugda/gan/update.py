@@ -36,8 +36,7 @@ class Losses(NamedTuple):
 class _Steps:
     """A player's RMSprop, whose rate is a common one times a factor for each GAN of the stack."""
 
-    # PyTorch's own has one rate for all: a stack would need a call for each of its GANs, a sixth
-    # of an update's time.
+    # PyTorch's own has one rate for all: a stack would need a call for each of its GANs.
     def __init__(self, player: nn.Module, factors: Sequence[float], c: Configuration) -> None:
         self.parameters = [parameter.detach() for parameter in player.parameters()]
         # The running means of the squared gradient.
@@ -65,7 +64,7 @@ class Trainer:
 
     Each is trained as it would be alone, to rounding: initial players and latent vectors depend
     on its own seed, and the GANs share nothing but the calls that compute them.  Small networks
-    leave a processor waiting for the next call; a stack of twelve takes a quarter of the time.
+    leave a processor waiting for the next call; twelve side by side take two fifths of the time.
 
     Parameters
     ----------
