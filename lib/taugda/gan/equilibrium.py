@@ -302,7 +302,7 @@ def mode_growth(
     stiffest : bool
         The mode that sets the step bound, instead of the oscillating one that is slowest to fall.
     steps : int
-        So many are measured, from a displacement of 1e-6.
+        So many are measured, from a displacement of 1e-7.
 
     Returns
     -------
@@ -316,7 +316,7 @@ def mode_growth(
     k = int(order.argmin())
     direction = right[:, k].real / np.linalg.norm(right[:, k].real)
     every = max(1, steps // 300)
-    path = descend(trained.gan, trained.point + 1e-6 * direction, [tau], step, steps, every)[0]
+    path = descend(trained.gan, trained.point + 1e-7 * direction, [tau], step, steps, every)[0]
     along = np.abs((path - trained.point) @ np.linalg.inv(right)[k])
     slope = np.polyfit(every * np.arange(len(along)), np.log(along), 1)[0]
     return float(np.log(np.abs(1 - step * values[k]))), float(slope)
