@@ -33,7 +33,7 @@ def test_the_gradient_by_hand_is_the_automatic_one(gan):
     np.testing.assert_allclose(gan.gradient(x), df.numpy(), atol=1e-15)
     with torch.no_grad():
         value = gan.cost(both[: gan.n1], both[gan.n1 :])
-    assert gan.value(x[: gan.n1], x[gan.n1 :]) == pytest.approx(float(value), rel=1e-14)
+    assert gan.objective(x[: gan.n1], x[gan.n1 :]) == pytest.approx(float(value), rel=1e-14)
     many = np.stack([point(gan, seed) for seed in range(3)])
     np.testing.assert_allclose(gan.gradient(many)[2], gan.gradient(many[2]), atol=1e-15)
 

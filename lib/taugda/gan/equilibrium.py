@@ -88,7 +88,17 @@ class FeatureGan:
         return a, a @ w2.swapaxes(-1, -2) + b2[..., None, :]
 
     def gradient(self, point: Array) -> Array:
-        """Return g = (D1 f, -D2 f) at points of shape (..., n1 + n2)."""
+        """Return g = (D1 f, -D2 f), coded by hand.
+
+        Parameters
+        ----------
+        point : ndarray, shape (..., n1 + n2)
+            theta, then omega.
+
+        Returns
+        -------
+        ndarray, shape (..., n1 + n2)
+        """
         theta, omega = point[..., : self.n1], point[..., self.n1 :]
         _, _, w2, _ = self._layers(theta)
         a, y = self.generate(theta)
@@ -105,7 +115,7 @@ class FeatureGan:
         flat = [p.reshape(*point.shape[:-1], -1) for p in pieces]
         return np.concatenate([*flat, g2], axis=-1)
 
-    def value(self, theta: Array, omega: Array) -> float:
+    def objective(self, theta: Array, omega: Array) -> float:
         """Return f."""
         fake = np.tanh(self.generate(theta)[1] @ self.v.T + self.c)
         fit = np.logaddexp(0, -self._real @ omega).mean() + np.logaddexp(0, fake @ omega).mean()
@@ -184,7 +194,7 @@ class Trained:
     """A trained GAN: where training ended and the blocks there."""
 
     gan: FeatureGan
-    point: Array  # theta, then omega
+    x: Array  # theta, then omega
     gradient: float  # |g| there
     blocks: Blocks
 
@@ -211,7 +221,7 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
         nonlocal answer
         answer = gan.best_response(theta, answer)
         slope = gan.gradient(np.concatenate([theta, answer]))[: gan.n1]
-        return gan.value(theta, answer), slope
+        return gan.objective(theta, answer), slope
 
     options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 40}
     options |= {"ftol": 1e-16, "gtol": 1e-10}
@@ -249,7 +259,7 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
     """
     found: list[Trained] = []
     for mu in sorted(mus, reverse=True):
-        start = found[-1].point if found else None
+        start = found[-1].x if found else None
         # Near the last one Newton's method does most of the work.
         most = iterations if start is None else iterations // 4
         trained = train(FeatureGan(mu, **setting), start, most)
@@ -316,7 +326,7 @@ def mode_growth(
     k = int(order.argmin())
     direction = right[:, k].real / np.linalg.norm(right[:, k].real)
     every = max(1, steps // 300)
-    path = descend(trained.gan, trained.point + 1e-7 * direction, [tau], step, steps, every)[0]
-    along = np.abs((path - trained.point) @ np.linalg.inv(right)[k])
+    path = descend(trained.gan, trained.x + 1e-7 * direction, [tau], step, steps, every)[0]
+    along = np.abs((path - trained.x) @ np.linalg.inv(right)[k])
     slope = np.polyfit(every * np.arange(len(along)), np.log(along), 1)[0]
     return float(np.log(np.abs(1 - step * values[k]))), float(slope)
