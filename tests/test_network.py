@@ -144,7 +144,7 @@ def test_an_optimizers_state_scales_the_game_as_its_steps_do(small, kind):
 def test_a_linear_player_has_no_curvature_of_its_own():
     a, b = (torch.tensor([0.3], **torch_double, requires_grad=True) for _ in range(2))
     game = network.LocalGame([a], [b], lambda: (a * b).sum() - b.square().sum())
-    assert game.extremes(1) == (0, 0)
+    assert game.extremes(1) == [0, 0]
     assert game.block(1, 2).matvec(np.ones(1)) == 1
     alone = network.LocalGame([a], [b], lambda: a.sum() + b.sum())
     assert alone.block(1, 2).matvec(np.ones(1)) == 0

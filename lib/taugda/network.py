@@ -75,7 +75,8 @@ class LocalGame:
         Whose parameters are player 1's (n1 numbers) and player 2's (n2).
     loss : callable
         Without arguments; the cost f that player 1 minimizes, a scalar with its graph.  It is
-        called once, so it decides on which data the game is looked at.
+        called once, so it decides on which data the game is looked at.  The operators hold until a
+        parameter changes.
     loss2 : callable, optional
         What player 2 minimizes; -loss if left out.
     preconditioners : pair, optional
@@ -206,17 +207,14 @@ class LocalGame:
         a11, a12, a22 = (_matrix(self.block(*at)) for at in ((1, 1), (1, 2), (2, 2)))
         return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
-    def extremes(self, player: int) -> tuple[float, float]:
-        """Return the smallest and the largest eigenvalue of a player's own block."""
+    def extremes(self, player: int, which: Sequence[str] = ("SA", "LA")) -> list[float]:
+        """Return the smallest (SA) and the largest eigenvalue (LA) of a player's own block."""
         operator = self.block(player, player)
-        if operator.shape[0] <= _DENSE:
-            matrix = _matrix(operator)
-            values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-            return float(values[0]), float(values[-1])
-        least, largest = (
-            _extreme(eigsh, operator, 1, which, self.dtype)[0] for which in ("SA", "LA")
-        )
-        return float(least), float(largest)
+        if operator.shape[0] > _DENSE:
+            return [float(_extreme(eigsh, operator, 1, end, self.dtype)[0]) for end in which]
+        matrix = _matrix(operator)
+        values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
+        return [float(values[{"SA": 0, "LA": -1}[end]]) for end in which]
 
     def eigenvalues(self, tau: float, count: int = 6) -> ComplexArray:
         """Return eigenvalues of J_tau, largest first: all of a small game, else some."""
