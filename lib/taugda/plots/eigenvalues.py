@@ -255,10 +255,13 @@ def threshold_and_runs(
         plane.plot(values.real, values.imag, ".", color=colour, markersize=5)
         along.semilogy(runs[0], size, color=colour, lw=1)
         threshold.axhline(tau, color=colour, lw=0.9, linestyle=":")
-    slow = 1.3 * max(float(np.abs(np.asarray(v).imag).max()) for _, v in spectra[:1])
     plane.axvline(0, color=style.INK, lw=1)
-    plane.set(xlim=(-slow, slow), ylim=(-slow, slow), xlabel=_RE, ylabel=_IM)
+    plane.set(xlabel=_RE, ylabel=_IM)
+    lowest = max(-min(float(np.asarray(values).real.min()) for _, values in spectra), 0.0)
+    if lowest > 1e-6:  # near the axis, where the pairs cross it
+        plane.set(xlim=(-3 * lowest, 7 * lowest), ylim=(-8 * lowest, 8 * lowest))
     plane.set_title(rf"spectrum, $\mu = {chosen[0]:g}$, $\tau^* = {chosen[1]:.4g}$")
     along.set(xlabel="iteration", title=r"runs from nearby: $|g|$")
+    along.locator_params(axis="x", nbins=4)
     style.legend(figure, style.tau_keys([rf"$\tau = {tau:g}$" for tau, _ in spectra]))
     return figure
