@@ -42,7 +42,8 @@ class Reading:
     least_A22: float
     largest_A22: float
     bound: float  # of tau*; nan unless the game is zero-sum and A22 positive definite
-    step: float  # largest stable gamma1, by the eigenvalues that were found; 0 if there is none
+    step: float  # the largest stable gamma1, 0 if there is none
+    partial: bool  # whether the step is judged by some leading eigenvalues: a bound from above
     zero_sum: bool  # to second order, at this point
 
     def __str__(self) -> str:
@@ -55,6 +56,8 @@ class Reading:
             why = "A22 is not positive definite" if self.zero_sum else "the game is not zero-sum"
             tau = f"no bound of tau*, {why}"
         step = f"gamma1 below {self.step:.4g} is stable" if self.step else "no step is stable"
+        if self.step and self.partial:
+            step = f"no gamma1 above {self.step:.4g} is stable (by the leading eigenvalues alone)"
         return (
             f"|g| = {self.gradient:.3g}, {where}\n"
             f"least eigenvalue of A11 {self.least_A11:.4g}, of A22 {self.least_A22:.4g}: {tau}\n"
@@ -254,9 +257,9 @@ class LocalGame:
         step = float((2 * values.real / np.abs(values) ** 2).min()) if stable else 0.0
         bound = extreme_bound(least_11, least_22) if zero_sum and least_22 > 0 else math.nan
         critical = away <= _CRITICAL * float(np.linalg.norm(every))
-        return Reading(
-            tau, size, away, critical, least_11, least_22, largest_22, bound, step, zero_sum
-        )
+        partial = len(values) < self.n1 + self.n2
+        extremes = least_11, least_22, largest_22
+        return Reading(tau, size, away, critical, *extremes, bound, step, partial, zero_sum)
 
 
 def denominators(optimizer: torch.optim.Optimizer, parameters: Iterable[Tensor]) -> list[Tensor]:
