@@ -100,6 +100,21 @@ def test_lanczos_and_arnoldi_find_what_dense_matrices_have(small, monkeypatch):
     np.testing.assert_allclose(np.abs(game.eigenvalues(4.0, 4)), np.abs(leading), rtol=1e-7)
 
 
+def test_a_step_that_is_judged_by_leading_eigenvalues_alone_is_said_to_be(monkeypatch):
+    a, b = (torch.zeros(5, **torch_double, requires_grad=True) for _ in range(2))
+    weights = torch.arange(1, 6, **torch_double)
+
+    def loss():
+        return weights @ a**2 - weights @ b**2 + a @ b
+
+    whole = network.LocalGame([a], [b], loss).read(2.0)
+    monkeypatch.setattr(network, "_DENSE", 0)
+    partial = network.LocalGame([a], [b], loss).read(2.0)
+    assert whole.step == pytest.approx(partial.step, rel=1e-6)
+    assert f"gamma1 below {whole.step:.4g} is stable" in str(whole)
+    assert f"no gamma1 above {whole.step:.4g} is stable" in str(partial)
+
+
 def test_eigenvalues_that_are_not_found_are_an_error(small, monkeypatch):
     def eigs(*_, **__):
         raise network.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
@@ -144,7 +159,7 @@ def test_an_optimizers_state_scales_the_game_as_its_steps_do(small, kind):
 def test_a_linear_player_has_no_curvature_of_its_own():
     a, b = (torch.tensor([0.3], **torch_double, requires_grad=True) for _ in range(2))
     game = network.LocalGame([a], [b], lambda: (a * b).sum() - b.square().sum())
-    assert game.extremes(1) == (0, 0)
+    assert game.extremes(1) == [0, 0]
     assert game.block(1, 2).matvec(np.ones(1)) == 1
     alone = network.LocalGame([a], [b], lambda: a.sum() + b.sum())
     assert alone.block(1, 2).matvec(np.ones(1)) == 0

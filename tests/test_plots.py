@@ -145,6 +145,12 @@ def draw_theory_and_practice():
     return plots.theory_and_practice(taus, mus, rates, ridge, slices, runs)
 
 
+def draw_threshold_and_runs():
+    families = [("seed 0", [0.1, 1.0], [5.0, 0.5]), ("seed 1", [0.1, 1.0], [9.0, 0.7])]
+    followed = [(tau, np.linalg.eigvals(ORIGIN.jacobian(tau))) for tau in TAUS]
+    return plots.threshold_and_runs(families, followed, (np.arange(30), decaying(2)), (0.1, 5.0))
+
+
 def draw_training_losses():
     return plots.training_losses([1, 2, 3], {"one": [3.0, 2.0, 1.0], "two": [1.0, 2.0, 1.0]})
 
@@ -406,3 +412,19 @@ def test_a_map_of_scores_says_its_numbers_and_marks_the_best_of_each_row():
     # Equal gamma2: one step to the left for one step up.
     slopes = {tuple(np.diff(line.get_xydata(), axis=0)[0]) for line in axis.lines if line != stars}
     assert slopes == {(-2.0, 2.0)}
+
+
+def test_thresholds_spectra_and_runs_are_drawn_as_given():
+    left, plane, right = draw_threshold_and_runs().axes
+    first, second, star = left.get_lines()[:3]
+    assert (first.get_ydata().tolist(), second.get_ydata().tolist()) == ([5, 0.5], [9, 0.7])
+    assert (star.get_xdata().tolist(), star.get_ydata().tolist()) == ([0.1], [5.0])
+    marked = [line.get_ydata()[0] for line in left.get_lines()[3:]]
+    assert marked == list(TAUS)
+    dots = [line for line in plane.get_lines() if line.get_marker() == "."]
+    for line, tau in zip(dots, TAUS, strict=True):
+        values = np.linalg.eigvals(ORIGIN.jacobian(tau))
+        np.testing.assert_allclose(np.sort(line.get_xdata()), np.sort(values.real))
+    np.testing.assert_allclose(right.get_lines()[1].get_ydata(), decaying(1)[0])
+    colours = [line.get_color() for line in right.get_lines()]
+    assert colours == [line.get_color() for line in dots] == plots.tau_colours(2)

@@ -42,7 +42,8 @@ class Reading:
     least_A22: float
     largest_A22: float
     bound: float  # of tau*; nan unless the game is zero-sum and A22 positive definite
-    step: float  # largest stable gamma1, by the eigenvalues that were found; 0 if there is none
+    step: float  # the largest stable gamma1, 0 if there is none
+    partial: bool  # whether the step is judged by some leading eigenvalues: a bound from above
     zero_sum: bool  # to second order, at this point
 
     def __str__(self) -> str:
@@ -55,6 +56,8 @@ class Reading:
             why = "A22 is not positive definite" if self.zero_sum else "the game is not zero-sum"
             tau = f"no bound of tau*, {why}"
         step = f"gamma1 below {self.step:.4g} is stable" if self.step else "no step is stable"
+        if self.step and self.partial:
+            step = f"no gamma1 above {self.step:.4g} is stable (by the leading eigenvalues alone)"
         return (
             f"|g| = {self.gradient:.3g}, {where}\n"
             f"least eigenvalue of A11 {self.least_A11:.4g}, of A22 {self.least_A22:.4g}: {tau}\n"
@@ -75,7 +78,8 @@ class LocalGame:
         Whose parameters are player 1's (n1 numbers) and player 2's (n2).
     loss : callable
         Without arguments; the cost f that player 1 minimizes, a scalar with its graph.  It is
-        called once, so it decides on which data the game is looked at.
+        called once, so it decides on which data the game is looked at.  The operators hold until a
+        parameter changes.
     loss2 : callable, optional
         What player 2 minimizes; -loss if left out.
     preconditioners : pair, optional
@@ -206,17 +210,14 @@ class LocalGame:
         a11, a12, a22 = (_matrix(self.block(*at)) for at in ((1, 1), (1, 2), (2, 2)))
         return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
-    def extremes(self, player: int) -> tuple[float, float]:
-        """Return the smallest and the largest eigenvalue of a player's own block."""
+    def extremes(self, player: int, which: Sequence[str] = ("SA", "LA")) -> list[float]:
+        """Return the smallest (SA) and the largest eigenvalue (LA) of a player's own block."""
         operator = self.block(player, player)
-        if operator.shape[0] <= _DENSE:
-            matrix = _matrix(operator)
-            values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-            return float(values[0]), float(values[-1])
-        least, largest = (
-            _extreme(eigsh, operator, 1, which, self.dtype)[0] for which in ("SA", "LA")
-        )
-        return float(least), float(largest)
+        if operator.shape[0] > _DENSE:
+            return [float(_extreme(eigsh, operator, 1, end, self.dtype)[0]) for end in which]
+        matrix = _matrix(operator)
+        values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
+        return [float(values[{"SA": 0, "LA": -1}[end]]) for end in which]
 
     def eigenvalues(self, tau: float, count: int = 6) -> ComplexArray:
         """Return eigenvalues of J_tau, largest first: all of a small game, else some."""
@@ -256,9 +257,9 @@ class LocalGame:
         step = float((2 * values.real / np.abs(values) ** 2).min()) if stable else 0.0
         bound = extreme_bound(least_11, least_22) if zero_sum and least_22 > 0 else math.nan
         critical = away <= _CRITICAL * float(np.linalg.norm(every))
-        return Reading(
-            tau, size, away, critical, least_11, least_22, largest_22, bound, step, zero_sum
-        )
+        partial = len(values) < self.n1 + self.n2
+        extremes = least_11, least_22, largest_22
+        return Reading(tau, size, away, critical, *extremes, bound, step, partial, zero_sum)
 
 
 def denominators(optimizer: torch.optim.Optimizer, parameters: Iterable[Tensor]) -> list[Tensor]:

@@ -21,7 +21,33 @@ _CRITICAL = 1e-10  # |g| at a point that Newton's method has reached
 
 
 class FeatureGan:
-    """The game min over theta, max over omega of the saturating GAN with R1 and a ridge."""
+    """The game min over theta, max over omega of the saturating GAN with R1 and a ridge.
+
+    f = E l(D(x)) + E l(-D(G(z))) - (mu/2) E |grad D(x)|^2 - (ridge/2) |omega|^2 with
+    l(t) = -log(1 + exp(-t)) and the means over fixed pictures and latents.
+
+    Parameters
+    ----------
+    mu : float
+        Weight of the gradient penalty, greater than 0.
+    features, hidden : int
+        n2, and the width of the generator: n1 = hidden (latent + 1) + components (hidden + 1).
+    components, latent : int
+        Dimensions of the data and of the latents.
+    seed : int
+        Of pictures, latents, features and the generator at the start.
+    pictures : int
+        How many pictures, and as many latents.
+    ridge : float
+        Greater than 0.
+
+    Attributes
+    ----------
+    n1, n2 : int
+        Numbers of parameters.
+    start : ndarray, shape (n1,)
+        The generator before training.
+    """
 
     def __init__(
         self, mu: float, features: int = 45, hidden: int = 3, components: int = 4, latent: int = 4,
@@ -62,7 +88,17 @@ class FeatureGan:
         return a, a @ w2.swapaxes(-1, -2) + b2[..., None, :]
 
     def gradient(self, point: Array) -> Array:
-        """Return g = (D1 f, -D2 f) at points of shape (..., n1 + n2)."""
+        """Return g = (D1 f, -D2 f), coded by hand.
+
+        Parameters
+        ----------
+        point : ndarray, shape (..., n1 + n2)
+            theta, then omega.
+
+        Returns
+        -------
+        ndarray, shape (..., n1 + n2)
+        """
         theta, omega = point[..., : self.n1], point[..., self.n1 :]
         _, _, w2, _ = self._layers(theta)
         a, y = self.generate(theta)
@@ -79,7 +115,7 @@ class FeatureGan:
         flat = [p.reshape(*point.shape[:-1], -1) for p in pieces]
         return np.concatenate([*flat, g2], axis=-1)
 
-    def value(self, theta: Array, omega: Array) -> float:
+    def objective(self, theta: Array, omega: Array) -> float:
         """Return f."""
         fake = np.tanh(self.generate(theta)[1] @ self.v.T + self.c)
         fit = np.logaddexp(0, -self._real @ omega).mean() + np.logaddexp(0, fake @ omega).mean()
@@ -122,7 +158,16 @@ class FeatureGan:
         return -softplus(-real).mean() - softplus(fake).mean() - omega @ penalty @ omega / 2
 
     def blocks(self, point: Array) -> Blocks:
-        """Return the Jacobian's blocks at a point, by automatic differentiation."""
+        """Return the Jacobian's blocks at a point, by automatic differentiation.
+
+        Parameters
+        ----------
+        point : ndarray, shape (n1 + n2,)
+
+        Returns
+        -------
+        Blocks
+        """
         import torch
 
         def cost(both: torch.Tensor) -> torch.Tensor:
@@ -149,13 +194,26 @@ class Trained:
     """A trained GAN: where training ended and the blocks there."""
 
     gan: FeatureGan
-    point: Array  # theta, then omega
+    x: Array  # theta, then omega
     gradient: float  # |g| there
     blocks: Blocks
 
 
 def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800) -> Trained:
-    """Train both players: L-BFGS on max f over omega, then Newton's method on g = 0."""
+    """Train both players: L-BFGS on max f over omega, then Newton's method on g = 0.
+
+    Parameters
+    ----------
+    gan : FeatureGan
+    start : array_like, shape (n1 + n2,), optional
+        Where training begins, such as the end of another's; ``gan.start`` and omega = 0 without.
+    iterations : int
+        At most so many of L-BFGS.
+
+    Returns
+    -------
+    Trained
+    """
     x = np.concatenate([gan.start, np.zeros(gan.n2)]) if start is None else np.array(start)
     answer = x[gan.n1 :]
 
@@ -163,7 +221,7 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
         nonlocal answer
         answer = gan.best_response(theta, answer)
         slope = gan.gradient(np.concatenate([theta, answer]))[: gan.n1]
-        return gan.value(theta, answer), slope
+        return gan.objective(theta, answer), slope
 
     options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 40}
     options |= {"ftol": 1e-16, "gtol": 1e-10}
@@ -183,10 +241,25 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
 
 
 def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[Trained]:
-    """Train at the largest mu, then at each smaller one from where the one before ended."""
+    """Train at the largest mu, then at each smaller one from where the one before ended.
+
+    Parameters
+    ----------
+    mus : iterable of float
+        Weights of the gradient penalty.
+    iterations : int
+        At most so many of L-BFGS, at each mu.
+    **setting : int
+        Arguments of :class:`FeatureGan`.
+
+    Returns
+    -------
+    list of Trained
+        In descending order of mu; it ends early where no critical point was reached.
+    """
     found: list[Trained] = []
     for mu in sorted(mus, reverse=True):
-        start = found[-1].point if found else None
+        start = found[-1].x if found else None
         # Near the last one Newton's method does most of the work.
         most = iterations if start is None else iterations // 4
         trained = train(FeatureGan(mu, **setting), start, most)
@@ -199,7 +272,23 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
 def descend(
     gan: FeatureGan, start: ArrayLike, taus: Sequence[float], step: float, steps: int, every: int
 ) -> Array:
-    """Run simultaneous tau-GDA from one point, for several tau side by side."""
+    """Run simultaneous tau-GDA from one point, for several tau side by side.
+
+    Parameters
+    ----------
+    gan : FeatureGan
+    start : array_like, shape (n1 + n2,)
+    taus : sequence of float
+        Timescale separations, greater than 0.
+    step : float
+        gamma1.
+    steps, every : int
+        Number of steps, and of those between two that are kept.
+
+    Returns
+    -------
+    ndarray, shape (len(taus), steps // every + 1, n1 + n2)
+    """
     rates = step * positives("taus", taus)[:, None] ** (np.arange(gan.n1 + gan.n2) >= gan.n1)
     x = np.tile(np.asarray(start, dtype=float), (len(taus), 1))
     kept = [x]
@@ -213,7 +302,23 @@ def descend(
 def mode_growth(
     trained: Trained, tau: float, step: float, stiffest: bool = False, steps: int = 3000
 ) -> tuple[float, float]:
-    """Return the logarithm of a mode's factor a step, as predicted and as the iteration has it."""
+    """Return the logarithm of a mode's factor a step, as predicted and as the iteration has it.
+
+    Parameters
+    ----------
+    trained : Trained
+    tau, step : float
+        Timescale separation and gamma1, greater than 0.
+    stiffest : bool
+        The mode that sets the step bound, instead of the oscillating one that is slowest to fall.
+    steps : int
+        So many are measured, from a displacement of 1e-7.
+
+    Returns
+    -------
+    predicted, measured : float
+        log |1 - step l|, and the slope of the displacement along the left eigenvector.
+    """
     values, right = np.linalg.eig(trained.blocks.jacobian(tau))
     order = 2 * values.real / np.abs(values) ** 2
     if not stiffest:
@@ -221,7 +326,7 @@ def mode_growth(
     k = int(order.argmin())
     direction = right[:, k].real / np.linalg.norm(right[:, k].real)
     every = max(1, steps // 300)
-    path = descend(trained.gan, trained.point + 1e-6 * direction, [tau], step, steps, every)[0]
-    along = np.abs((path - trained.point) @ np.linalg.inv(right)[k])
+    path = descend(trained.gan, trained.x + 1e-7 * direction, [tau], step, steps, every)[0]
+    along = np.abs((path - trained.x) @ np.linalg.inv(right)[k])
     slope = np.polyfit(every * np.arange(len(along)), np.log(along), 1)[0]
     return float(np.log(np.abs(1 - step * values[k]))), float(slope)

@@ -11,6 +11,7 @@ from taugda.plots.eigenvalues import (
     spectrum_frames,
     spectrum_panels,
     stability_map,
+    threshold_and_runs,
 )
 from taugda.plots.gans import (
     contact_sheet,
@@ -47,6 +48,7 @@ __all__ = [
     "surface",
     "tau_colours",
     "theory_and_practice",
+    "threshold_and_runs",
     "training_losses",
     "trajectories",
     "vector_fields",

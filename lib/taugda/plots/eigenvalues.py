@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import ArrayLike
 
 from taugda.plots import style
 
@@ -220,4 +221,47 @@ def abscissae(
         style.name_taus(axis, marks[k] if marks else {}, spectrum.taus, height=0.02)
         axis.set(title=title, xlabel=r"$\tau$")
     axes[0, 0].set_ylabel(r"smallest $\mathrm{Re}\,\lambda$")
+    return figure
+
+
+@style.styled
+def threshold_and_runs(
+    families: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    spectra: Sequence[tuple[float, ArrayLike]],
+    runs: tuple[ArrayLike, ArrayLike],
+    chosen: tuple[float, float],
+) -> Figure:
+    """Draw tau* against mu, the spectrum at one mu for several tau, and runs with these tau.
+
+    Parameters
+    ----------
+    families : sequence of (label, mus, tau*)
+    spectra : sequence of (tau, eigenvalues of J_tau)
+    runs : (iterations, sizes)
+        The sizes of shape (len(spectra), stored + 1), on a log axis.
+    chosen : (mu, tau*)
+        The point of the two panels on the right.
+    """
+    figure, axes = style.figure_of(3, 3.7)
+    threshold, plane, along = axes[0]
+    for (label, mus, taus), marker in zip(families, "osD^v" * len(families), strict=False):
+        threshold.loglog(mus, taus, marker=marker, color=style.GREY, markersize=5, label=label)
+    threshold.loglog(*chosen, "*", color=style.EIGENVALUES[1], markersize=13, zorder=5)
+    threshold.set(xlabel=r"$\mu$", title=r"$\tau^*$")
+    threshold.legend()
+    colours = style.tau_colours(len(spectra))
+    for (tau, values), size, colour in zip(spectra, runs[1], colours, strict=True):
+        values = np.asarray(values)
+        plane.plot(values.real, values.imag, ".", color=colour, markersize=5)
+        along.semilogy(runs[0], size, color=colour, lw=1)
+        threshold.axhline(tau, color=colour, lw=0.9, linestyle=":")
+    plane.axvline(0, color=style.INK, lw=1)
+    plane.set(xlabel=_RE, ylabel=_IM)
+    lowest = max(-min(float(np.asarray(values).real.min()) for _, values in spectra), 0.0)
+    if lowest > 1e-6:  # near the axis, where the pairs cross it
+        plane.set(xlim=(-3 * lowest, 7 * lowest), ylim=(-8 * lowest, 8 * lowest))
+    plane.set_title(rf"spectrum, $\mu = {chosen[0]:g}$, $\tau^* = {chosen[1]:.4g}$")
+    along.set(xlabel="iteration", title=r"runs from nearby: $|g|$")
+    along.locator_params(axis="x", nbins=4)
+    style.legend(figure, style.tau_keys([rf"$\tau = {tau:g}$" for tau, _ in spectra]))
     return figure

@@ -26,7 +26,7 @@ GROUPS = {
     "checks": ("checks",),
     "mathematics": ("blocks", "games", "equilibria", "stability", "dynamics", "ensembles"),
     "proofs": ("proofs",),
-    "gan": ("gan",),
+    "gan": ("gan", "network"),
     "plots": ("plots",),
     "record": ("record",),
 }

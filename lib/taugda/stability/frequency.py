@@ -177,7 +177,7 @@ class _Sweep:
     def _halve(self, pending: list[tuple[_Point, _Point, int]], found: list[float]) -> None:
         """Halve the steps that are too long until each crossing on them is found."""
         # Where tau may be largest first: what is found there spares the rest.
-        pending.sort(key=lambda item: max(self._tau(item[0]).max(), self._tau(item[1]).max()))
+        pending.sort(key=lambda item: max(self._tau(end.values.real).max() for end in item[:2]))
         while pending:
             left, right, depth = pending.pop()
             middle = self._point((left.x + right.x) / 2)
@@ -213,10 +213,8 @@ class _Sweep:
         most = s / self.least_s if self.swapped else float(np.linalg.eigvalsh(k)[-1])
         return _Point(x, values, slopes, most)
 
-    def _tau(self, point: _Point) -> Array:
-        return self._as_tau(point.values.real)
-
-    def _as_tau(self, real: Array) -> Array:
+    def _tau(self, real: Array) -> Array:
+        """Return the tau that real parts of eigenvalues are, infinite where 1 / tau is none."""
         if not self.swapped:
             return np.maximum(real, 0.0)
         with np.errstate(divide="ignore"):
@@ -233,38 +231,34 @@ class _Sweep:
         cost = np.abs(ahead[:, None] - back)
         cost = np.where(np.isfinite(cost), cost, 1e3 * (1 + np.abs(left.values).max()))
         i, j = linear_sum_assignment(cost)
-        ends = (left.values[i], right.values[j], h * left.slopes[i], h * right.slopes[j])
-        paths = _hermite(*ends)  # (points, branches)
+        paths = _hermite(left.values[i], right.values[j], h * left.slopes[i], h * right.slopes[j])
         mismatch = cost[i, j]
-        taus = self._as_tau(paths.real + (-1 if self.swapped else 1) * mismatch)
+        taus = self._tau(paths.real + (-1 if self.swapped else 1) * mismatch)
         relevant = (taus.max(axis=0) > floor * (1 - 1e-9)) & (taus.max(axis=0) > 0)
         if self.swapped:  # 1 / tau below zero is no tau
             relevant &= (paths.real.max(axis=0) + mismatch) > 0
         clear = np.abs(paths.imag).min(axis=0) > _MARGIN * mismatch
-        clear &= (np.abs(np.diff(np.sign(paths.imag), axis=0)) == 0).all(axis=0)
-        for branch in np.flatnonzero(relevant & ~clear):
-            imag, size = paths[:, branch].imag, np.abs(np.ptp(paths[:, branch].imag))
-            turns = np.flatnonzero(np.diff(np.sign(imag)))
-            simple = len(turns) == 1 and mismatch[branch] < 0.02 * size
-            if not (simple or last):
-                return False
+        clear &= (np.diff(np.sign(paths.imag), axis=0) == 0).all(axis=0)
+        crossings = []
         for branch in np.flatnonzero(relevant & ~clear):
             path = paths[:, branch]
             turns = np.flatnonzero(np.diff(np.sign(path.imag)))
+            simple = len(turns) == 1 and mismatch[branch] < 0.02 * np.ptp(path.imag)
+            if not (simple or last):
+                return False
             if len(turns) == 0:  # the branch may touch the real line here
                 turns = np.minimum(np.abs(path.imag).argmin(keepdims=True), len(path) - 2)
             for k in turns:
                 share = np.clip(path[k].imag / (path[k].imag - path[k + 1].imag or 1), 0, 1)
-                real = path[k].real + share * (path[k + 1].real - path[k].real)
-                if real > 0:
-                    found.append(float(self._as_tau(np.array(real))))
+                crossings.append(path[k].real + share * (path[k + 1].real - path[k].real))
+        found += [float(self._tau(real)) for real in crossings if real > 0]
         return True
 
 
 def _hermite(
     y0: ComplexArray, y1: ComplexArray, d0: ComplexArray, d1: ComplexArray
 ) -> ComplexArray:
-    """Return the cubics with these values and slopes at sample points, one row each."""
+    """Return the cubics with these values and slopes at sample points, shape (points, branches)."""
     t = _BETWEEN[:, None]
     with np.errstate(invalid="ignore"):
         cubic = y0 * (1 + 2 * t) * (1 - t) ** 2 + y1 * t**2 * (3 - 2 * t)

@@ -1,0 +1,91 @@
+"""The spectrum of the image GANs' game, on a net of width 2, against three other routes."""
+
+import numpy as np
+import pytest
+import torch
+
+from taugda.gan import gradients, spectrum
+from taugda.gan.models import Discriminator, Generator
+
+MU, FACTOR = 3.0, 0.5
+
+
+@pytest.fixture(scope="module")
+def setting():
+    torch.manual_seed(0)
+    generator = Generator(resolution=8, channels=1, latent=3, width=2).double()
+    discriminator = Discriminator(resolution=8, channels=1, width=2).double()
+    real = torch.randn(5, 1, 8, 8, dtype=torch.float64)
+    return generator, discriminator, real, torch.randn(5, 3, dtype=torch.float64)
+
+
+def flat(tensors):
+    return torch.cat([t.detach().reshape(-1) for t in tensors]).numpy()
+
+
+@pytest.mark.parametrize("loss", ["saturating", "non-saturating"])
+def test_the_gradient_is_that_of_the_trainers_own_passes(setting, loss):
+    generator, discriminator, real, z = setting
+    game = spectrum.local_game(*setting, MU, FACTOR, loss)
+    _, first = gradients.generator_gradient(generator, discriminator, z, loss)
+    *_, second = gradients.discriminator_gradient(
+        discriminator, real, generator(z).detach(), MU, FACTOR, "R1"
+    )
+    expected = flat([*first, *second])
+    assert np.abs(game.gradient - expected).max() < 1e-14 * np.abs(expected).max()
+
+
+def moved(players, direction, size):
+    """Displace both players' parameters, in place."""
+    parameters = [p for player in players for p in player.parameters()]
+    with torch.no_grad():
+        at = 0
+        for p in parameters:
+            part = torch.from_numpy(direction[at : at + p.numel()]).view(p.shape)
+            p += size * part
+            at += p.numel()
+
+
+def test_products_are_differences_of_the_gradient(setting):
+    game = spectrum.local_game(*setting, MU, FACTOR)
+    direction = np.random.default_rng(0).standard_normal(game.n1 + game.n2)
+    product = game.jacobian(1.0) @ direction
+    size, ends = 1e-7, []
+    for sign in (1, -2, 1):  # there, to the other side, and back
+        moved(setting[:2], direction, sign * size)
+        ends.append(spectrum.local_game(*setting, MU, FACTOR).gradient)
+    difference = (ends[0] - ends[1]) / (2 * size)
+    assert np.linalg.norm(product - difference) < 1e-6 * np.linalg.norm(product)
+
+
+def test_eigenvalues_are_those_of_the_dense_preconditioned_jacobian(setting):
+    generator, discriminator, *_ = setting
+    rng = torch.Generator().manual_seed(1)
+    p1, p2 = (
+        [torch.rand(p.shape, generator=rng, dtype=torch.float64) + 0.1 for p in player.parameters()]
+        for player in (generator, discriminator)
+    )
+    tau, gamma1 = 4.0, 1e-3
+    found = spectrum.spectrum_at(
+        *setting, (p1, p2), MU, tau, gamma1, penalty_factor=FACTOR, count=4
+    )
+    game = spectrum.local_game(*setting, MU, FACTOR)
+    j = np.stack([game.jacobian(1.0) @ e for e in np.eye(game.n1 + game.n2)], axis=1)
+    n1, p = game.n1, flat([*p1, *p2])
+    a22 = j[n1:, n1:]
+    assert np.abs(a22 - a22.T).max() < 1e-13 * np.abs(a22).max()
+    assert found["sharpness"] == pytest.approx(np.linalg.eigvalsh(a22)[-1], rel=1e-7)
+    scaled = a22 / np.sqrt(p[n1:, None] * p[None, n1:])
+    edge = tau * gamma1 * np.linalg.eigvalsh(scaled)[-1]
+    assert found["edge"] == pytest.approx(edge, rel=1e-7)
+    own = np.linalg.eigvals(j[:n1, :n1] / p[:n1, None]).real.max()
+    assert found["generator_edge"] == pytest.approx(gamma1 * own, rel=1e-6)
+    j[n1:] *= tau
+    modes = gamma1 * np.linalg.eigvals(j / p[:, None])
+    expected = np.sort(np.abs(modes))[::-1][:4]
+    size = np.hypot(found["modes_real"], found["modes_imaginary"])
+    np.testing.assert_allclose(size, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        found["factors"], np.hypot(1 - np.array(found["modes_real"]), found["modes_imaginary"])
+    )
+    assert found["gradient2"] == pytest.approx(np.linalg.norm(game.gradient[n1:]))
