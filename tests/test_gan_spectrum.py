@@ -5,31 +5,41 @@ import pytest
 import torch
 
 from taugda.gan import gradients, spectrum
-from taugda.gan.models import Discriminator, Generator
+from taugda.gan.configuration import Configuration
+from taugda.gan.update import Trainer
 
-MU, FACTOR = 3.0, 0.5
+C = Configuration(
+    tau=4.0, mu=3.0, penalty_factor=0.5, resolution=8, channels=1, latent=3, width=2, batch=5,
+    precision="float64", gamma1=1e-3, averages=(0.9,), updates=3,
+)  # fmt: skip
+BARE = None, None
 
 
 @pytest.fixture(scope="module")
 def setting():
     torch.manual_seed(0)
-    generator = Generator(resolution=8, channels=1, latent=3, width=2).double()
-    discriminator = Discriminator(resolution=8, channels=1, width=2).double()
+    generator, discriminator, _ = Trainer(C).alone(0)
     real = torch.randn(5, 1, 8, 8, dtype=torch.float64)
     return generator, discriminator, real, torch.randn(5, 3, dtype=torch.float64)
+
+
+def game_of(setting, c=C, denominators=BARE):
+    return spectrum.local_game(c, *setting[:2], denominators, *setting[2:])
 
 
 def flat(tensors):
     return torch.cat([t.detach().reshape(-1) for t in tensors]).numpy()
 
 
+@pytest.mark.parametrize("penalty", ["R1", "R2"])
 @pytest.mark.parametrize("loss", ["saturating", "non-saturating"])
-def test_the_gradient_is_that_of_the_trainers_own_passes(setting, loss):
+def test_the_gradient_is_that_of_the_trainers_own_passes(setting, loss, penalty):
     generator, discriminator, real, z = setting
-    game = spectrum.local_game(*setting, MU, FACTOR, loss)
+    c = C.model_copy(update={"loss": loss, "penalty": penalty})
+    game = game_of(setting, c)
     _, first = gradients.generator_gradient(generator, discriminator, z, loss)
     *_, second = gradients.discriminator_gradient(
-        discriminator, real, generator(z).detach(), MU, FACTOR, "R1"
+        discriminator, real, generator(z).detach(), c.mu, c.penalty_factor, penalty
     )
     expected = flat([*first, *second])
     assert np.abs(game.gradient - expected).max() < 1e-14 * np.abs(expected).max()
@@ -47,29 +57,27 @@ def moved(players, direction, size):
 
 
 def test_products_are_differences_of_the_gradient(setting):
-    game = spectrum.local_game(*setting, MU, FACTOR)
+    game = game_of(setting)
     direction = np.random.default_rng(0).standard_normal(game.n1 + game.n2)
     product = game.jacobian(1.0) @ direction
     size, ends = 1e-7, []
     for sign in (1, -2, 1):  # there, to the other side, and back
         moved(setting[:2], direction, sign * size)
-        ends.append(spectrum.local_game(*setting, MU, FACTOR).gradient)
+        ends.append(game_of(setting).gradient)
     difference = (ends[0] - ends[1]) / (2 * size)
     assert np.linalg.norm(product - difference) < 1e-6 * np.linalg.norm(product)
 
 
 def test_eigenvalues_are_those_of_the_dense_preconditioned_jacobian(setting):
-    generator, discriminator, *_ = setting
+    generator, discriminator, *batch = setting
     rng = torch.Generator().manual_seed(1)
     p1, p2 = (
         [torch.rand(p.shape, generator=rng, dtype=torch.float64) + 0.1 for p in player.parameters()]
         for player in (generator, discriminator)
     )
-    tau, gamma1 = 4.0, 1e-3
-    found = spectrum.spectrum_at(
-        *setting, (p1, p2), MU, tau, gamma1, penalty_factor=FACTOR, count=4
-    )
-    game = spectrum.local_game(*setting, MU, FACTOR)
+    tau, gamma1 = C.tau, C.rate(7)
+    found = spectrum.spectrum(C, generator, discriminator, (p1, p2), *batch, updates=7, count=4)
+    game = game_of(setting)
     j = np.stack([game.jacobian(1.0) @ e for e in np.eye(game.n1 + game.n2)], axis=1)
     n1, p = game.n1, flat([*p1, *p2])
     a22 = j[n1:, n1:]
@@ -89,3 +97,29 @@ def test_eigenvalues_are_those_of_the_dense_preconditioned_jacobian(setting):
         found["factors"], np.hypot(1 - np.array(found["modes_real"]), found["modes_imaginary"])
     )
     assert found["gradient2"] == pytest.approx(np.linalg.norm(game.gradient[n1:]))
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_gan_of_a_stack_is_looked_at_as_if_it_were_alone(corrected):
+    several = [
+        C.model_copy(update={"tau": tau, "rms_bias_correction": corrected}) for tau in (1.0, 4.0)
+    ]
+    stack, alone = Trainer(*several), Trainer(several[1])
+    real = torch.rand(5, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        stack.update(torch.cat([real, real], 1), stack.draw(), stack.draw())
+        alone.update(real, alone.draw(), alone.draw())
+    z = alone.draw()
+    found, expected = (
+        spectrum.spectrum(several[1], *trainer.alone(number), real, z, updates=3)
+        for trainer, number in ((stack, 1), (alone, 0))
+    )
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-12)
+    # What the next step divides by is what the last one did: here, by hand from the squares.
+    squares = alone.state_dicts()[0]["parts"][-1]
+    share = 1 - C.rms_alpha**3 if corrected else 1.0
+    _, _, (_, denominators) = alone.alone(0)
+    for square, denominator in zip(squares.values(), denominators, strict=True):
+        torch.testing.assert_close(denominator, (square / share).sqrt() + C.rms_eps)

@@ -33,6 +33,7 @@ class History:
     pictures: dict[int, Tensor] = field(default_factory=dict)
     # Spent on updates alone, over all sessions of the run; of GANs side by side each has its share.
     seconds: float = 0.0
+    spectra: dict[int, dict[str, Any]] = field(default_factory=dict)  # by updates done
     resumed: list[int] = field(default_factory=list)  # updates done when it was taken up again
     together: int = 1  # GANs that were trained side by side
     diverged: str = ""  # what was not finite any more, and when
@@ -56,6 +57,8 @@ class Evaluation:
         Updates between two evaluations, and further updates to evaluate at; the last is one.
     pictures_at : sequence of int
         Updates at which pictures from the first latent vectors are kept; the last is one.
+    spectrum_at : sequence of int
+        Updates after which the game's leading eigenvalues are taken on the update's own batch.
     """
 
     scorer: Scorer
@@ -63,11 +66,14 @@ class Evaluation:
     every: int
     also_at: Sequence[int] = ()
     pictures_at: Sequence[int] = ()
+    spectrum_at: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         count("every", self.every)
         for update in (*self.also_at, *self.pictures_at):
             count("also_at, pictures_at", update, least=0)
+        for update in self.spectrum_at:  # RMSprop has a spectrum of its own after one update
+            count("spectrum_at", update)
 
     def due(self, update: int, last: int) -> bool:
         """Say whether scores are wanted after an update."""
@@ -155,7 +161,8 @@ def train(
         while trainer.updates < c.updates:
             started = time.perf_counter()
             real = torch.cat([next(stream) for stream in batches], 1)
-            losses = trainer.update(real, trainer.draw(), trainer.draw())
+            z2, z1 = trainer.draw(), trainer.draw()
+            losses = trainer.update(real, z2, z1)
             k = trainer.updates
             due, keep = evaluation.due(k, c.updates), k % checkpoint_every == 0 or k == c.updates
             if due or keep or k % _CHECKS_EVERY == 0:
@@ -168,6 +175,8 @@ def train(
             for history in histories:
                 history.seconds += (time.perf_counter() - started) / len(histories)
             _evaluate(trainer, evaluation, histories)
+            if k in evaluation.spectrum_at:
+                _spectra(trainer, real, z1, histories)
             if due:
                 for history, means in zip(histories, (sums / summed).T.tolist(), strict=True):
                     for name, mean in zip(Losses._fields, means, strict=True):
@@ -216,3 +225,15 @@ def _evaluate(trainer: Trainer, evaluation: Evaluation, histories: Sequence[Hist
         for number, history in going:
             for name, value in evaluation.scorer.score(made[number]).items():
                 history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)
+
+
+def _spectra(trainer: Trainer, real: Tensor, z: Tensor, histories: Sequence[History]) -> None:
+    from taugda.gan.spectrum import spectrum  # SciPy, which most runs do without
+
+    batches = zip(*(batch.chunk(len(histories), 1) for batch in (real, z)), strict=True)
+    for number, batch in enumerate(batches):
+        if not histories[number].diverged:
+            started, c = time.perf_counter(), trainer.configurations[number]
+            found = spectrum(c, *trainer.alone(number), *batch, updates=trainer.updates)
+            found["seconds"] = time.perf_counter() - started
+            histories[number].spectra[trainer.updates] = found

@@ -12,59 +12,56 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from taugda.gan.gradients import Loss
+from taugda.gan.configuration import Configuration
 from taugda.gan.models import Discriminator, Generator
 from taugda.network import LocalGame
 
-Denominators = tuple[Sequence[Tensor] | None, Sequence[Tensor] | None]
+Denominators = Sequence[Sequence[Tensor] | None]
 
 
 def local_game(
-    generator: Generator, discriminator: Discriminator, real: Tensor, z: Tensor, mu: float,
-    penalty_factor: float = 1.0, loss: Loss = "non-saturating",
-    denominators: Denominators = (None, None),
+    c: Configuration, generator: Generator, discriminator: Discriminator,
+    denominators: Denominators, real: Tensor, z: Tensor,
 ) -> LocalGame:  # fmt: skip
-    """Return the game that an update plays on one batch: R1, both players on the same latents."""
+    """Return the game that an update plays on one batch, both players on the same latents."""
 
     def loss1() -> Tensor:
         judged = discriminator(generator(z))
-        return -F.softplus(judged).mean() if loss == "saturating" else F.softplus(-judged).mean()
+        return -F.softplus(judged).mean() if c.loss == "saturating" else F.softplus(-judged).mean()
 
     def loss2() -> Tensor:
-        pictures = real.detach().clone().requires_grad_()
-        judged = discriminator(pictures)
-        (slope,) = torch.autograd.grad(judged.sum(), pictures, create_graph=True)
-        penalty = penalty_factor * mu * slope.square().sum(dim=(1, 2, 3)).mean()
-        fit = F.softplus(-judged).mean() + F.softplus(discriminator(generator(z))).mean()
+        made = generator(z)
+        penalized = (real if c.penalty == "R1" else made).detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(discriminator(penalized).sum(), penalized, create_graph=True)
+        penalty = c.penalty_factor * c.mu * slope.square().sum(dim=(1, 2, 3)).mean()
+        fit = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(made)).mean()
         return fit + penalty
 
-    return LocalGame(generator, discriminator, loss1, loss2, preconditioners=denominators)
+    return LocalGame(generator, discriminator, loss1, loss2, preconditioners=tuple(denominators))
 
 
-def spectrum_at(
-    generator: Generator, discriminator: Discriminator, real: Tensor, z: Tensor,
-    denominators: Denominators, mu: float, tau: float, gamma1: float, *,
-    penalty_factor: float = 1.0, loss: Loss = "non-saturating", count: int = 6,
+def spectrum(
+    c: Configuration, generator: Generator, discriminator: Discriminator,
+    denominators: Denominators, real: Tensor, z: Tensor, updates: int, count: int = 6,
 ) -> dict[str, float | list[float]]:  # fmt: skip
-    """Return sharpness, edge of stability and leading modes, by name.
+    """Return sharpness, edge of stability and leading modes after so many updates, by name.
 
-    ``denominators``: by what RMSprop divides each player's gradient, sqrt(square) + eps; their
-    P^-1/2 A22 P^-1/2 is what gradient descent at rate gamma2 = tau gamma1 sees, and 2 / gamma2 the
-    largest eigenvalue that it is stable at (Cohen et al., 2022).
+    ``denominators``: by what RMSprop divides each player's gradient; P^-1/2 A22 P^-1/2 is what
+    gradient descent at rate gamma2 = tau gamma1 sees, and 2 / gamma2 the largest eigenvalue that
+    it is stable at (Cohen et al., 2022).
     """
-    options = (generator, discriminator, real, z, mu, penalty_factor, loss)
-    game, bare = local_game(*options, denominators), local_game(*options)
-    (plain,) = bare.extremes(2, ["LA"])
-    (scaled,) = game.extremes(2, ["LA"])
-    (own,) = game.extremes(1, ["LA"])
-    modes = gamma1 * game.eigenvalues(tau, count)
+    game = local_game(c, generator, discriminator, denominators, real, z)
+    bare = local_game(c, generator, discriminator, (None, None), real, z)
+    rate, (plain,) = c.rate(updates), bare.extremes(2, ["LA"])
+    (own,), (scaled,) = (game.extremes(player, ["LA"]) for player in (1, 2))
+    modes = rate * game.eigenvalues(c.tau, count)
     gradients = np.split(bare.gradient, [bare.n1])
     return {
         "gradient1": float(np.linalg.norm(gradients[0])),
         "gradient2": float(np.linalg.norm(gradients[1])),
         "sharpness": plain,  # lambda_max(A22)
-        "edge": tau * gamma1 * scaled,  # 2 at the edge of stability
-        "generator_edge": gamma1 * own,
+        "edge": c.tau * rate * scaled,  # 2 at the edge of stability
+        "generator_edge": rate * own,
         "modes_real": modes.real.tolist(),  # of gamma1 P^-1 J_tau
         "modes_imaginary": modes.imag.tolist(),
         "factors": np.abs(1 - modes).tolist(),  # of these modes, a simultaneous step

@@ -51,12 +51,16 @@ class _Steps:
     def step(self, gradient: Sequence[Tensor], rate: float, update: int) -> None:
         torch._foreach_mul_(self.squares, self._alpha)
         torch._foreach_addcmul_(self.squares, gradient, gradient, 1 - self._alpha)
+        steps = torch._foreach_div(gradient, self.denominators(update + 1))
+        torch._foreach_addcmul_(self.parameters, steps, self._factors, -rate)
+
+    def denominators(self, updates: int) -> list[Tensor]:
+        """Return by what the step divides the gradient, after so many updates."""
         sizes = torch._foreach_sqrt(self.squares)
         if self._corrected:
-            torch._foreach_div_(sizes, math.sqrt(1 - self._alpha ** (update + 1)))
+            torch._foreach_div_(sizes, math.sqrt(1 - self._alpha**updates))
         torch._foreach_add_(sizes, self._eps)
-        steps = torch._foreach_div(gradient, sizes)
-        torch._foreach_addcmul_(self.parameters, steps, self._factors, -rate)
+        return list(sizes)
 
 
 class Trainer:
@@ -187,6 +191,18 @@ class Trainer:
         parts = latents.to(self.device, c.dtype).split(batch)
         made = torch.cat([self.averages[beta](part.repeat(1, stack)) for part in parts])
         return made.unflatten(1, (stack, -1)).transpose(0, 1)
+
+    def alone(self, number: int) -> tuple[Generator, Discriminator, list[list[Tensor]]]:
+        """Return copies of one GAN's players, and by what RMSprop divides each one's gradient."""
+        c, held = self.configurations[number], self._held()
+        copies = [player.to(self.device, c.dtype) for player in players(c)]
+        for player, whole in zip(copies, held, strict=False):
+            player.load_state_dict(self._parts(whole, number))
+        sizes = [
+            list(self._parts(dict(enumerate(steps.denominators(self.updates))), number).values())
+            for steps in self._steps
+        ]
+        return *copies, sizes
 
     def state_dicts(self) -> list[dict[str, Any]]:
         """Return all that each GAN's next updates depend on, as plain values and tensors."""
