@@ -26,6 +26,8 @@ FIXED = {
 }  # fmt: skip
 DEFAULT = {"gamma1": 1e-3, "updates": 1200}
 FIRST, SECOND = range(100, 108), range(108, 116)
+WIDE = {"width": 16, "batch": 64}
+LARGE = {"changes": WIDE, "seeds": FIRST[:6], "taus": TAUS[:4], "mus": MUS[1:]}
 # What a part changes of the default, its seeds, and how its stacks are computed.
 PARTS: dict[str, list[dict[str, Any]]] = {
     "rates": [
@@ -38,6 +40,15 @@ PARTS: dict[str, list[dict[str, Any]]] = {
     "order": [{"seeds": FIRST, "stack": 6}],
     "corrected": [{"changes": {"rms_bias_correction": True}, "seeds": FIRST}],
     "simultaneous": [{"changes": {"alternating": False}, "seeds": FIRST}],
+    # Networks and batches of the former default, where the start of RMSprop matters.
+    "large": [LARGE],
+    "large_corrected": [LARGE | {"changes": WIDE | {"rms_bias_correction": True}}],
+    "large_warm": [LARGE | {"changes": WIDE | {"warm_up": 100}}],
+    "spectra": [
+        {"changes": changes, "seeds": seeds, "spectra": (100, 600, 1200)}
+        for changes, seeds in (({}, FIRST[:4]), ({"alternating": False}, FIRST[:4]),
+                               ({"gamma1": 4e-3}, FIRST[:2]))
+    ],
 }  # fmt: skip
 
 
@@ -45,8 +56,8 @@ def stacks(name: str) -> list[dict[str, Any]]:
     """List the stacks of a part: a seed, settings, and how it is computed."""
     return [
         {
-            "seed": seed, "settings": DEFAULT | part.get("changes", {}),
-            "threads": part.get("threads", 1), "stack": part.get("stack", len(TAUS) * len(MUS)),
+            "threads": 1, "stack": len(TAUS) * len(MUS), "taus": TAUS, "mus": MUS, "spectra": (),
+            **part, "seed": seed, "settings": DEFAULT | part.get("changes", {}),
         }
         for part in PARTS[name] for seed in part["seeds"]
     ]  # fmt: skip
@@ -58,6 +69,7 @@ def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
 
     from taugda.gan import data, distances
     from taugda.gan.configuration import Configuration
+    from taugda.gan.spectrum import spectrum
     from taugda.gan.update import Trainer
 
     torch.set_num_threads(task["threads"])
@@ -66,7 +78,7 @@ def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
     latents, seed = distances.fixed_latents(2000, FIXED["latent"]), task["seed"]
     everyone = [
         Configuration(tau=tau, mu=mu, seed=seed, **{**FIXED, **task["settings"]})
-        for mu in MUS for tau in TAUS
+        for mu in task["mus"] for tau in task["taus"]
     ]  # fmt: skip
     entries = []
     for start in range(0, len(everyone), task["stack"]):
@@ -75,9 +87,17 @@ def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
         streams = [data.Batches(images, c.batch, seed=seed, noise=c.noise) for c in some]
         at = [round(share * some[0].updates) for share in AT]
         scores: list[dict[str, list[float | None]]] = [{} for _ in some]
+        spectra: list[dict[str, Any]] = [{} for _ in some]
         for update in range(1, some[0].updates + 1):
-            real = torch.cat([next(stream) for stream in streams], 1)
-            trainer.update(real, trainer.draw(), trainer.draw())
+            pictures = [next(stream) for stream in streams]
+            z2, z1 = trainer.draw(), trainer.draw()
+            trainer.update(torch.cat(pictures, 1), z2, z1)
+            if update in task["spectra"]:
+                parts = zip(some, pictures, z1.chunk(len(some), 1), strict=True)
+                for number, (c, *batch) in enumerate(parts):
+                    if torch.isfinite(trainer.samples(0.99, latents[:1])[number]).all():
+                        alone = trainer.alone(number)
+                        spectra[number][str(update)] = spectrum(c, *alone, *batch, updates=update)
             if update in at:
                 for found, made in zip(scores, trainer.samples(0.99, latents), strict=True):
                     good = bool(torch.isfinite(made).all())
@@ -86,7 +106,8 @@ def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
                         found.setdefault(score, []).append(value if good else None)
         entries += [
             {"tau": c.tau, "mu": c.mu, "seed": seed, **task["settings"], "update": at, "scores": s}
-            for c, s in zip(some, scores, strict=True)
+            | ({"spectra": found} if found else {})
+            for c, s, found in zip(some, scores, spectra, strict=True)
         ]
     return entries
 
@@ -102,8 +123,9 @@ def main() -> None:
         path = project.root / "outputs" / "published" / "study" / f"{name}.json"
         former = json.loads(path.read_text()) if path.is_file() else {"runs": []}
         runs = former["runs"]
-        there = {(run["seed"], run["gamma1"]) for run in runs}
-        tasks = [t for t in stacks(name) if (t["seed"], t["settings"]["gamma1"]) not in there]
+        found = {"tau", "mu", "update", "scores", "spectra"}
+        there = [{n: v for n, v in run.items() if n not in found} for run in runs]
+        tasks = [t for t in stacks(name) if {"seed": t["seed"], **t["settings"]} not in there]
         print(f"{name}: {len(tasks)} stacks to train", flush=True)
         jobs = 1 if any(task["threads"] > 1 for task in tasks) else options.j
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:

@@ -6,6 +6,8 @@ import torch
 
 from taugda.gan import gradients, spectrum
 from taugda.gan.configuration import Configuration
+from taugda.gan.data import Images
+from taugda.gan.loop import Evaluation, train
 from taugda.gan.update import Trainer
 
 C = Configuration(
@@ -123,3 +125,40 @@ def test_a_gan_of_a_stack_is_looked_at_as_if_it_were_alone(corrected):
     _, _, (_, denominators) = alone.alone(0)
     for square, denominator in zip(squares.values(), denominators, strict=True):
         torch.testing.assert_close(denominator, (square / share).sqrt() + C.rms_eps)
+
+
+class Spread:
+    """A distance that costs nothing, and a stop where one is wanted."""
+
+    def __init__(self, stop_at=None):
+        self.calls, self.stop_at = 0, stop_at
+
+    def score(self, pictures):
+        self.calls += 1
+        if self.calls == self.stop_at:
+            raise KeyboardInterrupt
+        return {"spread": float(pictures.std())}
+
+
+def test_looking_at_the_spectrum_changes_no_run_and_survives_a_stop(tmp_path):
+    pixels = torch.arange(6 * 64).remainder(17).to(torch.uint8).view(6, 1, 8, 8)
+    images = Images(pixels, 16, "digits", "made here")
+    z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def run(name, spectrum_at, stop_at=None):
+        evaluation = Evaluation(Spread(stop_at), z, every=1, spectrum_at=spectrum_at)
+        return train(C, images, evaluation, tmp_path / name, 1, progress=False)
+
+    plain, watched = run("plain", ()), run("watched", (1, 3))
+    assert plain.plain() == watched.plain()
+    assert (plain.spectra, list(watched.spectra)) == ({}, [1, 3])
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", (1, 3), stop_at=3)
+    resumed = run("stopped", (1, 3))
+    assert resumed.resumed
+    for update, found in watched.spectra.items():
+        for name, value in found.items():
+            if name != "seconds":
+                np.testing.assert_allclose(resumed.spectra[update][name], value, rtol=1e-9)
+    with pytest.raises(ValueError, match="spectrum_at: expected a whole number"):
+        Evaluation(Spread(), z, every=1, spectrum_at=[0])
