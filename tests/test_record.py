@@ -15,6 +15,7 @@ import papermill
 import pytest
 import sympy
 from matplotlib.figure import Figure
+from nbclient import NotebookClient
 
 from taugda.plots.style import styled
 from taugda.record import Run, finished, moving
@@ -82,6 +83,9 @@ def test_a_table_of_rows_is_a_table_of_columns():
     assert r"| a\|b $\vert x\vert $ <i> | 20 |" in made["text/markdown"]
     assert '<td style="text-align: left">a|b $|x|$ &lt;i&gt;</td>' in made["text/html"]
     assert '<td style="text-align: right">20</td>' in made["text/html"]
+    empty = bundle([], "Nothing fits.", ["a", "b"])
+    assert empty["text/plain"].split() == ["Nothing", "fits.", "a", "b", "----", "-", "none"]
+    assert bundle([], "Nothing fits.")["text/plain"].split()[-1] == "none"
     with pytest.raises(ValueError, match=r"must be equally long, found {'a': 1, 'b': 2}"):
         rows_of({"a": [1], "b": [1, 2]})
     for bad in ("word", 3):
@@ -140,6 +144,10 @@ def test_a_notebook_outside_of_a_batch(toy, tmp_path):
     kept = nbformat.read(folder / "notebook.ipynb", as_version=4)
     nbformat.validate(kept)
     assert kept.cells[2].source == "# Parameters\nn = 4"
+    # What its cells showed is in its copy, each in its place.
+    shown = [[o.metadata["taugda"] for o in c.outputs] for c in kept.cells if c.cell_type == "code"]
+    assert shown == [[], [], [], marks[:5], marks[5:]]
+    assert kept.cells[-2].outputs[0].data["image/png"] == dot.data["image/png"].replace("\n", "")
     (found,) = finished(toy.project, "toy")
     assert (found.parameters, found.metrics) == ({"n": 4}, {"tau": 2.0})
 
@@ -150,7 +158,9 @@ def test_an_equal_batch_run_is_kept(one, capsys):
     content = read_json(done)
     done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
     record(one).finish()
-    assert "Kept outputs/runs/01_toy/default" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Kept outputs/runs/01_toy/default" in said
+    assert "Nothing was written." in said
     assert read_json(done)["finished"] == "before"
     # One made by other code is replaced.
     content["fingerprint"]["total"] = "other"
@@ -199,16 +209,38 @@ def test_the_record_refuses_what_it_cannot_keep(one):
 
 
 def test_a_cell_that_is_run_again_records_again(one, monkeypatch):
-    run, here = record(one), ["cell", 1]
-    monkeypatch.setattr("taugda.record.run._cell", lambda: tuple(here))
+    run, here = record(one), ["cell", 1, "code"]
+    monkeypatch.setattr("taugda.record.run.current", lambda: tuple(here))
+    monkeypatch.setattr("taugda.record.cells.current", lambda: tuple(here))
     run.measure("a", 1)
+    run.table({"a": [1]}, "t", "Gone")
     for place in (("cell", 1), ("other", 2), (None, 3)):
-        here[:] = place
+        here[:2] = place
         with pytest.raises(ValueError, match="recorded before"):
             run.measure("a", 2)
-    here[:] = "cell", 3
+    here[:2] = "cell", 3
     run.measure("a", 2)
+    run.table({"a": [2]}, "t", "Stays")
     assert run.metrics == {"a": {"value": 2}}
+    run.finish()
+    last = read_json(one.run("01_toy") / "notebook.ipynb")["cells"][-1]
+    (table,) = last["outputs"]  # its cell is no longer in the notebook's file
+    assert (last["source"], "Stays" in table["data"]["text/plain"]) == ("code", True)
+
+
+def test_a_refused_argument_shows_its_message_and_the_cells_line(toy):
+    toy.notebook(
+        "01_toy",
+        "from taugda.runs.parameters import parse_assignment\nparse_assignment('tau')",
+        "import json\njson.loads('x')",
+    )
+    notebook = nbformat.read(toy.project.notebook("01_toy"), as_version=4)
+    NotebookClient(notebook, allow_errors=True).execute()
+    ours, other = ("\n".join(cell.outputs[-1].traceback) for cell in notebook.cells[-2:])
+    assert "parse_assignment('tau')" in re.sub(r"\x1b\[[\d;]*m", "", ours)
+    assert "key=value, found" in ours
+    assert "lib/taugda" not in ours
+    assert "decoder.py" in other
 
 
 def test_a_mistake_in_the_claims_costs_no_run(one, capsys):

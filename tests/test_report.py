@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 from conftest import Toy
+from matplotlib.figure import Figure
 
 from taugda.__main__ import main
 from taugda.record import Run
@@ -351,11 +352,35 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
     other = read(path)
     assert any(link.endswith("index.html#runs-01_toy") for link in other.links())
     assert not [a for a in other.all("a") if a.get("rel") in ("prev", "next")]
-    assert "made interactively" in other.text
+    assert "outside of a batch" in other.text
     toy.run("01_toy", names[4]).rename(toy.project.root / "gone")
     build(toy.project)
     assert len(list(toy.project.pages.glob("01_toy*.html"))) == 4
     assert not path.exists()
+
+
+def test_a_run_made_in_a_notebook_has_its_figures_tables_and_numbers(toy):
+    toy.notebook("01_toy", "run.finish()")
+    toy.write("claims.yaml", CLAIM)
+    run = Run("01_toy", {"n": 3})
+    run.show(Figure((2, 1)), "dot", "It is there.", "One dot.")
+    run.table({"tau": [run.measure("tau", 2.125)]}, "numbers", "All of them.")
+    run.finish()
+    build(toy.project)
+    elements = page(toy, "01_toy.html")
+    assert [image["alt"] for image in elements.all("img")] == ["One dot."]
+    assert elements.text.count("All of them.") == 1
+    assert "It is there." in elements.text
+    assert "claim-threshold" in [row.get("id") for row in elements.all("tr")]
+    assert dead_links(toy.project) == []
+    # One that an earlier version left without outputs shows what lies in its folder.
+    path = toy.run("01_toy") / "notebook.ipynb"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "cells": content["cells"][:-1]}))
+    build(toy.project)
+    elements = page(toy, "01_toy.html")
+    assert [image["alt"] for image in elements.all("img")] == ["One dot."]
+    assert "2.125" in elements.text
 
 
 def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(toy):

@@ -1,6 +1,7 @@
 """Trajectories of tau-GDA."""
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,8 +110,9 @@ def in_threads(work: Callable[[Any], None], items: Iterable[Any], progress: bool
     items = list(items)
     with ThreadPoolExecutor(max(1, min(threads, len(items)))) as pool:
         done = pool.map(work, items)
-        # The bar goes when the work is done, so that no page keeps it.
-        list(tqdm(done, total=len(items), disable=not progress, leave=False))
+        # The bar goes when the work is done, so that no page keeps it.  JupyterLab sets what comes
+        # by way of stderr on pink.
+        list(tqdm(done, total=len(items), disable=not progress, leave=False, file=sys.stdout))
 
 
 def _run_compiled(

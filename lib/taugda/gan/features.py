@@ -1,6 +1,7 @@
 """Features of pictures: of a small classifier trained on the real ones, of FID's Inception."""
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,8 @@ class Inception:
         parts = pictures.split(_INCEPTION_BATCH)
         found = []
         with arithmetic("float32"):
-            for part in tqdm(parts, desc="Inception", unit="batch", delay=2, leave=False):
+            bar = {"desc": "Inception", "unit": "batch", "delay": 2, "leave": False}
+            for part in tqdm(parts, **bar, file=sys.stdout):
                 (judged,) = self._network(part.to(self._device).float().div(255))
                 found.append(judged.flatten(1).cpu())
         return torch.cat(found).double().numpy()

@@ -1,5 +1,6 @@
 """A whole training run: updates, evaluation, checkpoints, progress; it can be stopped anywhere."""
 
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -154,7 +155,7 @@ def train(
     with (
         arithmetic(c.precision),
         tqdm(total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
-             leave=False, mininterval=1.0) as bar,
+             leave=False, mininterval=1.0, file=sys.stdout) as bar,
     ):  # fmt: skip
         if trainer.updates == 0:
             _evaluate(trainer, evaluation, histories)

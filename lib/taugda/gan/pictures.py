@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,7 +125,8 @@ def decode(pictures: Pictures, resolution: int) -> Tensor:
 
     n = len(pictures.names)
     pixels = torch.empty((n, 3, resolution, resolution), dtype=torch.uint8)
-    bar = tqdm(total=n, desc="decoding", unit="picture", delay=2, leave=False)
+    bar = tqdm(total=n, desc="decoding", unit="picture", delay=2, leave=False,
+               file=sys.stdout)  # fmt: skip
     with bar, ThreadPool() as pool:
         for k, picture in enumerate(pool.imap(one, pictures.names, _AT_ONCE)):
             pixels[k] = picture

@@ -78,6 +78,7 @@ _SCRIPT = """
     const slider = make("input", { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
     const words = make("output", { ariaLive: "off" }); // the slider says it already
     Object.assign(slider, { value: set.at, ariaLabel: "Frame of the moving picture" });
+    controls.dataset.lmSuppressShortcuts = "true"; // in JupyterLab arrows would leave the cell
     controls.append(button, slider, words);
     box.append(controls);
     let timer, untouched = true;

@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from taugda.atomic import write_atomic
+from taugda.record.cells import Shown
 from taugda.runs import checkpoints
 from taugda.runs.files import read_json, recover, staging_folder, swap_in, write_json
 from taugda.runs.lock import Lock, hold
@@ -68,7 +69,7 @@ class Place:
         self._lock: Lock | None = lock
         _locks[key] = lock
 
-    def publish(self, duration: float) -> str:
+    def publish(self, duration: float, shown: Shown) -> str:
         """Take the place of the former results, unless an equal batch run is kept; say which."""
         place = self._project.display(self._final)
         if self.mode == "batch":
@@ -78,9 +79,10 @@ class Place:
         if kept:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._lock = None
-            return f"Kept {place}: a batch made it from the same notebook, parameters and library."
+            same = "a batch made it from the same notebook, parameters and library"
+            return f"Kept {place}: {same}. Nothing was written."
         write_atomic(self.folder / "parameters.yaml", parameters_text(self._values))
-        write_atomic(self.folder / "notebook.ipynb", self._notebook())
+        write_atomic(self.folder / "notebook.ipynb", self._notebook(shown))
         write_atomic(self.folder / "log.txt", "An interactive run; its output is in JupyterLab.\n")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         done = {**made, "finished": now, "duration": duration, "mode": "interactive"}
@@ -90,17 +92,16 @@ class Place:
         self._lock = None
         return f"Results: {place}"
 
-    def _notebook(self) -> str:
-        """Source of the notebook with this run's parameters and without outputs."""
+    def _notebook(self, shown: Shown) -> str:
+        """Source of the notebook with this run's parameters and what its cells displayed."""
         from nbformat.v4 import new_code_cell
 
-        content, cells = read_notebook(self._project.notebook(self._stem)), []
+        content = read_notebook(self._project.notebook(self._stem))
         different = changed(self._project, self._stem, self._values)
         source = "\n".join(["# Parameters", *(f"{k} = {v!r}" for k, v in different.items())])
-        mark = "injected-parameters"
-        for cell in content["cells"]:
-            code = cell["cell_type"] == "code"
-            cells.append({**cell, "outputs": [], "execution_count": None} if code else cell)
+        mark, cells = "injected-parameters", []
+        for cell in shown.fill(content["cells"]):
+            cells.append(cell)
             if different and "parameters" in cell["metadata"].get("tags", []):
                 cells.append(new_code_cell(source, id=mark, metadata={"tags": [mark]}))
         return json.dumps({**content, "cells": cells}, indent=1, ensure_ascii=False) + "\n"

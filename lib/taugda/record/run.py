@@ -7,6 +7,7 @@ from typing import Any
 
 from taugda.claims import GROUPS, ClaimError, verdict
 from taugda.record import figures, tables
+from taugda.record.cells import Shown, current, shorten_errors
 from taugda.record.claims import claim_rows, counts, read_claims
 from taugda.record.moving import moving
 from taugda.record.place import Place
@@ -67,6 +68,7 @@ class Run:
         self.metrics: dict[str, dict[str, Any]] = {}
         self.figures: dict[str, dict[str, str]] = {}
         self._cells: dict[tuple[str, str], tuple[str | None, int]] = {}
+        self._shown = Shown()
         try:
             self.project = Project.find()
             self.notebook = self.project.find_notebook(notebook)
@@ -76,6 +78,8 @@ class Run:
             self._place = Place(self.project, self.notebook, self.name, self.parameters)
             self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
             self.beside = self._place.beside
+            if self._place.mode == "interactive":
+                shorten_errors()
         except (BusyError, ParameterError, ProjectError) as error:
             # The message says all: JupyterLab shows it without a screen of our calls.
             line = f"{type(error).__name__}: {error}"
@@ -221,7 +225,7 @@ class Run:
         self._check_open()
         caption = self._text("table", name, "caption", caption)
         listed = tables.rows_of(rows) if isinstance(rows, Mapping) else rows
-        _display(tables.bundle(listed, caption, columns), {"table": True})
+        self._display(tables.bundle(listed, caption, columns), {"table": True})
 
     def finish(self) -> None:
         """Write the record, and show the notebook's claims beside the measured values.
@@ -246,9 +250,9 @@ class Run:
         }
         write_json(self.folder / "metrics.json", self.metrics)
         write_json(self.folder / "provenance.json", details)
-        message = self._place.publish(duration)
-        self._finished = True
         self._compare()
+        message = self._place.publish(duration, self._shown)
+        self._finished = True
         print(message)
 
     def _compare(self) -> None:
@@ -267,7 +271,7 @@ class Run:
                 bundles.append(tables.bundle(claim_rows(found), _COMPARED[group] + note))
         if bundles:
             both = {kind: "\n\n".join(b[kind] for b in bundles) for kind in bundles[0]}
-            _display(both, {"compare": True})
+            self._display(both, {"compare": True})
 
     def _text(self, thing: str, name: str, what: str, text: str | None) -> str:
         """Caption or alternative text, given or from a cell's metadata, on one line."""
@@ -307,13 +311,13 @@ class Run:
         self.figures[name], self._cells["figure", name] = {"caption": caption, "alt": alt}, cell
         picture = {"image/png": png, "text/plain": alt, **({"text/html": html} if html else {})}
         marks = {"figure": name, "caption": caption, **({"moving": True} if html else {})}
-        _display(picture, marks, **{"image/png": {"alt": alt, "width": width}})
-        _display(tables.caption(caption), {"caption_of": name})
+        self._display(picture, marks, **{"image/png": {"alt": alt, "width": width}})
+        self._display(tables.caption(caption), {"caption_of": name})
 
     def _check_new(self, thing: str, name: str) -> tuple[str | None, int]:
         """Refuse a name that was used, unless the cell that used it is run again; say where."""
         self._check_open()
-        former, here = self._cells.get((thing, name)), _cell()
+        former, here = self._cells.get((thing, name)), current()[:2]
         if former and (here == former or here[0] is None or here[0] != former[0]):
             raise ValueError(f"{thing} {name!r} was recorded before; each needs a name of its own")
         return here
@@ -322,18 +326,11 @@ class Run:
         if self._finished:
             raise RuntimeError("this run is finished; run the cell that makes Run(...) again")
 
+    def _display(self, content: Mapping[str, Any], marks: Mapping[str, Any], **about: Any) -> None:
+        """Display content by MIME type; the marks say to the pages what it is."""
+        from IPython.display import display
 
-def _cell() -> tuple[str | None, int]:
-    """Which cell is run, where the front end says so (JupyterLab does), and for which time."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
-    return (parent or {}).get("metadata", {}).get("cellId"), getattr(shell, "execution_count", 0)
-
-
-def _display(content: Mapping[str, Any], marks: Mapping[str, Any], **about: Any) -> None:
-    """Display content by MIME type; the marks say to the pages what it is."""
-    from IPython.display import display
-
-    display(content, metadata={**about, "taugda": marks}, raw=True)
+        metadata = {**about, "taugda": marks}
+        display(content, metadata=metadata, raw=True)
+        if self._place.mode == "interactive":
+            self._shown.add(content, metadata)

@@ -14,6 +14,10 @@ Rows = Sequence[Mapping[str, Any]]
 Texts = Sequence[str]
 
 
+# As wide as text, not as the table: JupyterLab would set it in a narrow column of words.
+_CAPTION = "text-align: left; width: max-content; max-width: min(46rem, calc(100vw - 2rem))"
+
+
 def caption(text: str) -> dict[str, str]:
     """Output bundle of a figure's caption: content by MIME type."""
     return {
@@ -35,6 +39,9 @@ def bundle(rows: Rows, title: str, columns: Sequence[str] | None = None) -> dict
     numbers = [[isinstance(v, (int, float)) and v is not True and v is not False for v in row]
                for row in values]  # fmt: skip
     right = [bool(values) and all(row[i] for row in numbers) for i in range(len(names))]
+    if not rows:
+        names, right = names or ["rows"], right or [False]
+        cells = [["none", *("" for _ in names[1:])]]
     return {
         "text/html": _html(names, cells, title, right),
         "text/markdown": f"*{title}*\n\n{markdown_table(names, cells)}",
@@ -69,7 +76,7 @@ def _html(names: Texts, cells: Sequence[Texts], title: str, right: Sequence[bool
     head = line('th scope="col"', names, "th")
     body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in cells)
     return (
-        f"<table>\n<caption>{html.escape(title, quote=False)}</caption>\n"
+        f'<table>\n<caption style="{_CAPTION}">{html.escape(title, quote=False)}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table>"
     )

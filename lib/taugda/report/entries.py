@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from taugda.record import Finished, finished
-from taugda.report.lean import lean_notebook
+from taugda.report.lean import lean_notebook, results
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
@@ -45,9 +45,12 @@ class Entry(Finished):
     def notebook(self) -> dict[str, Any]:
         """The executed notebook as plain data; one made of what was published, if that is less."""
         path = self.folder / "notebook.ipynb"
-        if path.is_file():
-            return read_notebook(path)
-        return lean_notebook(read_notebook(self.source), self.folder)
+        if not path.is_file():
+            return lean_notebook(read_notebook(self.source), self.folder)
+        content = read_notebook(path)
+        if self.interactive and not any(cell.get("outputs") for cell in content["cells"]):
+            content["cells"].append(results(self.folder))  # it showed nothing by way of the record
+        return content
 
     @cached_property
     def title(self) -> str:
@@ -67,7 +70,7 @@ class Entry(Finished):
 
     @property
     def interactive(self) -> bool:
-        """Whether it was made in JupyterLab, so that its page has no outputs."""
+        """Whether it was made outside of a batch: what its cells printed is not kept."""
         return self.done.get("mode") == "interactive"
 
     @property

@@ -9,7 +9,13 @@ from taugda.runs.files import read_json
 
 
 def lean_notebook(source: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make a notebook of a source's first text and the figures and numbers in a run's folder."""
+    """Make a notebook of a source's first text and what lies in a run's folder."""
+    first = [cell for cell in source["cells"] if cell["cell_type"] == "markdown"][:1]
+    return {**source, "cells": [*first, results(folder)]}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Make a cell that shows the figures and numbers in a run's folder."""
     outputs = []
     for name, texts in (read_json(folder / "provenance.json") or {}).get("figures", {}).items():
         path = folder / "figures" / f"{name}.png"
@@ -27,8 +33,7 @@ def lean_notebook(source: dict[str, Any], folder: Path) -> dict[str, Any]:
     if numbers:
         outputs.append(_output(tables.bundle(numbers, "What the run recorded."), {}))
     shown = {"id": "results", "cell_type": "code", "metadata": {}, "source": "", "outputs": outputs}
-    first = [cell for cell in source["cells"] if cell["cell_type"] == "markdown"][:1]
-    return {**source, "cells": [*first, {**shown, "execution_count": None}]}
+    return {**shown, "execution_count": None}
 
 
 def _output(data: dict[str, str], metadata: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""The cells of an open notebook: which one runs, what it displayed, how an error looks in it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+
+def current() -> tuple[str | None, int, str]:
+    """Identify the cell that runs: its id, where the front end tells it, its count and its code."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    parent = (shell.get_parent() if hasattr(shell, "get_parent") else None) or {}
+    cell = parent.get("metadata", {}).get("cellId")  # JupyterLab does, papermill does not
+    count = getattr(shell, "execution_count", 0)
+    return cell, count, parent.get("content", {}).get("code", "")
+
+
+class Shown:
+    """What the cells of a run displayed, for the page of a run that no batch made."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str | int, tuple[int, str, list[dict[str, Any]]]] = {}
+
+    def add(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Keep an output of the cell that runs; what it displayed when it ran before goes."""
+        cell, count, code = current()
+        key = cell or count
+        if key not in self._cells or self._cells[key][0] != count:
+            self._cells[key] = count, code, []
+        text = {
+            kind: base64.b64encode(content).decode() if isinstance(content, bytes) else content
+            for kind, content in data.items()
+        }
+        output = {"output_type": "display_data", "data": text, "metadata": dict(metadata)}
+        self._cells[key][2].append(output)
+
+    def fill(self, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Copy a notebook's cells with the outputs in them; those of unknown cells come last."""
+        from nbformat.v4 import new_code_cell
+
+        left, filled = dict(self._cells), []
+        for cell in cells:
+            source, mine = "".join(cell["source"]), None
+            if cell["cell_type"] == "code":
+                same = (k for k, (_, code, _) in left.items() if k == cell["id"] or code == source)
+                mine = left.pop(next(same, ""), None)
+                cell = {**cell, "outputs": [], "execution_count": None}
+            filled.append({**cell, "source": mine[1], "outputs": mine[2]} if mine else dict(cell))
+        return filled + [new_code_cell(code, outputs=shown) for _, code, shown in left.values()]
+
+
+def shorten_errors() -> None:
+    """Let what the library refuses show the cell's line and the message, not the way to it."""
+    from IPython import get_ipython
+
+    def show(
+        shell: Any, kind: type, error: BaseException, trace: TracebackType, tb_offset: Any = None
+    ) -> None:
+        modules, part = [], trace
+        while part:
+            modules.append(part.tb_frame.f_globals.get("__name__", ""))
+            part, last = part.tb_next, part
+        if modules[-1].startswith("taugda."):  # anything else may be a fault of ours
+            outside = next(k for k, name in enumerate(modules) if name.startswith("taugda."))
+            last = trace
+            for _ in range(outside - 1):
+                last = last.tb_next
+            last.tb_next = None
+            error.__cause__, error.__suppress_context__ = None, True
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+    if shell := get_ipython():
+        shell.set_custom_exc((ValueError, TypeError), show)
