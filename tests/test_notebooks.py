@@ -5,10 +5,12 @@ The runs go through the project's own command and papermill into a temporary fol
 
 import functools
 import importlib.util
+import itertools
 import json
 import operator
 import os
 import re
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +23,7 @@ import taugda
 from taugda.record.claims import read_claims
 from taugda.report.check import faults
 from taugda.runs import Project
-from taugda.runs.parameters import read_file, read_parameters, resolve
+from taugda.runs.parameters import parse_assignment, read_file, read_parameters, resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = Project(ROOT, ROOT / "outputs")
@@ -66,14 +68,38 @@ def test_notebook_is_valid_and_clean(stem):
 
 @every_notebook
 def test_notebook_opens_with_its_claim_and_what_to_know_and_ends_with_its_record(stem):
-    first, parameters, setup, *_, last = cells(stem)
+    first, parameters, setup, *_, last, exercises = cells(stem)
     assert f'Run("{stem}", globals())' in setup.source
     assert re.match(r"# \S", first.source)
     assert re.search(r"\*\*(Claim|What this does)\.\*\*", first.source)
     assert TO_KNOW.search(first.source)
     assert parameters.metadata.tags == ["parameters"]
-    assert "## Measured against the paper" in [c.source for c in cells(stem, "markdown")][-1]
+    assert "## Measured against the paper" in cells(stem, "markdown")[-2].source
     assert last.source == "run.finish()"
+    assert re.findall(r"^(##.*|\d\.)", exercises.source, re.MULTILINE) == [
+        "## To try",
+        "1.",
+        "2.",
+        "3.",
+    ]
+
+
+@every_notebook
+def test_links_between_notebooks_lead_to_the_number_they_name(stem):
+    text = "\n".join(cell.source for cell in cells(stem, "markdown"))
+    for label, target in re.findall(r"\[([^\]]*)\]\(([^)]*)\.ipynb\)", text):
+        assert target in STEMS and label.split()[-1] == target[:2], (label, target)
+
+
+@every_notebook
+def test_what_is_to_be_tried_fits_the_notebooks_parameters(stem):
+    """Every override in the exercises is accepted by the notebook."""
+    exercises = cells(stem)[-1].source.replace("\n   ", " ")
+    for command in re.findall(r"`([^`]*-p [^`]*)`", exercises):
+        texts = [text for flag, text in itertools.pairwise(shlex.split(command)) if flag == "-p"]
+        given = dict(map(parse_assignment, texts))
+        if None not in given.values():  # such as `-p seed=`, to be filled in
+            resolve(PROJECT, stem, given)
 
 
 @every_notebook

@@ -125,7 +125,9 @@ def authored(notebook):
         tags = cell["metadata"].get("tags", [])
         if "injected-parameters" not in tags:
             marks = cell["metadata"].get("taugda")
-            found.append([cell["cell_type"], "".join(cell["source"]), tags, marks])
+            # What is published leads to the notebooks from its own folder.
+            source = "".join(cell["source"]).replace("](../../../../../notebooks/", "](")
+            found.append([cell["cell_type"], source, tags, marks])
     return found
 
 

@@ -126,12 +126,13 @@ def _write_page(
         **shared,
     }
     files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in entry.files]
-    made_of = [values, figures, comparison, files, _makers()]
+    others = {} if single_file else {e.stem: quote(e.page) for e in chapters}
+    made_of = [values, figures, comparison, others, files, _makers()]
     values["stamp"] = hashlib.sha256(repr(made_of).encode()).hexdigest()
     target = project.pages / entry.page
     if target.is_file() and values["stamp"] in target.read_text(encoding="utf-8")[:500]:
         return
-    text, headings = pages.body(entry.notebook, figures, comparison)
+    text, headings = pages.body(entry.notebook, figures, comparison, others)
     _write(target, pages.render("page.html.j2", **values, body=text, headings=headings))
 
 

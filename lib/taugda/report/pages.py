@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
 TEMPLATE = Path(__file__).parent / "template"
+_TO_NOTEBOOK = re.compile(r'<a href="(?:(?:\.\./)+notebooks/)?(\d\d_\w+)\.ipynb">(.*?)</a>')
 
 
 @lru_cache(maxsize=1)
@@ -56,12 +57,16 @@ def _exporter() -> "HTMLExporter":
 
 
 def body(
-    notebook: dict[str, Any], figures: Mapping[str, str], comparison: str
+    notebook: dict[str, Any],
+    figures: Mapping[str, str],
+    comparison: str,
+    chapters: Mapping[str, str],
 ) -> tuple[Markup, list[tuple[str, str]]]:
     """Turn the cells of a notebook into HTML, and list its second-level headings: anchor and text.
 
     `figures` are addresses of those that are linked to rather than put into the page;
     `comparison` takes the place of what the notebook showed when it ran: claims may be edited.
+    `chapters` are the pages by notebook: a link to another notebook leads there, or is none.
     """
     import nbformat
 
@@ -74,6 +79,12 @@ def body(
             if ours.get("compare") and comparison:
                 output.data = {"text/html": comparison}
     text, _ = _exporter().from_notebook_node(node)
+
+    def lead(link: re.Match[str]) -> str:
+        page = chapters.get(link[1])
+        return f'<a href="{page}">{link[2]}</a>' if page else link[2]
+
+    text = _TO_NOTEBOOK.sub(lead, text)
     # Wide tables scroll within themselves; the page does not.
     text = re.sub(r"<table(?=[\s>])", '<div class="scroll"><table', text)
     text, headings = _number_headings(text.replace("</table>", "</table></div>"))

@@ -31,6 +31,7 @@ NOTEBOOK_LIMIT = 1_500_000  # bytes of one executed notebook
 TOTAL_LIMIT = 20_000_000  # bytes of everything that is published
 _RECORD = ("parameters.yaml", "metrics.json", "provenance.json", "done.json")
 _SAMPLES = "samples"  # the one picture that is kept of a training run
+LINK = re.compile(rb"\]\((\d\d_\w+)\.ipynb\)")  # from a notebook to one beside it
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _ROOT = "../../.."  # the project's root, seen from a collection
 
@@ -120,6 +121,8 @@ def _copy(project: Project, item: Item, target: Path) -> None:
                 f"{item.label}: the executed notebook must weigh at most {NOTEBOOK_LIMIT} bytes, "
                 f"found {len(data)}"
             )
+        if name == "notebook.ipynb":
+            data = LINK.sub(rb"](../../../../../notebooks/\1.ipynb)", data)
         write_atomic(target / name, data)
     for picture in sorted((source / "figures").glob("*.png")):
         if not training or picture.stem == _SAMPLES:
