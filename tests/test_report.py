@@ -219,6 +219,8 @@ def test_a_page_of_a_run(site):
     other = page(site, "*--*.html")
     assert "n = 7" in other.text
     assert "decides nothing" in other.text
+    marks = {a["class"].split()[-1] for a in other.all("span") if "verdict" in a.get("class", "")}
+    assert marks and marks <= {"agrees", "differs"}
 
 
 def test_the_index_tells_what_was_found_and_what_failed(site):

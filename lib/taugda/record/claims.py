@@ -1,9 +1,17 @@
 """The project's claims as a notebook sees them: read, sorted by run, set out as a table."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from taugda.claims import Claim, ClaimError, Verdict, parse_claims
+from taugda.claims import (
+    NOT_REPRODUCED,
+    REPRODUCED,
+    Claim,
+    ClaimError,
+    Verdict,
+    parse_claims,
+)
 from taugda.record.values import show_value
 from taugda.runs.files import read_yaml
 from taugda.runs.parameters import canonical, read_file, resolve
@@ -40,6 +48,15 @@ def counting_parameters(project: Project, stem: str) -> list[dict[str, Any]]:
 def counts(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
     """Tell whether a run with all these parameters is evidence for the claims."""
     return canonical(dict(parameters)) in map(canonical, counting_parameters(project, stem))
+
+
+def undeciding(found: Verdict) -> Verdict:
+    """Say in other words what a run with other parameters than the claim's has measured."""
+    words = {REPRODUCED: "agrees", NOT_REPRODUCED: "differs"}
+    note = "; ".join(
+        filter(None, [found.note, "other parameters than the claim's: decides nothing"])
+    )
+    return replace(found, verdict=words.get(found.verdict, found.verdict), note=note)
 
 
 def claim_rows(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 from taugda.claims import GROUPS, ClaimError, verdict
 from taugda.record import figures, tables
 from taugda.record.cells import Shown, current, shorten_errors
-from taugda.record.claims import claim_rows, counts, read_claims
+from taugda.record.claims import claim_rows, counts, read_claims, undeciding
 from taugda.record.moving import moving
 from taugda.record.place import Place
 from taugda.record.provenance import provenance
@@ -263,12 +263,12 @@ class Run:
         except (ClaimError, ParameterError) as error:  # a mistake there costs no run
             print(f"No claim was compared: {error}")
             return
-        note = "" if decides else " These are not the paper's parameters: no claim is decided."
         bundles = []
         for group in GROUPS:
             found = [verdict(c, self.metrics, self.name) for c in claims if c.group == group]
             if found:
-                bundles.append(tables.bundle(claim_rows(found), _COMPARED[group] + note))
+                rows = claim_rows(found if decides else list(map(undeciding, found)))
+                bundles.append(tables.bundle(rows, _COMPARED[group]))
         if bundles:
             both = {kind: "\n\n".join(b[kind] for b in bundles) for kind in bundles[0]}
             self._display(both, {"compare": True})

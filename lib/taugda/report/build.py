@@ -15,7 +15,7 @@ from markupsafe import Markup
 from taugda import record
 from taugda.atomic import write_atomic
 from taugda.claims import Verdict, verdict
-from taugda.record.claims import counts
+from taugda.record.claims import counts, undeciding
 from taugda.report import claims, contents, pages
 from taugda.report.check import ReportError, faults
 from taugda.report.entries import Entry, find_entries
@@ -152,5 +152,5 @@ def _own_verdicts(project: Project, entry: Entry, verdicts: Sequence[Verdict]) -
         return mine
     metrics = read_json(entry.folder / "metrics.json") or {}
     evidence = counts(project, entry.stem, entry.parameters)
-    note = "" if evidence else "other parameters than the paper's: decides nothing"
-    return [verdict(one.claim, metrics, entry.name, note) for one in mine]
+    judged = [verdict(one.claim, metrics, entry.name) for one in mine]
+    return judged if evidence else list(map(undeciding, judged))
