@@ -130,8 +130,8 @@ def test_a_notebook_outside_of_a_batch(toy, tmp_path):
     assert table.data["text/plain"].split() == ["Given", "tau", "---", "2"]
     theirs, ours = compared.data["text/markdown"].split("The project's own checks.")
     assert "| theirs | Sec. 1 | 2 | 2 ± 0 | agrees (other" in theirs
-    assert "| ours | here | 1 | 2 ± 0 | not reproduced (expected 1 values" in ours
-    assert "These are not the paper's parameters" in theirs
+    assert "| ours | here | 1 | 2 ± 0 | differs (expected 1 values" in ours
+    assert "decides nothing" in theirs
     (folder,) = (toy.project.runs / "01_toy").iterdir()
     assert folder.name.startswith("n=4-")
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {
