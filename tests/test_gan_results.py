@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from taugda.gan import paper, results
+from taugda.gan import paper, results, seeds
 
 SETTINGS = {
     "dataset": "digits", "mu": 1.0, "gamma1": 1e-3, "updates": 20, "averages": [0.99],
@@ -71,7 +71,7 @@ def test_runs_that_differ_in_tau_and_seed_are_one_experiment():
 
 def test_device_does_not_separate_runs_but_any_setting_does():
     one, moved = runs({1.0: [1.0]}), runs({1.0: [1.0]})
-    moved[0].parameters |= {"device": "cuda", "seed": 9}
+    moved[0].parameters |= {"device": "cuda", "seed": 9, "spectrum_at": [10]}
     moved[0].collection = "long"
     (found,) = results.experiments([*one, *moved])
     assert results.Experiments([found]).overview()[0] == {
@@ -96,24 +96,24 @@ def test_a_family_differs_in_mu_alone():
 
 
 def test_the_papers_pattern_is_supported():
-    found = results.judge(scores(PAPERS_PATTERN))
+    found = seeds.judge(scores(PAPERS_PATTERN))
     assert [f.holds for f in found.values()] == [True, True, True]
     assert all(f.seeds == 3 and f.word == "supported" and f.p < 0.05 for f in found.values())
 
 
 def test_other_patterns_contradict_the_statements():
     upside_down = {tau: [1 / v for v in values] for tau, values in PAPERS_PATTERN.items()}
-    found = results.judge(scores(upside_down))
+    found = seeds.judge(scores(upside_down))
     # In the last, tau = 8 loses to tau = 1.
     assert [f.holds for f in found.values()] == [False, False, True]
     better = PAPERS_PATTERN | {8.0: [0.5, 0.6, 0.55]}
-    assert [f.holds for f in results.judge(scores(better)).values()] == [True, False, False]
+    assert [f.holds for f in seeds.judge(scores(better)).values()] == [True, False, False]
 
 
 def test_noise_and_single_seeds_leave_everything_undecided():
     noise = {1.0: [3.0, 1.0, 2.0], 2.0: [1.0, 3.0, 2.0], 4.0: [2.0, 3.1, 1.0], 8.0: [2.0, 1.0, 3.0]}
-    assert {f.holds for f in results.judge(scores(noise)).values()} == {None}
-    single = results.judge(scores({tau: [v[0]] for tau, v in PAPERS_PATTERN.items()}))
+    assert {f.holds for f in seeds.judge(scores(noise)).values()} == {None}
+    single = seeds.judge(scores({tau: [v[0]] for tau, v in PAPERS_PATTERN.items()}))
     assert all(f.holds is None and np.isnan(f.p) and f.seeds == 1 for f in single.values())
 
 
@@ -123,8 +123,8 @@ def test_the_p_value_is_scipys_paired_test_of_logarithms():
     family = results.experiments(runs(two)).family(SETTINGS)
     (row,) = family.early("d", SETTINGS["updates"])
     assert row["p"] == float(f"{expected:.2g}")
-    assert results.worse(scores(two), 8.0, 1.0).p == pytest.approx(expected)
-    assert results.worse(scores(two), 8.0, 2.0) is None
+    logs = scores(two)
+    assert seeds.larger((logs[8.0], logs[1.0])).p == pytest.approx(expected)
 
 
 def test_chance_supports_a_true_nothing_in_at_most_one_of_twenty():
@@ -132,7 +132,7 @@ def test_chance_supports_a_true_nothing_in_at_most_one_of_twenty():
     rng = np.random.default_rng(0)
     hits = []
     for values in np.exp(0.1 * rng.standard_normal((400, 4, 3))):
-        found = results.judge(scores(dict(zip(paper.TAUS, values, strict=True))))
+        found = seeds.judge(scores(dict(zip(paper.TAUS, values, strict=True))))
         hits.append([finding.holds is True for finding in found.values()])
     assert np.max(np.mean(hits, axis=0)) <= 0.06
 
@@ -179,8 +179,7 @@ def test_the_p_values_are_scipys_with_holms_correction():
 def test_only_the_seeds_that_were_paired_count():
     logs = pattern(SEEN)
     del logs[1.0][8.0][0], logs[1.0][32.0][1], logs[10.0][16.0][2]
-    seeds = {name: finding.seeds for name, finding in results.compare(logs).items()}
-    assert seeds == {
+    assert {name: finding.seeds for name, finding in results.compare(logs).items()} == {
         "mu1_slowest_worst": 7, "mu10_slowest_worst": 8, "mu1_too_much": 6, "mu10_too_much": 8,
         "mu10_limit": 7, "interplay": 6,
     }  # fmt: skip
@@ -196,21 +195,20 @@ def test_comparisons_of_nothing_are_supported_together_in_at_most_one_of_twenty_
 
 def test_a_ratio_and_its_interval_are_those_of_a_t_test():
     logs = scores({1.0: [4.0, 4.5, 4.2, 5.0], 8.0: [2.0, 2.1, 2.4, 2.2]})
-    value, low, high = results.ratio(logs, 1.0, 8.0)
+    value, low, high = seeds.ratio(logs[1.0], logs[8.0])
     gaps = np.subtract(*(list(by.values()) for by in logs.values()))
     bounds = stats.ttest_1samp(gaps, 0).confidence_interval(0.95)
     assert value == pytest.approx(np.exp(gaps.mean()))
     assert (low, high) == pytest.approx(tuple(np.exp(bounds)))
-    assert np.isnan(results.ratio(scores({1.0: [4.0], 8.0: [2.0]}), 1.0, 8.0)).all()
+    assert np.isnan(seeds.ratio({0: 4.0}, {0: 2.0, 1: 3.0})).all()
 
 
 def test_rows_say_what_was_found():
     logs = pattern(SEEN)
-    first, second = results.ratio_rows(logs)
-    value, low, high = results.ratio(logs[1.0], 32, 8)
-    assert (
-        first["$d(32)/d(8)$"] == f"{value:.2f} [{low:.2f}, {high:.2f}]" and second[r"$\mu$"] == 10
-    )
+    first, second = results.Logs(logs).ratio_rows()
+    value, low, high = seeds.ratio(logs[1.0][32], logs[1.0][8])
+    assert first["$d(32)/d(8)$"] == f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    assert second[r"$\mu$"] == 10
     rows = results.comparison_rows({"one": results.compare(logs), "none": {}})
     assert [row[r"$\mu$"] for row in rows] == ["1", "10", "1", "10", "10", "1 and 10"]
     assert all(float(row["one"]) < 0.05 and "none" not in row for row in rows)
@@ -218,22 +216,79 @@ def test_rows_say_what_was_found():
     assert results.comparison_rows({"one": flat})[0]["one"].startswith("undecided (")
 
 
-def test_the_study_is_read_by_rate_and_mu(tmp_path):
+def test_the_verdict_on_eight_and_four_needs_both_mu():
+    def verdict(weak, strong):
+        logs = results.Logs(pattern({1.0: (20, 15, *weak, 9, 9), 10.0: (20, 15, *strong, 9, 9)}))
+        return logs, logs.within_the_papers_range()
+
+    logs, found = verdict((5, 10), (5, 10))
+    value, low, high = seeds.ratio(logs[10.0][1.0], logs[10.0][8.0])
+    gains, sizes = found["gain"]
+    assert gains[1] == value and sizes[1] == max(high - value, value - low)
+    assert found["eight_worse_than_four"] == (True, None)
+    assert verdict((10, 5), (5, 10))[1]["eight_worse_than_four"] == (False, None)
+    del logs[1.0][8.0]
+    assert set(logs.within_the_papers_range().values()) == {("not run", None)}
+    flat = results.Logs(pattern({mu: [10] * 6 for mu in SEEN}, rng=1))
+    assert flat.within_the_papers_range()["eight_worse_than_four"] == (None, None)
+
+
+def study_file(path, distance, gammas, taus=(1.0, 8.0), updates=(20, 30)):
+    """What the study leaves: a distance that depends on gamma1, mu, tau and seed."""
+    own = {"update": list(updates), "updates": updates[-1]}
     entries = [
-        {"tau": tau, "mu": mu, "seed": seed, "gamma1": gamma1, "updates": 30, "update": [20, 30],
-         "scores": {"d": [2.0 * tau, 8.0 * tau]}}
-        for gamma1 in (1e-3, 2e-3) for mu in (1.0, 10.0) for tau in (1.0, 8.0) for seed in (3, 4)
+        own | {"gamma1": gamma1, "mu": mu, "tau": tau, "seed": seed,
+               "scores": {"d": distance(gamma1, mu, tau, seed)}}
+        for gamma1 in gammas for mu in (1.0, 10.0) for tau in taus for seed in (3, 4)
     ]  # fmt: skip
-    path = tmp_path / "rates.json"
     path.write_text(json.dumps({"provenance": {}, "runs": entries}))
+    return path
+
+
+def test_the_study_is_read_by_rate_and_mu(tmp_path):
+    path = study_file(tmp_path / "rates.json", lambda _g, _mu, tau, _s: [2 * tau, 8 * tau],
+                      (1e-3, 2e-3))  # fmt: skip
     found = results.study(path)
     assert list(found) == [1e-3, 2e-3] and list(found[1e-3]) == [1.0, 10.0]
     logs = found[2e-3].logs("d", [20, 30])
     assert logs[10.0][8.0] == {3: pytest.approx(np.log(32)), 4: pytest.approx(np.log(32))}
     assert found[2e-3].logs("d", [20, 31])[1.0] == {}
-    table = results.rate_table(found, "d")
-    assert table[1.0][2e-3, 8.0] == pytest.approx(32) and len(table[10.0]) == 4
-    assert results.study(tmp_path / "none.json") == {}
+    gammas, taus, maps = found.maps("d")
+    assert gammas == [1e-3, 2e-3] and taus == [1.0, 8.0] and list(maps) == [1.0, 10.0]
+    np.testing.assert_allclose(maps[10.0], [[4, 32], [4, 32]])
+    none = results.study(tmp_path / "none.json")
+    assert none == {} and none.maps("d") == ([], [], {}) and none.equal_rate_rows("d", [20]) == []
+
+
+def test_at_equal_gamma2_the_rates_stand_beside_the_default(tmp_path):
+    def distance(gamma1, mu, tau, seed):
+        return [tau * gamma1 * (2 if gamma1 == 4e-3 else 1)] * 2
+
+    taus, gammas = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (2.5e-4, 1e-3, 4e-3)
+    path = study_file(tmp_path / "rates.json", distance, gammas, taus, (40, 160))
+    rows = results.study(path).equal_rate_rows("d", [40])
+    assert len(rows) == 8 and rows[2] == {
+        r"$\gamma_2$": 4e-3, r"$\mu$": 1.0, r"$\gamma_1$": 4e-3, r"$\tau$": 1.0, "updates": 40,
+        "distance over that of the default": "2.00 [2.00, 2.00]",
+    }  # fmt: skip
+    assert rows[0]["updates"] == 160 and rows[0][r"$\tau$"] == 16.0
+    assert rows[0]["distance over that of the default"] == "1.00 [1.00, 1.00]"
+    assert [row[r"$\gamma_2$"] for row in rows] == [4e-3] * 4 + [8e-3] * 4
+
+
+def test_variants_of_the_study_are_compared_where_they_are_there(tmp_path):
+    def distance(gamma1, mu, tau, seed):
+        return [999, SEEN[mu][int(np.log2(tau))] * (1 + 0.01 * tau * seed)]
+
+    taus = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+    study_file(tmp_path / "rates.json", distance, (5e-4, 1e-3), taus)
+    study_file(tmp_path / "seeds.json", distance, (1e-3,), taus[:3])
+    found = results.variants(tmp_path, "d")
+    assert list(found) == ["eight other seeds", r"half $\gamma_1$"]
+    half = results.study(tmp_path / "rates.json")[5e-4]
+    assert found[r"half $\gamma_1$"] == results.compare(half.logs("d", [20, 30]))
+    assert tuple(found[r"half $\gamma_1$"]) == results.NAMES and found["eight other seeds"] == {}
+    assert results.variants(tmp_path / "nowhere", "d") == {}
 
 
 # What a page shows
@@ -297,19 +352,20 @@ def papers_runs(by_tau=PAPERS_PATTERN, **changes):
 
 
 def test_runs_of_the_papers_experiments_stand_beside_its_table():
-    judged = results.experiments(papers_runs()).beside_paper(PAPERS)
-    assert judged.complete and [row["whose"] for row in judged.rows] == ["measured", "paper"] * 3
-    assert judged.rows[0][r"$\tau = 4$"] == "1.05 ± 0.02 (3)"
-    assert judged.rows[1] == {
+    rows, measured = results.experiments(papers_runs()).beside_paper(PAPERS)
+    assert [row["whose"] for row in rows] == ["measured", "paper"] * 3
+    assert rows[0][r"$\tau = 4$"] == "1.05 ± 0.02 (3)"
+    assert rows[1] == {
         r"$\beta$": "0.99", "whose": "paper", r"$\tau = 1$": "7.42 ± 0.097",
         r"$\tau = 2$": "6.26 ± 0.064", r"$\tau = 4$": "6.34 ± 0.034", r"$\tau = 8$": "7.01 ± 0.089",
     }  # fmt: skip
-    means, _ = judged.measured["fid_celeba_mu10"]
-    assert means == pytest.approx([np.mean(v) for v in PAPERS_PATTERN.values()] * 3)
-    gaps, _ = judged.measured["fid_celeba_mu10_gaps"]
+    assert measured["fid_celeba_mu10"] == pytest.approx(
+        [np.mean(v) for v in PAPERS_PATTERN.values()] * 3
+    )
+    gaps = measured["fid_celeba_mu10_gaps"]
     error = np.std(PAPERS_PATTERN[4.0]) / np.sqrt(3)
     assert gaps[2] == pytest.approx((1.05 - 6.34) / np.hypot(error, 0.034)) and len(gaps) == 12
-    assert judged.measured["fid_celeba_mu10_moderate_best"] == (True, None)
+    assert measured["fid_celeba_mu10_moderate_best"] is True
 
 
 @pytest.mark.parametrize(
@@ -325,6 +381,6 @@ def test_runs_of_the_papers_experiments_stand_beside_its_table():
     ],
 )
 def test_other_runs_decide_nothing_about_the_papers_table(made):
-    judged = results.experiments(made).beside_paper(PAPERS)
-    assert not judged.complete and set(judged.measured.values()) == {("not run", None)}
-    assert [row["whose"] for row in judged.rows] == ["paper"] * 3 and len(judged.measured) == 5
+    rows, measured = results.experiments(made).beside_paper(PAPERS)
+    assert set(measured.values()) == {"not run"} and len(measured) == 5
+    assert [row["whose"] for row in rows] == ["paper"] * 3
