@@ -26,7 +26,7 @@ ROOMS = {
     "gan": (2400, "network"),
     "claims": (200, ""),
     "runs": (1100, ""),
-    "record": (950, "claims runs"),
+    "record": (950, "plots claims runs"),
     "report": (1150, "claims runs record"),
     "rest": (350, "claims runs record report"),
 }

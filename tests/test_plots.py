@@ -1,7 +1,9 @@
 """Every kind of picture draws what it was given, can be stored, and leaves nothing behind."""
 
+import inspect
 import io
-from itertools import pairwise
+import sys
+from itertools import pairwise, product
 
 import matplotlib as mpl
 import numpy as np
@@ -10,10 +12,12 @@ from matplotlib import image as mpl_image
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from taugda import games, plots
 from taugda.dynamics import region_of_attraction, simulate
 from taugda.equilibria import critical_points
+from taugda.plots import layout
 from taugda.plots.style import KINDS
 from taugda.stability import spectrum, stability_intervals
 
@@ -75,15 +79,14 @@ def draw_rate_maps():
 
 
 def draw_region_frames():
-    equilibria = torus_equilibria()
-    labels = np.zeros((2, 5, 5), dtype=int)
-    return list(plots.region_frames(TORUS, labels, TAUS, BOX, equilibria))
+    equilibria, labels = torus_equilibria(), np.zeros((5, 5), dtype=int)
+    return [plots.flows(TORUS, [t], BOX, equilibria, basins=[labels], arrows=True) for t in TAUS]
 
 
 def draw_regions():
     equilibria = torus_equilibria()
     labels = region_of_attraction(TORUS, [p.x for p in equilibria], TAUS, 0.04, 500, BOX, 9, 1e-2)
-    return plots.regions(TORUS, labels, TAUS, BOX, equilibria)
+    return plots.flows(TORUS, TAUS, BOX, equilibria, basins=labels)
 
 
 def draw_sample_grids():
@@ -91,9 +94,9 @@ def draw_sample_grids():
     return plots.sample_grids([("a", plots.contact_sheet(pictures, columns=3))] * 2)
 
 
-def draw_score_against_tau():
+def draw_scores_against_tau():
     lines = {"weak": {1.0: [3.0, 4.0], 4.0: [1.0, 2.0]}}
-    return plots.score_against_tau([("digits", lines)], "distance", floor=0.5)
+    return plots.scores([("digits", lines)], "distance", floor=0.5, against_tau=True)
 
 
 def draw_score_maps():
@@ -101,24 +104,28 @@ def draw_score_maps():
     return plots.score_maps([("a", values), ("b", values)], [1, 2, 4], [1e-3, 2e-3], "distance")
 
 
-def draw_score_curves():
+def draw_scores():
     runs = {tau: ([1, 10, 100], [[30.0, 3.0, 1.0], [40.0, 2.0, 1.5]]) for tau in (1.0, 4.0)}
-    return plots.score_curves([("digits", runs)], "distance", floor=0.5)
+    return plots.scores([("digits", runs)], "distance", floor=0.5)
+
+
+def draw_printed_scores():
+    runs = {1.0: ([1, 10, 100], [[30.0, 3.0, 1.0]])}
+    printed = [{1.0: (2.5, 0.5), 4.0: (2.0, 0.25)}] * 4
+    panels = [("a", runs), ("b", {}), ("c", {}), ("d", {})]
+    return plots.scores(panels, "FID", printed=printed, at=100, columns=2)
 
 
 def draw_spectra():
     followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
-    return plots.spectra(followed, {r"$\tau^*$": 2.0, "far": 99.0}, stability_intervals(ORIGIN))
+    marks = {r"$\tau^*$": 2.0, "far": 99.0}
+    return plots.spectra([("", followed, marks, stability_intervals(ORIGIN))])
 
 
 def draw_spectrum_frames():
     followed = spectrum(ORIGIN, np.linspace(1, 10, 46))
-    return list(plots.spectrum_frames(followed, [1.0, 2.0, 9.0], {r"$\tau^*$": 2.0}))
-
-
-def draw_spectrum_panels():
-    followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
-    return plots.spectrum_panels([("one", followed, {"t": 2.0}), ("two", followed, {})])
+    rows = [("", followed, {r"$\tau^*$": 2.0}, [])]
+    return [plots.spectra(rows, at=tau) for tau in (1.0, 2.0, 9.0)]
 
 
 def draw_stability_map():
@@ -157,13 +164,17 @@ def draw_training_losses():
 
 def draw_trajectories():
     return plots.trajectories(
-        QUADRATIC, quadratic_paths(), ["1", "5"], [(0, 2), (1, 3)], [(np.zeros(4), "DSE")]
+        QUADRATIC, quadratic_paths(), ["1", "5"], [(0, 2), (1, 3)], critical_points(QUADRATIC)
     )
 
 
 def draw_vector_fields():
-    points = [(p.x, p.kind) for p in torus_points()]
-    return plots.vector_fields(TORUS, TAUS, BOX, [[path] for path in torus_paths()], points)
+    paths = [[path, -path] for path in torus_paths()]
+    return plots.flows(TORUS, TAUS, BOX, torus_points(), paths=paths)
+
+
+def draw_costs():
+    return plots.trajectories(TORUS, torus_paths(), ["1", "5"], [(0, 1)], cost=True)
 
 
 MOVING = ("region_frames", "spectrum_frames")
@@ -173,7 +184,8 @@ DRAWINGS = {
 
 
 def test_every_public_picture_is_drawn_here():
-    assert set(DRAWINGS) | {"contact_sheet", "tau_colours"} == set(plots.__all__)
+    source = inspect.getsource(sys.modules[__name__])
+    assert all(f"plots.{name}(" in source for name in plots.__all__)
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -212,7 +224,7 @@ def test_frames_have_one_size_and_differ(name):
 
 
 def test_the_frame_at_tau_star_says_that_it_is_on_the_axis():
-    titles = [figure.axes[0].get_title(loc="left") for figure in draw_spectrum_frames()]
+    titles = [figure.axes[0].get_title() for figure in draw_spectrum_frames()]
     assert [title.partition(": ")[2] for title in titles] == ["not stable", "on the axis", "stable"]
 
 
@@ -228,10 +240,9 @@ def test_colours_of_tau_get_lighter(count):
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: plots.vector_fields(QUADRATIC, [1.0], BOX),
+        lambda: plots.flows(QUADRATIC, [1.0], BOX),
         lambda: plots.surface(QUADRATIC, BOX, []),
-        lambda: next(plots.region_frames(QUADRATIC, np.zeros((1, 3, 3)), [1.0], BOX, [])),
-        lambda: plots.regions(QUADRATIC, np.zeros((1, 3, 3)), [1.0], BOX, []),
+        lambda: plots.trajectories(QUADRATIC, quadratic_paths(), ["", ""], [(0, 2)], cost=True),
     ],
 )
 def test_pictures_of_the_plane_refuse_other_games(draw):
@@ -250,23 +261,26 @@ def curves_of(axes):
 
 def markers_of(axes, marker):
     """Places and colours of the single points that are drawn with a marker."""
-    lines = [line for line in axes.lines if line.get_marker() == marker]
+    found = [line for line in axes.lines if line.get_marker() == marker]
+    lines = [line for line in found if len(line.get_xdata()) == 1]
     return [(*np.ravel(line.get_data()), to_rgba(line.get_color())) for line in lines]
 
 
 def test_distances_show_each_player_and_the_predicted_slope():
     paths, radii = quadratic_paths(), [1.001, 0.99]
-    axes = plots.distances(QUADRATIC, paths, ["1", "5"], np.zeros(4), radii=radii).axes[0]
-    drawn = curves_of(axes)
-    solid = [y for _, y, _, style in drawn if style == "-"]
-    dashed = [y for _, y, _, style in drawn if style == "--"]
-    dotted = [y for _, y, _, style in drawn if style == ":"]
-    assert np.allclose(solid, np.linalg.norm(paths[..., :2], axis=-1))  # player 1
-    assert np.allclose(dashed, np.linalg.norm(paths[..., 2:], axis=-1))  # player 2
-    for line, radius in zip(dotted, radii, strict=True):
-        assert np.allclose(line[1:] / line[:-1], radius)
-    colours = [[c for *_, c, style in drawn if style == s] for s in ("-", "--", ":")]
-    assert colours[0] == colours[1] == colours[2] == plots.tau_colours(2)
+    figure = plots.distances(QUADRATIC, paths, ["1", "5"], np.zeros(4), radii=radii)
+    for axes, part in zip(figure.axes, (paths[..., :2], paths[..., 2:]), strict=True):
+        drawn = curves_of(axes)
+        assert np.allclose([y for _, y, _, s in drawn if s == "-"], np.linalg.norm(part, axis=-1))
+        for line, radius in zip([y for _, y, _, s in drawn if s == ":"], radii, strict=True):
+            assert np.allclose(line[1:] / line[:-1], radius)
+        colours = [[c for *_, c, style in drawn if style == s] for s in ("-", ":")]
+        assert colours[0] == colours[1] == plots.tau_colours(2)
+        assert len({line.get_marker() for line in axes.lines[:2]}) == 2  # told apart in grey
+        figure.draw_without_rendering()
+        ends = {text.get_text(): text.xyann[1] for text in axes.texts}
+        last = np.linalg.norm(part[:, -1], axis=-1)
+        assert (ends["1"] > ends["5"]) == (last[0] > last[1])  # each label at its curve's end
 
 
 def test_distances_that_are_stored_now_and_then_keep_their_iterations():
@@ -287,18 +301,18 @@ def test_runs_that_diverge_are_drawn_as_far_as_they_go():
 
 
 def test_curves_show_both_sizes():
-    solid, dashed = decaying(2), decaying(2) / 2
-    axes = plots.curves([("d", solid, dashed)], ["1", "5"], ("gap", "size"), radii=[[0.9, 0.8]])
-    drawn = curves_of(axes.axes[0])
-    assert np.allclose([y for _, y, _, style in drawn if style == "-"], solid)
-    assert np.allclose([y for _, y, _, style in drawn if style == "--"], dashed)
-    slopes = [y[1] / y[0] for _, y, _, style in drawn if style == ":"]
-    assert np.allclose(slopes, [0.9, 0.8])
+    left, right = decaying(2), decaying(2) / 2
+    figure = plots.curves([("d", left, right)], ["1", "5"], ("gap", "size"), radii=[[0.9, 0.8]])
+    for axes, size in zip(figure.axes, (left, right), strict=True):
+        drawn = curves_of(axes)
+        assert np.allclose([y for _, y, _, style in drawn if style == "-"], size)
+        slopes = [y[1] / y[0] for _, y, _, style in drawn if style == ":"]
+        assert np.allclose(slopes, [0.9, 0.8])
 
 
 def test_spectra_show_the_eigenvalues_along_tau_and_shade_where_they_are_stable():
     followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
-    plane, real, imaginary = plots.spectra(followed, {}, stability_intervals(ORIGIN)).axes
+    plane, real, imaginary = plots.spectra([("", followed, {}, stability_intervals(ORIGIN))]).axes
     for k, values in enumerate(followed):
         assert np.array_equal(curves_of(plane)[k][0], values.real)
         assert np.array_equal(curves_of(plane)[k][1], values.imag)
@@ -308,12 +322,18 @@ def test_spectra_show_the_eigenvalues_along_tau_and_shade_where_they_are_stable(
     assert np.allclose(shaded.intervalx, [2.0, 10.0])  # tau* = 2
 
 
-def test_spectrum_panels_show_real_and_imaginary_parts():
-    below = draw_spectrum_panels().axes[2]
-    followed = spectrum(ORIGIN, np.linspace(1, 10, 50))
-    drawn = curves_of(below)
-    assert np.allclose([y for _, y, _, s in drawn if s == "-"], [v.real for v in followed])
-    assert np.allclose([y for _, y, _, s in drawn if s == "--"], [v.imag for v in followed])
+def test_a_pair_keeps_its_names_from_row_to_row():
+    # The pair meets at different tau; where it parts, either may be followed on either way.
+    games_ = [games.dirac_gan(mu) for mu in (0.3, 0.5, 1.0)]
+    followed = [spectrum(g.blocks([0, 0]), np.linspace(0.1, 20, 301)) for g in games_]
+    figure = plots.spectra([(str(k), each, {}, []) for k, each in enumerate(followed)])
+    for k, each in enumerate(followed):
+        (_, first, *_), (_, second, *_) = curves_of(figure.axes[3 * k + 1])[:2]
+        (_, above, *_), (_, below, *_) = curves_of(figure.axes[3 * k + 2])[:2]
+        assert (first >= second - 1e-9).all() and (above >= below - 1e-9).all()
+        assert np.allclose(
+            np.sort([first, second], axis=0), np.sort(each.eigenvalues.real.T, axis=0)
+        )
 
 
 def test_trajectories_show_the_pair_of_coordinates_that_was_asked_for():
@@ -327,19 +347,33 @@ def test_trajectories_show_the_pair_of_coordinates_that_was_asked_for():
         assert start[:2] == (paths[0, 0, i], paths[0, 0, j])
 
 
-def test_vector_fields_show_the_flow_and_mark_every_kind_in_its_own_way():
+def test_costs_are_drawn_below_with_their_scale():
+    figure = draw_costs()
+    axes, scale = figure.axes
+    levels = next(c for c in axes.collections if hasattr(c, "levels")).levels
+    low, high = scale.get_ylim()
+    assert levels[0] <= low < high <= levels[-1] and scale.get_ylabel() == "$f$"
+
+
+def test_flows_show_the_flow_and_mark_every_kind_in_its_own_way():
     figure = draw_vector_fields()
     seen = {}
     for point in torus_points():
         marker, colour = KINDS[point.kind]
-        places = [m for m in markers_of(figure.axes[0], marker) if np.allclose(m[:2], point.x)]
-        assert places and places[0][2] == to_rgba(colour)
-        seen[point.kind] = places[0][2]
+        drawn = markers_of(figure.axes[0], marker)
+        edges = [[x, -x] if np.isclose(abs(x), np.pi) else [x] for x in point.x]
+        for copy in product(*edges):  # on every edge and corner where it appears
+            places = [m for m in drawn if np.allclose(m[:2], copy)]
+            assert places and places[0][2] == to_rgba(colour)
+        seen[point.kind] = to_rgba(colour)
     assert len(set(seen.values())) == len(seen) >= 2
     path = torus_paths()[1]
-    x, y, *_ = next(c for c in curves_of(figure.axes[1]) if len(c[0]) >= len(path))
-    inside = ~np.isnan(x)
-    assert np.allclose(np.stack([x, y], axis=-1)[inside], TORUS.wrap(path))
+    runs = [c for c in curves_of(figure.axes[1]) if len(c[0]) >= len(path)]
+    inside = ~np.isnan(runs[0][0])
+    assert np.allclose(np.stack(runs[0][:2], axis=-1)[inside], TORUS.wrap(path))
+    assert [style for *_, style in runs] == ["-", "--"]  # told apart by more than opacity
+    (end, *_) = [line for line in figure.axes[1].lines if line.get_marker() == "s"]
+    assert end.get_markerfacecolor() == "none" and end.get_zorder() < 6  # the star stays in sight
     for tau, axes in zip(TAUS, figure.axes, strict=True):  # the flow turns with tau
         ways = axes.collections[0].get_segments()
         middle = np.concatenate([(way[:-1] + way[1:]) / 2 for way in ways])
@@ -352,7 +386,7 @@ def test_vector_fields_show_the_flow_and_mark_every_kind_in_its_own_way():
 def test_regions_show_each_label_in_its_colour_beside_its_point():
     equilibria = torus_equilibria()
     labels = np.arange(-1, len(equilibria))[:, None] * np.ones((1, len(equilibria) + 1), dtype=int)
-    figure = plots.regions(TORUS, [labels], [1.0], BOX, equilibria)
+    figure = plots.flows(TORUS, [1.0], BOX, equilibria, basins=[labels])
     (mesh,) = (c for c in figure.axes[0].collections if isinstance(c, QuadMesh))
     figure.draw_without_rendering()
     colours = mesh.to_rgba(labels)[:, 0]
@@ -366,7 +400,7 @@ def test_regions_show_each_label_in_its_colour_beside_its_point():
 
 def test_more_attractors_than_colours_are_drawn():
     many = torus_equilibria() * 5
-    figure = plots.regions(TORUS, np.zeros((1, 5, 5)), [1.0], BOX, many)
+    figure = plots.flows(TORUS, [1.0], BOX, many, basins=np.zeros((1, 5, 5)))
     assert len(figure.legends[0].get_patches()) == len(many) + 1
 
 
@@ -383,15 +417,26 @@ def test_stability_map_shows_the_intervals():
 
 
 def test_scores_show_mean_error_and_seeds():
-    curve = curves_of(draw_score_curves().axes[0])
+    curve = curves_of(draw_scores().axes[0])
     assert np.allclose([y for _, y, *_ in curve], [[35.0, 2.5, 1.25]] * 2)
-    axes = draw_score_against_tau().axes[0]
-    mean = axes.containers[0]
-    assert np.allclose(mean.lines[0].get_ydata(), [3.5, 1.5])
-    spans = [np.ptp(segment[:, 1]) for segment in mean.lines[2][0].get_segments()]
-    assert np.allclose(spans, 2 * 0.5 / np.sqrt(2))
+    axes = draw_scores_against_tau().axes[0]
+    assert np.allclose(axes.lines[0].get_ydata(), [3.5, 1.5])
+    (band,) = axes.collections
+    heights = np.ptp(np.unique(band.get_paths()[0].vertices.round(9), axis=0)[:, 1])
+    assert np.isclose(heights, 3.5 - 1.5 + 2 * 0.5 / np.sqrt(2))
     seeds = [line.get_ydata() for line in axes.lines if line.get_alpha() == 0.35]
-    assert np.array_equal(seeds, [[3.0, 4.0], [1.0, 2.0]])
+    assert np.array_equal(seeds, [[3.0, 1.0], [4.0, 2.0]])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "4"]
+
+
+def test_printed_scores_stand_in_frames_that_runs_fill():
+    figure = draw_printed_scores()
+    for number, axes in enumerate(figure.axes):
+        assert r"$\tau = 4$:  2 ± 0.25" in axes.texts[0].get_text()
+        marks = [bars.lines[0].get_xydata().tolist() for bars in axes.containers]
+        assert marks == [[[100, 2.5]], [[100, 2.0]]]
+        assert ("not run here" in [t.get_text() for t in axes.texts]) == (number > 0)
+    assert np.allclose(curves_of(figure.axes[0])[0][1], [30, 3, 1])
 
 
 def test_contact_sheet_keeps_every_pixel_in_order():
@@ -421,10 +466,72 @@ def test_thresholds_spectra_and_runs_are_drawn_as_given():
     assert (star.get_xdata().tolist(), star.get_ydata().tolist()) == ([0.1], [5.0])
     marked = [line.get_ydata()[0] for line in left.get_lines()[3:]]
     assert marked == list(TAUS)
-    dots = [line for line in plane.get_lines() if line.get_marker() == "."]
+    dots = [line for line in plane.get_lines() if line.get_linestyle() == "None"]
     for line, tau in zip(dots, TAUS, strict=True):
         values = np.linalg.eigvals(ORIGIN.jacobian(tau))
         np.testing.assert_allclose(np.sort(line.get_xdata()), np.sort(values.real))
     np.testing.assert_allclose(right.get_lines()[1].get_ydata(), decaying(1)[0])
     colours = [line.get_color() for line in right.get_lines()]
     assert colours == [line.get_color() for line in dots] == plots.tau_colours(2)
+
+
+# The same figure on a narrow page, and small.
+
+
+def widths_of_texts(figure):
+    """Sizes of all texts in points, of a figure that was drawn."""
+    figure.draw_without_rendering()
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    return [text.get_fontsize() for text in texts]
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_figures_fit_the_text_and_a_phone_with_text_of_nine_pixels(name):
+    drawn = DRAWINGS[name]()
+    figure = drawn[0] if name in MOVING else drawn
+    for width in (8.15, 3.73):  # inches at 96 pixels: the text column, a phone of 390 pixels
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=96, bbox_inches="tight")
+        file.seek(0)
+        assert mpl_image.imread(file).shape[1] <= 96 * width
+        assert min(widths_of_texts(figure)) * 96 / 72 >= 9
+        layout.narrow(figure)
+
+
+def test_narrow_figures_have_all_panels_with_their_names():
+    figure = draw_vector_fields()
+    assert layout.narrow(figure) and not layout.narrow(figure)
+    left, right = figure.axes
+    figure.draw_without_rendering()
+    assert left.get_position().y0 > right.get_position().y1  # one above the other
+    assert right.get_ylabel() == left.get_ylabel() == "$x_{2}$"
+    assert [t.get_text() for t in right.get_yticklabels()] == [r"$-\pi$", "0", r"$\pi$"]
+    assert {t.get_text() for t in figure.legends[0].get_texts()} >= {"start", "end", "DSE"}
+    assert not layout.narrow(Figure())
+
+
+def test_small_figures_show_the_chosen_panels():
+    figure = draw_regions()
+    titles = [axes.get_title() for axes in figure.axes]
+    layout.small(figure, [1])
+    assert [axes.get_title() for axes in figure.axes] == titles[1:2]
+    assert figure.get_size_inches().tolist() == [3.4, 2.125] and not figure.legends
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        ([-11.0333, 0.0], "(−11.03, 0)"),
+        ([np.pi, -np.pi], r"($\pi$, $-\pi$)"),
+        ([0.5, 1e-3], "(0.5, 0.001)"),
+    ],
+)
+def test_points_are_written_for_readers(x, text):
+    assert plots.place(x) == text
+
+
+def test_ticks_of_log_axes_are_numbers_near_one_and_powers_far_from_it():
+    for ends, expected in (([0.3, 4.0], {"1"}), ([1e-9, 1e3], {r"$\mathdefault{10^{-6}}$"})):
+        axis = plots.agreement([("a", "b", ends, ends)]).axes[0]
+        axis.figure.draw_without_rendering()
+        assert expected <= {label.get_text() for label in axis.get_xticklabels()}

@@ -58,7 +58,7 @@ class Experiment:
         return found
 
     def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
-        """Return curves along training for `plots.score_curves`, a panel for each average."""
+        """Return curves along training for `plots.scores`, a panel for each average."""
         panels, updates = [], [update for update in self.updates if update >= since]
         for beta in self.betas:
             each = [self.at(update, score, beta) for update in updates]
@@ -88,7 +88,7 @@ class Family(dict[float, Experiment]):
         return next((value for value in known if value is not None), None)
 
     def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
-        """Return curves for `plots.score_curves`, a panel for each mu and average."""
+        """Return curves for `plots.scores`, a panel for each mu and average."""
         return [panel for e in self.values() for panel in e.panels(score, since)]
 
     def logs(self, score: str, updates: Sequence[int]) -> "Logs":

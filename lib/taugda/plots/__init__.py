@@ -1,30 +1,16 @@
 """The paper's kinds of picture, in one visual language.
 
 Every function returns a Matplotlib figure that belongs to no window.  Order (of tau, say) is
-shown by lightness, so that it survives grey printing; kinds are shown by hues that colour-blind
-readers tell apart, and by marks.  Player 1 is drawn solid, player 2 dashed.
+shown by lightness and by markers, so that it survives grey printing; kinds are shown by hues that
+colour-blind readers tell apart, and by marks.
 """
 
-from taugda.plots.eigenvalues import (
-    abscissae,
-    spectra,
-    spectrum_frames,
-    spectrum_panels,
-    stability_map,
-    threshold_and_runs,
-)
-from taugda.plots.gans import (
-    contact_sheet,
-    sample_grids,
-    score_against_tau,
-    score_curves,
-    score_maps,
-    training_losses,
-)
+from taugda.plots.eigenvalues import abscissae, spectra, stability_map, threshold_and_runs
+from taugda.plots.gans import contact_sheet, sample_grids, score_maps, scores, training_losses
 from taugda.plots.lines import agreement, curves, distances
 from taugda.plots.maps import eigenvalue_planes, rate_maps, step_curves, theory_and_practice
-from taugda.plots.planes import region_frames, regions, surface, trajectories, vector_fields
-from taugda.plots.style import tau_colours
+from taugda.plots.planes import flows, surface, trajectories
+from taugda.plots.style import place, tau_colours
 
 __all__ = [
     "abscissae",
@@ -33,16 +19,13 @@ __all__ = [
     "curves",
     "distances",
     "eigenvalue_planes",
+    "flows",
+    "place",
     "rate_maps",
-    "region_frames",
-    "regions",
     "sample_grids",
-    "score_against_tau",
-    "score_curves",
     "score_maps",
+    "scores",
     "spectra",
-    "spectrum_frames",
-    "spectrum_panels",
     "stability_map",
     "step_curves",
     "surface",
@@ -51,5 +34,4 @@ __all__ = [
     "threshold_and_runs",
     "training_losses",
     "trajectories",
-    "vector_fields",
 ]

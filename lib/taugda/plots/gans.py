@@ -1,17 +1,18 @@
 """Pictures of GAN training: samples, distances along training, distances against tau."""
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from taugda.plots import style
 
-_MARKS = "os^DvP"
+_FLOOR = {"color": style.GREY, "lw": 1, "linestyle": ":"}
 _GAP = 1  # pixels between two tiles
 
 
@@ -52,7 +53,7 @@ def contact_sheet(pictures: ArrayLike, columns: int = 8) -> NDArray[np.uint8]:
 
 @style.styled
 def sample_grids(
-    sheets: Sequence[tuple[str, ArrayLike]], columns: int = 4, across: float = 2.2
+    sheets: Sequence[tuple[str, ArrayLike]], columns: int = 4, across: float = 1.97
 ) -> Figure:
     """Draw contact sheets side by side, every pixel as it is.
 
@@ -66,12 +67,10 @@ def sample_grids(
         Inches that each is wide.
     """
     columns = min(columns, len(sheets))
-    rows = -(-len(sheets) // columns)
     title = 0.25 if any(name for name, _ in sheets) else 0.0
-    figure, axes = style.figure_of(columns, rows * (across + title), rows, width=columns * across)
-    for axis in axes.flat:
+    figure, axes = style.panels(len(sheets), across + title, columns, width=columns * across)
+    for axis, (name, sheet) in zip(axes, sheets, strict=True):
         axis.set_axis_off()
-    for axis, (name, sheet) in zip(axes.flat, sheets, strict=False):
         axis.imshow(np.asarray(sheet), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axis.set_title(name)
     return figure
@@ -88,102 +87,99 @@ def training_losses(updates: ArrayLike, losses: Mapping[str, ArrayLike]) -> Figu
     losses : mapping of str to array_like, shape (k,)
         Panel title and values.
     """
-    figure, axes = style.figure_of(len(losses), 2.6)
-    for axis, (name, values) in zip(axes[0], losses.items(), strict=True):
+    figure, axes = style.panels(len(losses), 2.5)
+    for axis, (name, values) in zip(axes, losses.items(), strict=True):
         axis.plot(updates, values, color=style.INK, lw=1.3)
         axis.set(title=name, xlabel="update")
     return figure
 
 
 @style.styled
-def score_curves(
-    panels: Sequence[tuple[str, Mapping[float, tuple[ArrayLike, ArrayLike]]]],
+def scores(
+    panels: Sequence[tuple[str, Mapping[Any, tuple[ArrayLike, ArrayLike]]]],
     label: str,
+    *,
     floor: float | None = None,
-) -> Figure:
-    """Draw a distance along training for each tau: mean over seeds, standard error as a band.
-
-    Parameters
-    ----------
-    panels : sequence of (title, mapping of tau to (updates, values))
-        Values of shape (seeds, evaluations).
-    label : str
-        Name of the distance, with its unit.
-    floor : float, optional
-        Distance of two halves of the real pictures, drawn as a line.
-    """
-    figure, axes = style.figure_of(len(panels), 3.7, sharey=True)
-    taus = sorted({tau for _, runs in panels for tau in runs})
-    pairs = zip(style.tau_colours(len(taus)), cycle(_MARKS))
-    looks = [{"color": c, "marker": m, "markersize": 4} for c, m in pairs]
-    for axis, (title, runs) in zip(axes[0], panels, strict=True):
-        for tau, (updates, values) in sorted(runs.items()):
-            look = looks[taus.index(tau)]
-            mean, error = mean_and_error(values)
-            axis.semilogy(updates, mean, lw=1.4, markevery=max(1, len(mean) // 8), **look)
-            low = np.maximum(mean - error, mean * 0.05)
-            axis.fill_between(updates, low, mean + error, color=look["color"], alpha=0.18, lw=0)
-        axis.set(title=title, xlabel="update")
-    keys = [
-        style.key(rf"$\tau = {tau:g}$", linestyle="-", **look)
-        for tau, look in zip(taus, looks, strict=True)
-    ]
-    _finish(figure, axes[0], label, floor, keys)
-    return figure
-
-
-def _finish(
-    figure: Figure, axes: NDArray, label: str, floor: float | None, keys: Sequence[Artist]
-) -> None:
-    """Name the distance, draw its floor where there is one, add the legend."""
-    axes[0].set_ylabel(label)
-    if floor is not None:
-        look = {"color": style.GREY, "lw": 1, "linestyle": ":"}
-        for axis in axes:
-            axis.axhline(floor, **look)
-        keys = [*keys, style.key("two halves of the real data", **look)]
-    style.legend(figure, keys)
-
-
-@style.styled
-def score_against_tau(
-    panels: Sequence[tuple[str, Mapping[str, Mapping[float, ArrayLike]]]],
-    label: str,
-    floor: float | None = None,
+    against_tau: bool = False,
     shaded: tuple[float, float] | None = None,
+    printed: Sequence[Mapping[Any, tuple[float, float]]] = (),
+    at: float = 0.0,
+    columns: int | None = None,
 ) -> Figure:
-    """Draw a distance against tau, every seed as a dot, mean and standard error as a line.
+    """Draw a distance along training, or against tau: mean over seeds, standard error as a band.
 
     Parameters
     ----------
-    panels : sequence of (title, mapping of line's name to mapping of tau to values)
-        Values of shape (seeds,).
+    panels : sequence of (title, mapping of tau or a name to (updates, values))
+        Values of shape (seeds, updates).
     label : str
         Name of the distance, with its unit.
     floor : float, optional
         Distance of two halves of the real pictures, drawn as a line.
+    against_tau : bool
+        Whether the curves run along tau, given as mappings of tau to the seeds' values; every
+        seed is a dot.
     shaded : (float, float), optional
-        Range of tau that is shaded, such as the paper's.
+        Range that is shaded, such as the paper's tau.
+    printed : sequence of mapping of tau or a name to (mean, standard error)
+        For each panel what the paper prints, put into the frame after ``at`` updates.
+    at : float
+        Where the printed numbers belong.
+    columns : int, optional
+        Panels a row; by default all.
     """
-    figure, axes = style.figure_of(len(panels), 3.4, sharey=True)
-    for axis, (title, lines) in zip(axes[0], panels, strict=True):
-        colours = style.tau_colours(len(lines) + 1)
-        for (name, runs), mark, colour in zip(lines.items(), _MARKS, colours, strict=False):
-            taus = sorted(runs)
-            values = [np.asarray(runs[tau], dtype=float) for tau in taus]
-            stats = [mean_and_error(v[:, None]) for v in values]
-            mean, error = (np.array([s[i].item() for s in stats]) for i in (0, 1))
-            look = {"color": colour, "marker": mark, "markersize": 6, "lw": 1.4, "capsize": 3}
-            axis.errorbar(taus, mean, error, label=name, **look)
-            for tau, each in zip(taus, values, strict=True):
-                axis.plot([tau] * len(each), each, mark, color=colour, alpha=0.35, markersize=4)
+    height = 3.2 if columns is None else 2.1
+    figure, axes = style.panels(len(panels), height, columns, sharey="row", sharex=True)
+    names = sorted({name for both in ([c for _, c in panels], printed) for c in both for name in c})
+    looks = dict(zip(names, style.looks(len(names)), strict=True))
+    for k, (axis, (title, runs)) in enumerate(zip(axes, panels, strict=True)):
+        axis.set(title=title, yscale="log", xlabel=r"$\tau$" if against_tau else "update")
+        for name, run in runs.items():
+            x, values = run if not against_tau else (list(run), _columns(run.values()))
+            _band(axis, np.asarray(x), np.asarray(values, dtype=float), against_tau, looks[name])
+        if against_tau:
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(x, [f"{tau:g}" for tau in x])
         if shaded is not None:
             axis.axvspan(*shaded, color=style.GREY, alpha=0.15, lw=0)
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(taus, [f"{tau:g}" for tau in taus])
-        axis.set(yscale="log", xlabel=r"$\tau$", title=title)
-    _finish(figure, axes[0], label, floor, axes[0, 0].get_legend_handles_labels()[0])
+        if floor is not None:
+            axis.axhline(floor, **_FLOOR)
+        if printed:
+            _print(axis, printed[k], at, looks, bool(runs))
+    style.label_left(axes, label)
+    texts = [name if isinstance(name, str) else rf"$\tau = {name:g}$" for name in names]
+    half = [] if floor is None else [style.key("two halves of the real data", **_FLOOR)]
+    style.legend(figure, [*style.order_keys(texts), *half])
     return figure
+
+
+def _columns(columns: Iterable[ArrayLike]) -> list[tuple[float, ...]]:
+    """Return the rows of columns that may differ in length, nan where one has ended."""
+    return [*zip_longest(*columns, fillvalue=np.nan)]
+
+
+def _band(axis: Axes, x: NDArray, values: NDArray, dots: bool, look: dict[str, Any]) -> None:
+    mean, error = mean_and_error(values)
+    axis.plot(x, mean, lw=1.4, markersize=5, markevery=max(1, len(x) // 8), **look)
+    low = np.maximum(mean - error, mean * 0.05)
+    axis.fill_between(x, low, mean + error, color=look["color"], alpha=0.18, lw=0)
+    for each in values if dots else []:
+        axis.plot(x, each, linestyle="none", alpha=0.35, markersize=3.5, **look)
+
+
+def _print(axis: Axes, numbers: Mapping, at: float, looks: Mapping, filled: bool) -> None:
+    """Put printed numbers into a frame: as marks where they belong, and as text."""
+    for name, (mean, error) in numbers.items():
+        axis.errorbar(at, mean, error, markersize=5, capsize=2, **looks[name])
+    means = [mean for mean, _ in numbers.values()]
+    axis.set(xlim=(0, 1.06 * at), ylim=(0.8 * min(means), 2.4 * max(means)))
+    lines = [
+        rf"$\tau = {name:g}$:  {mean:g} ± {error:g}" for name, (mean, error) in numbers.items()
+    ]
+    axis.text(0.96, 0.97, "\n".join(lines), transform=axis.transAxes, ha="right", va="top")
+    if not filled:
+        where = {"transform": axis.transAxes, "color": style.GREY}
+        axis.text(0.05, 0.08, "not run here", **where)
 
 
 @style.styled
@@ -202,10 +198,10 @@ def score_maps(
         Name of the distance, with its unit.
     """
     taus, gammas = np.asarray(taus, dtype=float), np.asarray(gammas, dtype=float)
-    figure, axes = style.figure_of(len(panels), 3.6, sharey=True)
+    figure, axes = style.panels(len(panels), 3.3, sharey=True)
     shown = [np.asarray(values, dtype=float) for _, values in panels]
     norm = LogNorm(min(map(np.nanmin, shown)), max(map(np.nanmax, shown)))
-    for axis, (title, _), values in zip(axes[0], panels, shown, strict=True):
+    for axis, (title, _), values in zip(axes, panels, shown, strict=True):
         mesh = axis.pcolormesh(values, norm=norm, cmap="cividis_r")
         for row, column in np.argwhere(np.isfinite(values)):
             value = values[row, column]
@@ -221,13 +217,14 @@ def score_maps(
         axis.set_xticks(np.arange(len(taus)) + 0.5, [f"{tau:g}" for tau in taus])
         axis.set_yticks(np.arange(len(gammas)) + 0.5, [f"{1e3 * gamma:g}" for gamma in gammas])
         axis.grid(visible=False)
-    axes[0, 0].set_ylabel(r"$10^3\,\gamma_1$")
-    figure.colorbar(mesh, ax=list(axes[0]), label=label)
+    axes[0].set_ylabel(r"$10^3\,\gamma_1$")
+    figure.colorbar(mesh, ax=axes, label=label)
     return figure
 
 
 def mean_and_error(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean over the rows (seeds) and its standard error."""
+    """Return the mean over the rows (seeds) and its standard error, of those that are numbers."""
     values = np.asarray(values, dtype=float)
     # As in the paper's tables: the population standard deviation over the root of the number.
-    return values.mean(axis=0), values.std(axis=0) / np.sqrt(len(values))
+    count = np.isfinite(values).sum(axis=0)
+    return np.nanmean(values, axis=0), np.nanstd(values, axis=0) / np.sqrt(count)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from taugda.games import Game
 
 _MOST = 4000  # points of a curve; more than the picture has columns only make the file larger
+_DOTTED = {"linestyle": ":", "lw": 1.8}  # the predicted rates
 
 
 @style.styled
@@ -30,32 +31,38 @@ def distances(
     radii: Sequence[float | None] | None = None,
     names: tuple[str, str] = (r"$\|x_1 - x_1^*\|$", r"$\|x_2 - x_2^*\|$"),
 ) -> Figure:
-    """Draw the players' distances to a point along the iterations, on a log axis.
+    """Draw the players' distances to a point along the iterations, a panel a player, on log axes.
 
     Parameters
     ----------
     game : Game
     paths : array_like, shape (k, stored + 1, n1 + n2)
     labels : sequence of str
-        One a trajectory.
+        One a trajectory; they stand at the ends of the curves.
     target : array_like, shape (n1 + n2,)
         The critical point.
     every : int
         How many iterations lie between two stored states.
     radii : sequence of (float or None), optional
         Predicted factors an iteration; a dotted line of that slope is drawn through each
-        trajectory's largest distance in the second half of its way down to rounding, none
-        where the factor is None.
+        curve's largest value in the second half of its way down to rounding, none where the
+        factor is None.
     names : (str, str)
-        What the two players' distances are called, for the style.legend.
+        What the two players' distances are called.
     """
     gap = game.displacement(np.asarray(paths), target)
     sizes = [np.linalg.norm(part, axis=-1) for part in (gap[..., : game.n1], gap[..., game.n1 :])]
-    figure, axes = style.figure_of(1, 3.7)
     floor = 1e-12 * max(1.0, float(np.abs(target).max()))
-    _falling(axes[0, 0], *sizes, np.hypot(*sizes), every, radii, floor)
-    axes[0, 0].set_ylabel("distance")
-    style.legend(figure, _falling_keys(labels, names, radii is not None), 5)
+    figure, axes = style.panels(2, 3.4, sharey=True)
+    for axis, size, name in zip(axes, sizes, names, strict=True):
+        _falling(axis, size, every, radii, floor)
+        axis.set_title(name)
+    _end_above(axes[0], sizes)
+    for axis in axes:
+        _label_ends(axis, labels)
+    axes[0].set_ylabel("distance")
+    if radii is not None:
+        style.legend(figure, [style.key("predicted rate", color=style.GREY, **_DOTTED)])
     return figure
 
 
@@ -68,70 +75,89 @@ def curves(
     every: int = 1,
     radii: Sequence[Sequence[float]] | None = None,
 ) -> Figure:
-    """Draw two sizes along the iterations of several runs, on a log axis, a panel a game.
+    """Draw two sizes along the iterations of several runs, a row a game, on log axes.
 
     Parameters
     ----------
-    panels : sequence of (title, solid, dashed)
+    panels : sequence of (title, left, right)
         The sizes are of shape (k, stored + 1), one row a run.
     labels : sequence of str
         One a run, the same in all panels.
     names : (str, str)
-        What the solid and the dashed lines show.
+        What is drawn left and right.
     every : int
         How many iterations lie between two stored states.
     radii : sequence of sequence of float, optional
-        For each panel and run the predicted factor an iteration; a dotted line of that slope
-        is drawn through the largest size in the run's second half.
+        For each game and run the predicted factor an iteration; a dotted line of that slope
+        is drawn through the largest value in the curve's second half.
     """
-    figure, axes = style.figure_of(len(panels), 3.7)
-    for k, (axis, (title, *both)) in enumerate(zip(axes[0], panels, strict=True)):
-        sizes = [np.asarray(size, dtype=float) for size in both]
-        _falling(axis, *sizes, np.maximum(*sizes), every, radii and radii[k], 0.0)
-        axis.set_title(title)
-    style.legend(figure, _falling_keys(labels, names, radii is not None), 6)
+    figure, axes = style.panels(2 * len(panels), 2.3, columns=2, sharey=True, sharex=True)
+    sizes = [np.asarray(size, dtype=float) for _, *both in panels for size in both]
+    for k, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
+        _falling(axis, size, every, radii and radii[k // 2], 0.0)
+        axis.set_title(f"{panels[k // 2][0]}: {names[k % 2]}")
+    _end_above(axes[0], sizes)
+    predicted = [style.key("predicted rate", color=style.GREY, **_DOTTED)] if radii else []
+    style.legend(figure, [*style.order_keys(labels), *predicted])
     return figure
 
 
 def _falling(
     axis: Axes,
-    solid: NDArray[np.float64],
-    dashed: NDArray[np.float64],
-    both: NDArray[np.float64],
+    sizes: NDArray[np.float64],
     every: int,
     radii: Sequence[float | None] | None,
     floor: float,
 ) -> None:
-    """Draw sizes of shape (k, stored + 1) and lines of the predicted slopes through ``both``."""
-    steps = np.arange(both.shape[1]) * every
+    """Draw sizes of shape (k, stored + 1), and lines of the predicted slopes through them."""
+    steps = np.arange(sizes.shape[1]) * every
     thin = max(1, len(steps) // _MOST)
-    colours = style.tau_colours(len(both))
-    for sizes, line in ((solid, "-"), (dashed, style.DASHES)):
-        for size, colour in zip(sizes, colours, strict=True):
-            shown = np.where(size > 0, size, np.nan)[::thin]
-            axis.semilogy(steps[::thin], shown, linestyle=line, color=colour, lw=1.3)
-    for size, radius, colour in zip(both, radii or [], colours, strict=bool(radii)):
+    apart = max(1, len(steps[::thin]) // 6)  # of the markers, which are staggered
+    looks = style.looks(len(sizes))
+    for k, (size, look) in enumerate(zip(sizes, looks, strict=True)):
+        shown, first = np.where(size > 0, size, np.nan)[::thin], (k + 1) * apart // (len(sizes) + 1)
+        axis.semilogy(
+            steps[::thin], shown, lw=1.3, markersize=4.5, markevery=(first, apart), **look
+        )
+    for size, radius, look in zip(sizes, radii or [], looks, strict=bool(radii)):
         end = int(np.flatnonzero(size > floor).max(initial=0)) if floor else len(size)
         top = end // 2 + int(np.argmax(size[end // 2 :]))
         if radius is not None and 0 < size[top] < np.inf:
             line = np.log10(size[top]) + (steps - steps[top]) * np.log10(radius)
-            axis.semilogy(steps, 10.0**line, ":", color=colour, lw=2.2)
-    # The dips of an oscillation go to zero, runs that diverge to no number: the picture ends a
-    # little below the last hundredth of the lowest curve.
-    last = both[:, -max(1, len(steps) // 100) :].max(axis=1)
-    lowest = float(np.min(last, where=np.isfinite(last), initial=np.inf))
-    if np.isfinite(lowest):
-        axis.set_ylim(bottom=max(lowest, 1e-30) / 30)
+            axis.semilogy(steps, 10.0**line, color=look["color"], **_DOTTED)
     axis.set_xlabel("iteration")
 
 
-def _falling_keys(labels: Sequence[str], names: tuple[str, str], predicted: bool) -> list:
-    keys = [
-        *style.tau_keys(labels),
-        style.key(names[0]),
-        style.key(names[1], linestyle=style.DASHES),
-    ]
-    return [*keys, style.key("predicted rate", linestyle=":", lw=2.2)] if predicted else keys
+def _end_above(axis: Axes, sizes: Sequence[NDArray[np.float64]]) -> None:
+    """End the pictures a little below the last hundredth of the lowest curve.
+
+    The dips of an oscillation go to zero, and runs that diverge to no number.
+    """
+    last = np.concatenate([size[:, -max(1, size.shape[1] // 100) :].max(axis=1) for size in sizes])
+    lowest = float(np.min(last, where=np.isfinite(last), initial=np.inf))
+    if np.isfinite(lowest):
+        axis.set_ylim(bottom=max(lowest, 1e-30) / 30)
+
+
+def _label_ends(axis: Axes, labels: Sequence[str]) -> None:
+    """Write each label beside the end of its curve, moved apart from the others."""
+    low, high = np.log10(axis.get_ylim())
+    ends = []
+    for line, label in zip(axis.lines, labels, strict=False):
+        y = np.asarray(line.get_ydata())
+        tail = y[-max(1, len(y) // 10) :]
+        level = np.log10(np.nanmax(tail)) if np.isfinite(tail).any() else high
+        ends.append([(np.clip(level, low, high) - low) / (high - low), label, line.get_color()])
+    ends.sort(key=lambda end: end[0])
+    places = [end[0] for end in ends]
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + 0.075)
+    beyond = max(places[-1] - 1.0, 0.0)
+    for (level, label, colour), at in zip(ends, places, strict=True):
+        axis.annotate(
+            label, (1.0, level), xycoords="axes fraction", xytext=(1.05, at - beyond), va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.5, "shrinkA": 1, "shrinkB": 0},
+        )  # fmt: skip
 
 
 @style.styled
@@ -147,8 +173,8 @@ def agreement(
     bound : bool
         Whether y is an upper bound of x, so that points belong on or above the diagonal.
     """
-    figure, axes = style.figure_of(len(panels), 3.7)
-    for axis, (x_label, y_label, x, y) in zip(axes[0], panels, strict=True):
+    figure, axes = style.panels(len(panels), 3.2, width=min(style.WIDTH, 3.4 * len(panels)))
+    for axis, (x_label, y_label, x, y) in zip(axes, panels, strict=True):
         x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
         ends = [min(x.min(), y.min()) * 0.7, max(x.max(), y.max()) * 1.4]
         axis.loglog(x, y, ".", color=style.EIGENVALUES[0], markersize=4, alpha=0.5, rasterized=True)

@@ -1,7 +1,6 @@
 """Pictures of tau and a second parameter at once: maps of rates, paths, steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,10 +12,10 @@ from numpy.typing import ArrayLike
 from taugda.plots import style
 
 _DECADES = 3.5  # a map's colours end so far below its largest value
-_STEPS = {
+_STEPS = {  # marks of simultaneous and of alternating steps
     False: {"marker": "o", "markersize": 4.5},
     True: {"marker": "s", "markersize": 8, "markerfacecolor": "none"},
-}  # marks of simultaneous and of alternating steps
+}
 
 
 def _map(figure: Figure, axis: Axes, taus: ArrayLike, mus: ArrayLike, values: ArrayLike) -> None:
@@ -30,7 +29,7 @@ def _map(figure: Figure, axis: Axes, taus: ArrayLike, mus: ArrayLike, values: Ar
     levels = levels[(levels > low) & (levels < top)]
     axis.contour(taus, mus, shown, levels=levels, colors="white", linewidths=0.6, alpha=0.7)
     ends = {"xlim": (np.min(taus), np.max(taus)), "ylim": (np.min(mus), np.max(mus))}
-    axis.set(xscale="log", yscale="log", xlabel=r"$\tau$", **ends)
+    axis.set(xscale="log", yscale="log", xlabel=r"$\tau$", ylabel=r"$\mu$", **ends)
     axis.grid(False)
     bar = figure.colorbar(mesh, ax=axis, pad=0.02)
     bar.ax.yaxis.set_major_locator(LogLocator())
@@ -48,11 +47,10 @@ def rate_maps(taus: ArrayLike, mus: ArrayLike, panels: Sequence[tuple[str, Array
         The grid.
     panels : sequence of (title, values of shape (k, m))
     """
-    figure, axes = style.figure_of(len(panels), 3.5, sharey=True)
-    for axis, (title, values) in zip(axes[0], panels, strict=True):
+    figure, axes = style.panels(len(panels), 3.2)
+    for axis, (title, values) in zip(axes, panels, strict=True):
         _map(figure, axis, taus, mus, values)
         axis.set_title(title)
-    axes[0, 0].set_ylabel(r"$\mu$")
     return figure
 
 
@@ -80,32 +78,31 @@ def theory_and_practice(
     runs : sequence of (mu, tau, predicted rate, measured rate)
         Of trajectories, in the same units.
     """
-    figure, axes = style.figure_of(3, 3.7, width=10.5)
-    plane, along, diagonal = axes[0]
+    figure, (plane, along, diagonal) = style.panels(3, 3.3)
     _map(figure, plane, taus, mus, rates)
     for colour, width in (("white", 4), (style.INK, 2)):
         plane.plot(ridge, mus, color=colour, lw=width, solid_capstyle="butt")
-    plane.set(ylabel=r"$\mu$", title=r"smallest $\mathrm{Re}\,\lambda$ of $J_{(\tau, \mu)}$")
-    colours = dict(zip(sorted(slices), style.tau_colours(len(slices)), strict=True))
+    plane.set_title(r"smallest $\mathrm{Re}\,\lambda$ of $J_{(\tau, \mu)}$")
+    looks = dict(zip(sorted(slices), style.looks(len(slices)), strict=True))
     for mu, (at, predicted) in slices.items():
-        along.loglog(at, predicted, color=colours[mu])
-    look: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 6}
+        along.loglog(at, predicted, color=looks[mu]["color"])
+    edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.6}
     for mu, tau, predicted, measured in runs:
         for axis, x, y in (
             (plane, tau, mu),
             (along, tau, measured),
             (diagonal, predicted, measured),
         ):
-            axis.plot(x, y, "o", color=colours[mu], **look)
+            axis.plot(x, y, markersize=6, **looks[mu], **edge)
     along.set(xlabel=r"$\tau$", title=r"rate along $\tau$")
     both = np.array([run[2:] for run in runs])
     ends = [both.min() * 0.6, both.max() * 1.6]
     diagonal.loglog(ends, ends, color=style.INK, lw=1, zorder=0)
-    diagonal.set(xlim=ends, ylim=ends, aspect="equal", title="rate of each run")
+    diagonal.set(xlim=ends, ylim=ends, title="rate of each run")
     diagonal.set(xlabel="predicted", ylabel="measured")
-    keys = [style.key(r"best $\tau$ for each $\mu$", lw=2)]
-    keys += style.tau_keys([rf"$\mu = {mu:g}$" for mu in colours], marker="o", **look)
-    style.legend(figure, [*keys, style.key("measured", color=style.GREY, marker="o", **look)])
+    best = style.key(r"best $\tau$ for each $\mu$", lw=2)
+    labels = [rf"$\mu = {mu:g}$: line predicted, marks measured" for mu in looks]
+    style.legend(figure, [best, *style.order_keys(labels)])
     return figure
 
 
@@ -124,10 +121,10 @@ def eigenvalue_planes(
         marked, and eigenvalues three times as large as the largest of them leave the picture.
         The upper half plane is shown, of which the lower is the mirror image.
     """
-    figure, axes = style.figure_of(len(panels), 3.3)
+    figure, axes = style.panels(len(panels), 3.1)
     taus = np.asarray(taus, dtype=float)
     look = {"marker": "D", "color": "white", "markeredgecolor": style.INK, "markersize": 6}
-    for axis, (title, eigenvalues, limits) in zip(axes[0], panels, strict=True):
+    for axis, (title, eigenvalues, limits) in zip(axes, panels, strict=True):
         values, right = np.asarray(eigenvalues), 3 * np.max(limits)
         seen = (values.imag >= -1e-12) & (values.real < right)
         points = axis.scatter(
@@ -138,8 +135,8 @@ def eigenvalue_planes(
         axis.plot(limits, np.zeros(len(limits)), linestyle="none", clip_on=False, zorder=4, **look)
         axis.set(xlim=(0, right), title=title, xlabel=r"$\mathrm{Re}\,\lambda$")
         axis.set_ylim(bottom=0)
-    axes[0, 0].set_ylabel(r"$\mathrm{Im}\,\lambda$")
-    figure.colorbar(points, ax=list(axes[0]), label=r"$\tau$", pad=0.01).outline.set_visible(False)
+    axes[0].set_ylabel(r"$\mathrm{Im}\,\lambda$")
+    figure.colorbar(points, ax=axes, label=r"$\tau$", pad=0.01).outline.set_visible(False)
     style.legend(figure, [style.key(r"limits as $\tau \to \infty$", **look)])
     return figure
 
@@ -149,7 +146,7 @@ def step_curves(
     panels: Sequence[tuple[str, Sequence[tuple[str, ArrayLike, ArrayLike, ArrayLike]]]],
     runs: Sequence[Sequence[tuple[int, float, float, bool]]],
 ) -> Figure:
-    """Draw how fast simultaneous and alternating steps contract against their length.
+    """Draw how much simultaneous and alternating steps contract against their length.
 
     Parameters
     ----------
@@ -160,24 +157,27 @@ def step_curves(
     runs : sequence of sequence of (curve, step, 1 - rho, alternating)
         For each panel what was measured, with the number of the curve that it belongs to.
     """
-    figure, axes = style.figure_of(len(panels), 3.6, sharex=True, sharey=True)
+    figure, axes = style.panels(len(panels), 3.4, sharex=True, sharey=True)
     labels = [label for label, *_ in panels[0][1]]
     colours = style.tau_colours(len(labels))
     top = max(np.max(values) for _, curves in panels for _, _, *both in curves for values in both)
-    for axis, (title, curves), measured in zip(axes[0], panels, runs, strict=True):
-        for (_, steps, *both), colour in zip(curves, colours, strict=True):
+    for axis, (title, curves), measured in zip(axes, panels, runs, strict=True):
+        for (label, steps, *both), colour in zip(curves, colours, strict=True):
             for values, line in zip(both, ("-", style.DASHES), strict=True):
                 shown = np.maximum(np.asarray(values, dtype=float), top * 1e-9)
                 shown[1:][(shown[1:] == shown.min()) & (shown[:-1] == shown.min())] = np.nan
                 axis.semilogy(steps, shown, color=colour, linestyle=line)
+            best = int(np.argmax(both[0]))
+            where = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+            axis.annotate(label, (steps[best], both[0][best]), **where)
         for k, step, contraction, alternating in measured:
             if contraction > 0:
                 axis.plot(step, contraction, color=colours[k], **_STEPS[alternating])
         axis.axvline(1, color=style.GREY, lw=1, linestyle=":")
-        axis.set(ylim=(top / 300, top * 1.5), title=title, xlabel=r"$\gamma_1 / \gamma$")
+        axis.set(ylim=(top / 300, top * 1.7), title=title, xlabel=r"$\gamma_1 / \gamma$")
         axis.set_xlim(left=0)
-    axes[0, 0].set_ylabel(r"$1 - \rho$")
+    axes[0].set_ylabel(r"$1 - \rho$")
     names = (("simultaneous", "-", False), ("alternating", style.DASHES, True))
     kinds = [style.key(name, **{**_STEPS[kind], "linestyle": line}) for name, line, kind in names]
-    style.legend(figure, [*style.tau_keys(labels), *kinds])
+    style.legend(figure, kinds)
     return figure

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,6 +30,8 @@ _BASINS = (
     "#2f5d62", "#e07a5f", "#fff3b0", "#8d6a9f",
 )  # fmt: skip
 _SPEED = LinearSegmentedColormap.from_list("speed", ["#cfcfcf", "#1b1b1b"])
+_COST = LinearSegmentedColormap.from_list("cost", ["#a9b8c9", "#f6f8fa"])  # below other lines
+_END = {"marker": "s", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.4}
 
 
 @style.styled
@@ -37,8 +40,9 @@ def trajectories(
     paths: ArrayLike,
     labels: Sequence[str],
     pairs: Sequence[tuple[int, int]],
-    points: Sequence[tuple[ArrayLike, str]] = (),
+    points: Sequence[CriticalPoint] = (),
     titles: Sequence[str] | None = None,
+    cost: bool = False,
 ) -> Figure:
     """Draw trajectories in planes of two coordinates.
 
@@ -52,33 +56,42 @@ def trajectories(
         One a trajectory.
     pairs : sequence of (int, int)
         The coordinates of each panel, horizontal first.
-    points : sequence of (array_like, kind)
-        Points to mark, with their kind ("DNE", "DSE", "neither", ...).
+    points : sequence of CriticalPoint
+        Points to mark.
     titles : sequence of str, optional
         One a panel.
+    cost : bool
+        Whether the level sets of f are drawn below, with their scale; for n1 = n2 = 1.
     """
     paths = np.asarray(paths)
-    panels = paths if paths.ndim == 4 else [paths] * len(pairs)
-    width = style.WIDTH if len(pairs) > 1 else 0.65 * style.WIDTH
-    figure, axes = style.figure_of(len(pairs), 3.6, width=width)
-    for panel, (axis, pair) in enumerate(zip(axes[0], map(list, pairs), strict=True)):
-        runs = panels[panel][..., pair]
-        for run, colour in zip(runs, style.tau_colours(len(labels)), strict=True):
-            axis.plot(*run.T, color=colour)
-        axis.plot(*runs[0, 0], "o", color=style.INK, markersize=6, zorder=5)
-        for point, kind in points:
-            style.mark(axis, *np.asarray(point)[pair], kind)
+    shown = paths if paths.ndim == 4 else [paths] * len(pairs)
+    width = style.WIDTH if len(pairs) > 1 else 0.8 * style.WIDTH
+    figure, axes = style.panels(len(pairs), 3.6, width=width)
+    for panel, (axis, pair) in enumerate(zip(axes, map(list, pairs), strict=True)):
+        runs = shown[panel][..., pair]
+        for run, look in zip(runs, style.looks(len(labels)), strict=True):
+            axis.plot(*run.T, markersize=4.5, markevery=0.22, **look)
+        axis.plot(*runs[0, 0], "o", color=style.INK, markersize=7, zorder=5)
+        for point in points:
+            style.mark(axis, *np.asarray(point.x)[pair], point.kind)
         x, y = (_coordinate(game.variables[i]) for i in pair)
         axis.set(xlabel=x, ylabel=y, title="" if titles is None else titles[panel])
-    keys = [*style.tau_keys(labels), *style.kind_keys(["start", *(kind for _, kind in points)])]
-    style.legend(figure, keys, 8 if len(pairs) > 1 else 4)
+        if cost:
+            box = _plane(game, [axis.get_xlim(), axis.get_ylim()])
+            _levels(figure, axis, game, box, "$f$", cmap=_COST, zorder=0)
+    kinds = style.kind_keys(["start", *(point.kind for point in points)])
+    style.legend(figure, [*style.order_keys(labels), *kinds])
     return figure
 
 
-def _field(game: Game, tau: float, box: Array, density: int = 60) -> tuple[Array, ...]:
-    x, y = (np.linspace(*side, density) for side in box)
-    g = game.gradient(np.stack(np.meshgrid(x, y), axis=-1))
-    return x, y, -g[..., 0], -tau * g[..., 1]
+def _levels(
+    figure: Figure, axis: Axes, game: Game, box: Array, name: str, sign: int = 1, **look: object
+) -> None:
+    """Draw level sets of the cost in a box, with a scale."""
+    grid = np.meshgrid(*(np.linspace(*side, 121) for side in box))
+    shades = axis.contourf(*grid, sign * game.f(np.stack(grid, axis=-1)), levels=14, **look)
+    figure.colorbar(shades, ax=axis, shrink=0.8, label=name)
+    axis.grid(False)
 
 
 def _coordinate(symbol: sp.Symbol) -> str:
@@ -95,16 +108,19 @@ def _plane(game: Game, bounds: ArrayLike) -> Array:
 
 
 @style.styled
-def vector_fields(
+def flows(
     game: Game,
     taus: Sequence[float],
     bounds: ArrayLike,
-    paths: Sequence[ArrayLike] | None = None,
-    points: Sequence[tuple[ArrayLike, str]] = (),
+    points: Sequence[CriticalPoint] = (),
+    *,
+    paths: Sequence[ArrayLike] = (),
+    basins: ArrayLike | None = None,
     titles: Sequence[str] | None = None,
     games: Sequence[Game] | None = None,
+    arrows: bool = False,
 ) -> Figure:
-    """Draw the flow of -Lambda_tau g, a panel a tau, darker where it is faster.
+    """Draw the flow of -Lambda_tau g, a panel a tau, with trajectories or regions of attraction.
 
     Parameters
     ----------
@@ -113,40 +129,85 @@ def vector_fields(
     taus : sequence of float
     bounds : array_like, shape (2, 2)
         ((low, high) of x1, (low, high) of x2).
-    paths : sequence of array_like, shape (m, iterations + 1, 2) each, optional
-        For each tau the trajectories to draw over its field.
-    points : sequence of (array_like, kind)
-        Points to mark in every panel.
+    points : sequence of CriticalPoint
+        Marked with their periodic copies, those inside; with basins, the attractors.
+    paths : sequence of array_like, shape (m, iterations + 1, 2) each
+        For each tau the trajectories to draw over the flow, the first solid, others dashed.
+    basins : array_like of int, shape (len(taus), k, k), optional
+        For each tau which of the points each start of a grid reaches, -1 for none, as
+        :func:`taugda.dynamics.region_of_attraction` tells it.
     titles : sequence of str, optional
         One a panel; tau = ... if left out.
     games : sequence of Game, optional
         One a panel, where the panels differ in a parameter of the game.
+    arrows : bool
+        Arrows of one length in place of streamlines, which jump from frame to frame.
     """
     box = _plane(game, bounds)
-    figure, axes = style.figure_of(len(taus), style.WIDTH / len(taus) + 0.8, sharey=True)
-    panels = zip(axes[0], games or [game] * len(taus), style.tau_colours(len(taus)), strict=True)
-    for k, (axis, played, colour) in enumerate(panels):
-        x, y, u, v = _field(played, taus[k], box)
-        speed = np.hypot(u, v)
+    colours = [_BASINS[k % len(_BASINS)] for k in range(len(points))]
+    across = min(style.WIDTH, 3.6 * len(taus))
+    figure, axes = style.panels(len(taus), across / len(taus) + 0.7, width=across, sharey=True)
+    for k, (axis, tau) in enumerate(zip(axes, taus, strict=True)):
+        played = games[k] if games else game
+        _flow(axis, played, tau, box, arrows, basins is None)
+        if basins is not None:
+            _fill(axis, np.asarray(basins[k]), box, colours)
+        for m, path in enumerate(paths[k] if len(paths) else []):
+            _run(axis, _wrapped(played, path), style.tau_colours(len(taus))[k], m)
+        for point, colour in zip(points, colours, strict=True):
+            look = {} if basins is None else {"color": colour, "markeredgewidth": 1.4}
+            for copy in _copies(game, point.x, box):
+                style.mark(axis, *copy, point.kind, **look)
+        _frame(axis, played, box, titles[k] if titles else rf"$\tau = {tau:g}$")
+    axes[0].set_ylabel(_coordinate(game.variables[1]))
+    if basins is None:
+        inside = [point.kind for point in points if _copies(game, point.x, box)]
+        style.legend(figure, [*style.kind_keys(inside), *_run_keys(paths)])
+    else:
+        named = [f"{style.kind_name(p.kind)} {style.place(p.x)}" for p in points]
+        pairs = [*zip(colours, named, strict=True), ("#ffffff", "reaches none of them")]
+        style.legend(figure, [Patch(fc=c, ec=style.INK, label=text) for c, text in pairs])
+    return figure
+
+
+def _flow(axis: Axes, game: Game, tau: float, box: Array, arrows: bool, by_speed: bool) -> None:
+    """Draw streamlines, darker where the flow is faster if asked, or arrows."""
+    x, y = (np.linspace(*side, 19 if arrows else 60) for side in box)
+    g = game.gradient(np.stack(np.meshgrid(x, y), axis=-1))
+    u, v = -g[..., 0], -tau * g[..., 1]
+    speed = np.hypot(u, v)
+    if arrows:
+        unit = [(part / np.maximum(speed, 1e-12))[1:-1, 1:-1] for part in (u, v)]
+        look = {"scale": 32, "width": 0.003, "headwidth": 4, "color": "#3c3c3c"}
+        axis.quiver(x[1:-1], y[1:-1], *unit, pivot="mid", **look)
+    elif by_speed:
         shade = np.sqrt(speed / speed.max())
         axis.streamplot(x, y, u, v, color=shade, cmap=_SPEED, linewidth=0.8, arrowsize=0.7)
-        look = {"color": colour, "markeredgecolor": style.INK, "zorder": 6}
-        for m, path in enumerate([] if paths is None else np.asarray(paths[k])):
-            line = _wrapped(played, path)
-            axis.plot(*line.T, color=colour, lw=2.6, alpha=1.0 if m == 0 else 0.55)
-            axis.plot(*line[0], "o", markersize=6, **look)
-            axis.plot(*line[-1], "s", markersize=5.5, **look)
-        for point, kind in points:
-            style.mark(axis, *np.asarray(point), kind)
-        _frame(axis, played, box, titles[k] if titles else rf"$\tau = {taus[k]:g}$")
-    axes[0, 0].set_ylabel(_coordinate(game.variables[1]))
-    keys = style.kind_keys([kind for _, kind in points])
-    if paths is not None:
-        look = {"color": style.PALE, "markeredgecolor": style.INK}
-        keys += [style.key("start", marker="o", **look), style.key("end", marker="s", **look)]
-    if keys:
-        style.legend(figure, keys)
-    return figure
+    else:
+        axis.streamplot(x, y, u, v, color=style.INK, density=0.9, linewidth=0.6, arrowsize=0.6)
+
+
+def _fill(axis: Axes, image: Array, box: Array, colours: Sequence[str]) -> None:
+    """Draw basins below what is there."""
+    x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
+    look = {"cmap": ListedColormap(["#ffffff", *colours]), "rasterized": True, "zorder": 0}
+    axis.pcolormesh(x, y, image, vmin=-1.5, vmax=len(colours) - 0.5, **look)
+
+
+def _run(axis: Axes, line: Array, colour: Any, number: int) -> None:
+    """Draw a trajectory from its dot to a frame that hides nothing."""
+    look = {"color": colour, "lw": 2.4, "markeredgecolor": style.INK, "zorder": 5}
+    axis.plot(*line.T, linestyle=style.DASHES if number else "-", color=colour, lw=2.4)
+    axis.plot(*line[0], "o", markersize=6, **look)
+    axis.plot(*line[-1], **{**look, **_END})
+
+
+def _run_keys(paths: Sequence[ArrayLike]) -> list[Line2D]:
+    start = {"marker": "o", "color": style.PALE, "markeredgecolor": style.INK}
+    keys = [style.key("start", **start), style.key("end", **_END)] if len(paths) else []
+    if any(len(runs) > 1 for runs in paths):
+        keys += [style.key("first run"), style.key("second run", linestyle=style.DASHES)]
+    return keys
 
 
 def _wrapped(game: Game, path: ArrayLike) -> Array:
@@ -166,114 +227,6 @@ def _frame(axis: Axes, game: Game, box: Array, title: str) -> None:
     for k, set_ticks in ((0, axis.set_xticks), (1, axis.set_yticks)):
         if game.periods[k] is not None and np.allclose(box[k], (-np.pi, np.pi)):
             set_ticks([-np.pi, 0, np.pi], [r"$-\pi$", "0", r"$\pi$"])
-
-
-@style.styled
-def regions(
-    game: Game,
-    labels: ArrayLike,
-    taus: Sequence[float],
-    bounds: ArrayLike,
-    attractors: Sequence[CriticalPoint],
-    titles: Sequence[str] | None = None,
-) -> Figure:
-    """Draw regions of attraction, a panel a tau, over the flow.
-
-    Parameters
-    ----------
-    game : Game
-        With n1 = n2 = 1.
-    labels : array_like of int, shape (len(taus), points, points)
-        From :func:`taugda.dynamics.region_of_attraction`.
-    taus : sequence of float
-    bounds : array_like, shape (2, 2)
-    attractors : sequence of CriticalPoint
-        In the order of the labels.
-    titles : sequence of str, optional
-        One a panel; tau = ... if left out.
-    """
-    box = _plane(game, bounds)
-    figure, axes = style.figure_of(len(taus), min(style.WIDTH / len(taus) + 0.8, 4.2), sharey=True)
-    for k, (axis, tau, image) in enumerate(zip(axes[0], taus, np.asarray(labels), strict=True)):
-        flow = _field(game, tau, box)
-        axis.streamplot(*flow, color=style.INK, density=0.9, linewidth=0.6, arrowsize=0.6)
-        title = titles[k] if titles else rf"$\tau = {tau:g}$"
-        _basins(axis, game, image, box, attractors, title)
-    axes[0, 0].set_ylabel(_coordinate(game.variables[1]))
-    style.legend(figure, _basin_keys(attractors), 5)
-    return figure
-
-
-def region_frames(
-    game: Game,
-    labels: ArrayLike,
-    taus: Sequence[float],
-    bounds: ArrayLike,
-    attractors: Sequence[CriticalPoint],
-) -> Iterator[Figure]:
-    """Draw regions of attraction, a frame a tau, with arrows along the flow.
-
-    Parameters
-    ----------
-    game, labels, taus, bounds, attractors
-        As for :func:`regions`.
-    """
-    box = _plane(game, bounds)
-    for tau, image in zip(taus, np.asarray(labels), strict=True):
-        yield _region_frame(game, image, tau, box, attractors)
-
-
-@style.styled
-def _region_frame(
-    game: Game, image: Array, tau: float, box: Array, attractors: Sequence[CriticalPoint]
-) -> Figure:
-    figure, axes = style.figure_of(1, 4.9, width=5.4)
-    axis = axes[0, 0]
-    x, y, u, v = _field(game, tau, box, density=19)
-    length = np.maximum(np.hypot(u, v), 1e-12)
-    arrows = [part[1:-1, 1:-1] for part in (u / length, v / length)]
-    look = {"scale": 32, "width": 0.003, "headwidth": 4, "color": "#3c3c3c"}
-    axis.quiver(x[1:-1], y[1:-1], *arrows, pivot="mid", **look)
-    _basins(axis, game, image, box, attractors, rf"$\tau = {tau:.2f}$")
-    axis.set_ylabel(_coordinate(game.variables[1]))
-    figure.legend(handles=_basin_keys(attractors), loc="outside lower center", ncols=2)
-    return figure
-
-
-def _basin_colours(count: int) -> list[str]:
-    return [_BASINS[k % len(_BASINS)] for k in range(count)]
-
-
-def _basins(
-    axis: Axes, game: Game, image: Array, box: Array, points: Sequence[CriticalPoint], title: str
-) -> None:
-    """Draw basins below what is there, and the points that attract."""
-    colours = _basin_colours(len(points))
-    x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
-    axis.pcolormesh(
-        x, y, image, cmap=ListedColormap(["#ffffff", *colours]), vmin=-1.5,
-        vmax=len(colours) - 0.5, rasterized=True, zorder=0,
-    )  # fmt: skip
-    for point, colour in zip(points, colours, strict=True):
-        marker = style.KINDS[point.kind][0]
-        look = {"markeredgecolor": style.INK, "markeredgewidth": 1.4, "zorder": 5}
-        for copy in _copies(game, point.x, box):
-            size = 15 if marker == "*" else 9
-            axis.plot(*copy, marker, color=colour, markersize=size, clip_on=False, **look)
-    _frame(axis, game, box, title)
-
-
-def _basin_keys(attractors: Sequence[CriticalPoint]) -> list[Patch]:
-    pairs = zip(attractors, _basin_colours(len(attractors)), strict=True)
-    named = [(colour, f"{style.kind_name(p.kind)} {_place(p.x)}") for p, colour in pairs]
-    named.append(("#ffffff", "reaches none of them"))
-    return [Patch(facecolor=colour, edgecolor=style.INK, label=text) for colour, text in named]
-
-
-def _place(x: Array) -> str:
-    special = {r"$\pi$": np.pi, r"$-\pi$": -np.pi}
-    names = [next((n for n, v in special.items() if np.isclose(c, v)), f"{c:.4g}") for c in x]
-    return f"({', '.join(names)})"
 
 
 def _copies(game: Game, x: Array, box: Array) -> list[Array]:
@@ -301,22 +254,21 @@ def surface(game: Game, bounds: ArrayLike, points: Sequence[CriticalPoint]) -> F
     box = _plane(game, bounds)
     grid = np.meshgrid(*(np.linspace(*side, 121) for side in box))
     cost = game.f(np.stack(grid, axis=-1))
-    sign, name = (-1.0, "$-f$") if cost.max() <= 0 else (1.0, "$f$")
-    figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
+    sign, name = (-1, "$-f$") if cost.max() <= 0 else (1, "$f$")
+    figure = Figure(figsize=(style.WIDTH, 4.2), layout="constrained")
     solid = figure.add_subplot(1, 2, 1, projection="3d")
     level = figure.add_subplot(1, 2, 2)
     look = {"rstride": 4, "cstride": 4, "linewidth": 0.2, "edgecolor": "#ffffff40"}
     solid.plot_surface(*grid, sign * cost, cmap="cividis", rasterized=True, **look)
     solid.set_zlabel(name)
     solid.view_init(elev=32, azim=-125)
-    shades = level.contourf(*grid, sign * cost, levels=14, cmap="cividis")
-    figure.colorbar(shades, ax=level, shrink=0.8, label=name)
+    solid.set_box_aspect(None, zoom=0.85)  # its labels reach beyond its panel
+    _levels(figure, level, game, box, name, sign, cmap="cividis")
     for point in points:
         style.mark(level, *point.x, point.kind)
     x, y = map(_coordinate, game.variables)
     for axis in (solid, level):
         axis.set(xlabel=x, ylabel=y)
     level.set_aspect("equal")
-    level.grid(False)
-    style.legend(figure, style.kind_keys([p.kind for p in points]), 4)
+    style.legend(figure, style.kind_keys([p.kind for p in points]))
     return figure

@@ -1,7 +1,8 @@
-"""What all pictures share: style, colours, legends, marks of the kinds of critical points."""
+"""What all pictures share: style, panels, legends, looks of an order and of kinds of points."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from itertools import cycle
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -12,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation
 
 P = ParamSpec("P")
 
-WIDTH = 9.0  # inches, of a full-width figure
+WIDTH = 7.9  # inches of a full-width figure: with its margin as wide as the pages' text
 INK, GREY, PALE, STABLE = "#1b1b1b", "#6b6b6b", "#d9d9d9", "#009e73"
-DASHES = (0, (3, 1.5))  # player 2
+DASHES = (0, (3, 1.5))  # the second of two
 # Okabe and Ito's palette: hues that differ for every common colour vision.
 EIGENVALUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 KINDS = {
@@ -26,10 +28,20 @@ KINDS = {
     "neither": ("X", "#ffffff"),
     "degenerate": ("P", "#56b4e9"),
 }
-_STYLE = str(Path(__file__).with_name("taugda.mplstyle"))
+LOOK = ["default", str(Path(__file__).with_name("taugda.mplstyle"))]
 _ORDER = LinearSegmentedColormap.from_list(
     "order", [mpl.colormaps["plasma"](x) for x in np.linspace(0.0, 0.82, 64)]
 )
+_MARKS = "os^v<>ph"
+
+
+class _Plain(LogFormatterSciNotation):
+    """Ticks of a log axis as 0.6 and 2 where it stays near 1, as powers of ten elsewhere."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos)
+        low, high = sorted(self.axis.get_view_interval())
+        return f"{x:g}" if text and low > 5e-4 and high < 2e4 else text
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -37,8 +49,14 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with style.context(["default", _STYLE]):
-            return draw(*args, **kwargs)
+        with style.context(LOOK):
+            figure = draw(*args, **kwargs)
+        for axis in [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]:
+            former = axis.get_major_formatter()
+            if isinstance(former, LogFormatterSciNotation):
+                axis.set_major_formatter(_Plain(labelOnlyBase=former.labelOnlyBase))
+                axis.set_minor_formatter(_Plain())
+        return figure
 
     return styled
 
@@ -48,12 +66,29 @@ def tau_colours(count: int) -> list[tuple[float, ...]]:
     return [_ORDER(x) for x in np.linspace(0, 1, max(count, 2))[:count]]
 
 
-def figure_of(
-    columns: int, height: float, rows: int = 1, width: float = WIDTH, **options: Any
-) -> tuple[Figure, Any]:
-    """Return a figure of a height and width in inches, and its grid of axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+def looks(count: int) -> list[dict[str, Any]]:
+    """Return colours and markers for an increasing sequence; without colour the markers differ."""
+    return [{"color": c, "marker": m} for c, m in zip(tau_colours(count), cycle(_MARKS))]
+
+
+def panels(
+    count: int, height: float, columns: int | None = None, width: float = WIDTH, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels, and these row by row; inches a row, and in all."""
+    columns = min(count, columns or count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, rows * height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel().tolist()
+    for axis in axes[count:]:
+        axis.remove()
+    return figure, axes[:count]
+
+
+def label_left(axes: Sequence[Axes], text: str) -> None:
+    """Name the vertical axis of the panels that are first in their row."""
+    for axis in axes:
+        if axis.get_subplotspec().is_first_col():
+            axis.set_ylabel(text)
 
 
 def key(label: str, **look: Any) -> Line2D:
@@ -62,16 +97,26 @@ def key(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **{"color": INK, "linestyle": line, **look})
 
 
-def tau_keys(labels: Sequence[str], **look: Any) -> list[Line2D]:
-    """Return legend entries in the colours of an increasing sequence."""
-    pairs = zip(labels, tau_colours(len(labels)), strict=True)
-    return [key(label, color=colour, linestyle="-", **look) for label, colour in pairs]
+def order_keys(labels: Sequence[str], **look: Any) -> list[Line2D]:
+    """Return legend entries for an increasing sequence."""
+    pairs = zip(labels, looks(len(labels)), strict=True)
+    return [
+        key(label, **{"linestyle": "-", "markersize": 4.5, **own, **look}) for label, own in pairs
+    ]
 
 
-def legend(figure: Figure, handles: Sequence[Any], columns: int | None = None) -> None:
-    """Put a legend above the panels."""
-    columns = min(len(handles), columns or len(handles))
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+def legend(figure: Figure, keys: Sequence[Any]) -> None:
+    """Put a legend above the panels, in place of a former one, in as many columns as fit."""
+    for former in figure.legends[:]:
+        former.remove()
+    columns = len(keys)
+    while True:
+        made = figure.legend(handles=keys, loc="outside upper center", ncols=columns)
+        if columns == 1 or made.get_window_extent().width < figure.bbox.width:
+            break
+        made.remove()
+        columns -= 1
+    figure.keys = [*keys]  # for a narrow page
 
 
 def name_taus(
@@ -84,27 +129,53 @@ def name_taus(
             axis.annotate(
                 text, (tau, height), xycoords=("data", "axes fraction"), xytext=(3 * side, -2),
                 textcoords="offset points", ha="left" if side > 0 else "right",
-                va="top" if height > 0.5 else "bottom", fontsize=9.5, color=INK,
+                va="top" if height > 0.5 else "bottom", color=INK,
             )  # fmt: skip
 
 
-def mark(axes: Axes, x: float, y: float, kind: str, size: float = 9.0) -> None:
+def mark(axes: Axes, x: float, y: float, kind: str, size: float = 9.0, **look: Any) -> None:
     """Draw a critical point of a kind; one on the frame is drawn whole."""
     marker, colour = KINDS.get(kind, ("o", INK))
     size *= {"*": 1.5, "D": 0.75}.get(marker, 1.0)
-    look = {"markersize": size, "markeredgecolor": INK, "markeredgewidth": 0.9}
-    axes.plot(x, y, marker, color=colour, zorder=5, clip_on=False, **look)
+    look = {"color": colour, "markeredgecolor": INK, "markeredgewidth": 0.9, **look}
+    axes.plot(x, y, marker, markersize=size, zorder=6, clip_on=False, **look)
 
 
 def kind_keys(kinds: Sequence[str]) -> list[Line2D]:
     """Return legend entries for kinds of critical points, each once."""
-    looks = {kind: KINDS.get(kind, ("o", INK)) for kind in kinds}
+    found = {kind: KINDS.get(kind, ("o", INK)) for kind in kinds}
     return [
         key(kind_name(kind), color=colour, marker=marker, markeredgecolor=INK, markersize=9)
-        for kind, (marker, colour) in looks.items()
+        for kind, (marker, colour) in found.items()
     ]
 
 
 def kind_name(kind: str) -> str:
     """Return what a legend calls a kind of critical point."""
     return "no equilibrium" if kind == "neither" else kind
+
+
+def place(x: Sequence[float]) -> str:
+    """Write a point as readers see it: two decimals, multiples of pi by name, true minus signs.
+
+    Parameters
+    ----------
+    x : sequence of float
+
+    Returns
+    -------
+    str
+        Such as ``(−11.03, 0)``.
+    """
+    named = {np.pi: r"$\pi$", -np.pi: r"$-\pi$", 0.0: "0"}
+    texts = []
+    for value in map(float, x):
+        digits = ".2f" if abs(value) >= 0.1 else ".2g"
+        number = (
+            format(value, digits).rstrip("0").rstrip(".")
+            if digits == ".2f"
+            else format(value, digits)
+        )
+        near = [text for special, text in named.items() if np.isclose(value, special)]
+        texts.append(near[0] if near else number.replace("-", "−"))
+    return f"({', '.join(texts)})"

@@ -1,6 +1,7 @@
 """Figures as files that are the same whenever they are made."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +15,47 @@ _DPI = 150
 _HEAVY = 120_000
 
 
-def store(figure: Any, folder: Path, name: str) -> tuple[bytes, int]:
-    """Write a figure as PNG and PDF, and close it: the PNG, and the width to display it at."""
-    import matplotlib.pyplot as plt
-    from PIL import Image
+def store(
+    figure: Any, folder: Path, name: str, thumbnail: Sequence[int] | None = None
+) -> tuple[bytes, int]:
+    """Write a figure as PNG and PDF, and close it: the PNG, and the width to display it at.
 
-    png, pdf = io.BytesIO(), io.BytesIO()
-    with plt.style.context(SETTINGS):
-        figure.savefig(
-            png, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None}
-        )
-    picture = Image.open(png)
-    width = round(picture.width * 96 / _DPI)
-    if png.getbuffer().nbytes > _HEAVY:
-        png = io.BytesIO()
-        reduced = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT)
-        reduced.save(png, format="png", optimize=True, dpi=(_DPI, _DPI))
+    Beside it lie a version for narrow pages, where it is wide, and a small picture of the panels
+    that are named for it: ``NAME.narrow.png`` and ``NAME.thumbnail.png``.
+    """
+    import matplotlib.pyplot as plt
+
+    from taugda.plots import layout
+
+    png, width = _png(figure, _HEAVY)
+    write_atomic(folder / f"{name}.png", png)
     # The layout that was found for one file serves for the other.
+    engine, pdf = figure.get_layout_engine(), io.BytesIO()
     figure.set_layout_engine("none")
     with plt.style.context(SETTINGS):
         figure.savefig(pdf, format="pdf", bbox_inches="tight", metadata={"CreationDate": None})
-    write_atomic(folder / f"{name}.png", png.getvalue())
     write_atomic(folder / f"{name}.pdf", pdf.getvalue())
+    figure.set_layout_engine(engine)
+    if layout.narrow(figure):
+        write_atomic(folder / f"{name}.narrow.png", _png(figure, 0)[0])
+    if thumbnail is not None:
+        layout.small(figure, thumbnail)
+        write_atomic(folder / f"{name}.thumbnail.png", _png(figure, 0, box=None, dpi=200)[0])
     plt.close(figure)
-    return png.getvalue(), width
+    return png, width
+
+
+def _png(figure: Any, heavy: int, box: str | None = "tight", dpi: int = _DPI) -> tuple[bytes, int]:
+    """Draw a figure as PNG, with a palette if it weighs more, and the width to display it at."""
+    import matplotlib.pyplot as plt
+    from PIL import Image
+
+    png = io.BytesIO()
+    with plt.style.context(SETTINGS):
+        figure.savefig(png, format="png", dpi=dpi, bbox_inches=box, metadata={"Software": None})
+    picture = Image.open(png)
+    if png.getbuffer().nbytes > heavy:
+        png = io.BytesIO()
+        reduced = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT)
+        reduced.save(png, format="png", optimize=True, dpi=(dpi, dpi))
+    return png.getvalue(), round(picture.width * 96 / dpi)

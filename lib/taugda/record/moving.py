@@ -21,9 +21,12 @@ def moving(
         raise ValueError(f"still must be a number from 0 to {len(labels) - 1}, found {still!r}")
     from matplotlib import style
 
+    from taugda.plots import layout
+
     pictures, sizes, kept = [], set(), None
     for number, frame in enumerate(frames):
         file = io.BytesIO()
+        layout.narrow(frame)  # it moves in one size on every page
         with style.context(SETTINGS):
             frame.savefig(file, format="webp", dpi=_DPI, pil_kwargs=_LOSSLESS)
         pictures.append(f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}")

@@ -59,6 +59,7 @@ class Run:
 
     Captions and alternative texts stand in the metadata of the notebook's cells, by the name of
     the figure or table: ``{"taugda": {"texts": {"orbits": {"caption": "...", "alt": "..."}}}}``.
+    With ``"thumbnail": [0, 2]`` beside them, these panels stand for the notebook on the first page.
     In JupyterLab, a cell that is run again replaces what it recorded.
     """
 
@@ -307,7 +308,8 @@ class Run:
         caption = self._text("figure", name, "caption", caption)
         alt = self._text("figure", name, "alt", alt)
         figure, html = draw(alt)
-        png, width = figures.store(figure, self.folder / "figures", name)
+        small = (self._texts.get(name) or {}).get("thumbnail")
+        png, width = figures.store(figure, self.folder / "figures", name, small)
         self.figures[name], self._cells["figure", name] = {"caption": caption, "alt": alt}, cell
         picture = {"image/png": png, "text/plain": alt, **({"text/html": html} if html else {})}
         marks = {"figure": name, "caption": caption, **({"moving": True} if html else {})}

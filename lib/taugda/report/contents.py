@@ -10,7 +10,7 @@ from taugda.report import pages
 from taugda.report.claims import grouped, tally
 from taugda.report.entries import Entry, find_failures, title
 from taugda.report.figures import read_figures
-from taugda.report.pictures import thumbnails
+from taugda.report.pictures import thumbnail, thumbnails
 from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
 
@@ -83,7 +83,7 @@ def _card(
     if main:
         origin = f" (published: {main.collection})" if main.collection else ""
         card["status"] = f"Run in {main.seconds:.0f} s on {main.ended[:10]}{origin}"
-        card["thumbnail"] = next(iter(thumbnails(project, main, single_file, limit=1)), None)
+        card["thumbnail"] = thumbnail(project, main, single_file)
     return card
 
 

@@ -76,6 +76,7 @@ def body(
             ours = output.get("metadata", {}).get("taugda", {})
             if ours.get("figure") in figures:
                 ours["address"] = figures[ours["figure"]]
+            ours["narrow"] = figures.get(f"{ours.get('figure')}.narrow")
             if ours.get("compare") and comparison:
                 output.data = {"text/html": comparison}
     text, _ = _exporter().from_notebook_node(node)

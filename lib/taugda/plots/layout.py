@@ -1,0 +1,73 @@
+"""A finished figure laid out again: for a narrow page, or as a small picture of a few panels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import style as settings
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+
+from taugda.plots import style
+
+NARROW = 3.5  # inches: with its margin what a phone of 390 pixels has between its own margins
+_SMALL = (3.4, 2.125)  # of a small picture
+
+
+def narrow(figure: Figure) -> bool:
+    """Stack a figure's panels for a narrow page, two beside each other if they are small.
+
+    False, and nothing is changed, where it is narrow already or its layout is not of this library.
+    """
+    panels = _panels(figure)
+    if not panels or figure.get_figwidth() <= NARROW:
+        return False
+    grid = panels[0].get_subplotspec().get_gridspec()
+    columns = 2 if grid.ncols > 3 or (grid.ncols == 2 and grid.nrows > 1) else 1
+    width, height = figure.get_figwidth() / grid.ncols, figure.get_figheight() / grid.nrows
+    tall = height if len(panels) == 1 else min(max(height * NARROW / columns / width, 1.8), 2.6)
+    with settings.context(style.LOOK):
+        _place(panels, columns)
+        figure.set_size_inches(NARROW, tall * -(-len(panels) // columns))
+        if figure.legends:
+            figure.set_figheight(figure.get_figheight() + 0.2 * len(figure.keys) / 2)
+            style.legend(figure, figure.keys)
+    return True
+
+
+def small(figure: Figure, chosen: Sequence[int]) -> None:
+    """Leave the chosen panels of a figure only, without legend and colour bars, side by side."""
+    panels = _panels(figure)
+    kept = [panels[k] for k in chosen]
+    for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
+        other.remove()
+    with settings.context(style.LOOK):
+        _place(kept, len(kept))
+        figure.set_size_inches(*_SMALL)
+
+
+def _panels(figure: Any) -> list[Axes]:
+    """Return the panels in their order; none where they can not be laid out again."""
+    own = isinstance(figure, Figure) and type(figure.get_layout_engine()).__name__
+    found = figure.axes if own in ("ConstrainedLayoutEngine", "PlaceHolderLayoutEngine") else []
+    return [axes for axes in found if axes.get_subplotspec() is not None]
+
+
+def _place(panels: Sequence[Axes], columns: int) -> None:
+    """Put panels into a new grid; the first of a row gets the name and numbers that it shared."""
+    leader = panels[0]
+    grid = GridSpec(-(-len(panels) // columns), columns, figure=leader.figure)
+    for k, panel in enumerate(panels):
+        if panel.get_subplotspec().is_first_col():
+            leader = panel
+        shares = panel.get_shared_y_axes().joined(panel, leader)
+        panel.set_subplotspec(grid[k])
+        if k % columns == 0 and shares and panel is not leader:
+            panel.set_ylabel(leader.get_ylabel())
+            panel.yaxis.set_tick_params(labelleft=True)
+        elif k % columns and shares:
+            panel.set_ylabel("")
+            panel.yaxis.set_tick_params(labelleft=False)
+    for panel in panels:
+        panel.xaxis.set_tick_params(labelbottom=True)
+    leader.figure.set_layout_engine("constrained", h_pad=0.08)
