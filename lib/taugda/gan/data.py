@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from taugda.checks import count, positive
@@ -73,16 +74,9 @@ class Batches(Iterator[Tensor]):
     """
 
     def __init__(
-        self,
-        images: Images,
-        batch: int,
-        *,
-        seed: int,
-        device: str = "cpu",
-        flip: bool = False,
-        noise: float = 0.0,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
+        self, images: Images, batch: int, *, seed: int, device: str = "cpu",
+        flip: bool = False, noise: float = 0.0, dtype: torch.dtype = torch.float32,
+    ) -> None:  # fmt: skip
         n = len(images.pixels)
         if count("batch", batch) > n:
             raise ValueError(f"batch: expected at most the {n} pictures there are, got {batch}")
@@ -123,23 +117,18 @@ class Batches(Iterator[Tensor]):
 
 
 def load(
-    name: str,
-    *,
-    path: str | Path | None = None,
-    resolution: int | None = None,
-    download: bool = False,
-    cache: Path | None = None,
-) -> Images:
+    name: str, *, path: str | Path | None = None, resolution: int | None = None,
+    download: bool = False, cache: Path | None = None,
+) -> Images:  # fmt: skip
     """Load real pictures into memory.
 
     Parameters
     ----------
     name : {"digits", "cifar10", "celeba", "folder"}
         scikit-learn's handwritten digits, which need no file; CIFAR-10's training split; CelebA's
-        aligned pictures, all 202,599; or the pictures in a directory (with all below it, links
-        followed) or a zip.
+        aligned pictures, all 202,599; or those in a directory (with all below it) or a zip.
     path : str or Path, optional
-        Where the data are, for all but digits.  A relative path starts at the working directory.
+        Where the data are, for all but digits.
     resolution : int, optional
         Pixels across, a power of two from 8 up; without it 8 for digits and the paper's 32 else.
     download : bool
@@ -150,10 +139,9 @@ def load(
     Returns
     -------
     Images
-        Digits: one channel, 1,797 pictures of 8 x 8 with values 0 to 16.  The others: three
-        channels of 8 bits, the shorter side scaled to ``resolution`` and the centre cropped as in
-        the paper, in the order of the archive or of the sorted names.  Labels where there are
-        classes: of cifar10, and of a folder in which every picture lies in a class folder.
+        Digits: one channel of 0 to 16.  The others: three of 8 bits, the shorter side scaled to
+        ``resolution`` and the centre cropped as in the paper, in the order of the archive or of
+        the sorted names; labels of cifar10 and of a folder in which every picture is in a class's.
 
     Raises
     ------
@@ -172,18 +160,15 @@ def load(
         raise ValueError(f"path: expected where the pictures of {name} are, got None")
     path = Path(path).expanduser()
     if name == "cifar10":
-        pixels, labels = _cifar10(path, download)
-        if resolution != pixels.shape[2]:
-            from PIL import Image
-
-            each = (Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pixels)
-            pixels = torch.stack([fit(picture, resolution) for picture in each])
+        pixels, labels = _cifar10(path, resolution, download)
         source = "CIFAR-10's training split"
+    elif name == "celeba":
+        pixels, labels = keep(_celeba(path, download), resolution, cache), None
+        source = "CelebA's aligned pictures"
     else:
-        pictures = _celeba(path, download) if name == "celeba" else find_pictures(path)
-        source = "CelebA's aligned pictures" if name == "celeba" else f"the pictures in {path.name}"
-        labels = None if name == "celeba" else pictures.labels
-        pixels = keep(pictures, resolution, cache)
+        pictures = find_pictures(path)
+        pixels, labels = keep(pictures, resolution, cache), pictures.labels
+        source = f"the pictures in {path.name}"
     return Images(pixels, 255, name, f"{source}, {resolution} x {resolution}", labels)
 
 
@@ -196,56 +181,41 @@ def _digits() -> Images:
     return Images(pixels, 16, "digits", source, torch.from_numpy(rows[:, -1].copy()))
 
 
-def _cifar10(path: Path, download: bool) -> tuple[Tensor, Tensor]:
+def _cifar10(path: Path, resolution: int, download: bool) -> tuple[Tensor, Tensor]:
     """Read the training split from the published archive or the unpacked folder at or in a path."""
     from taugda.gan.vision import torchvision
 
     published = torchvision.datasets.CIFAR10
-    base, archive = published.base_folder, published.filename
-    (first, _), *_ = published.train_list
-    places = (path, path / base, path / archive)
-    found = next((p for p in places if p.is_file() or (p / first).is_file()), None)
-    advice = f"Put {archive} (MD5 {published.tgz_md5}) or the unpacked folder {base} into {path}"
-    if found is None:
+    folder, archive, md5 = published.base_folder, published.filename, published.tgz_md5
+    (batch, _), *_ = published.train_list
+    advice = f"Put {archive} (MD5 {md5}) or the unpacked folder {folder} into {path}"
 
-        def get(folder: Path) -> None:
-            url, md5 = published.url, published.tgz_md5
-            torchvision.datasets.utils.download_url(url, folder, archive, md5)
+    def get(into: Path) -> None:
+        torchvision.datasets.utils.download_url(published.url, into, archive, md5)
 
-        found = _fetched("cifar10", path, archive, get, advice, download)
-    kind = type("CIFAR10", (published,), {"base_folder": ""})  # the folder may have any name
-    # The archive is unpacked aside: its folder may be read-only, and runs side by side would see
-    # each other's half-written files.
+    places = path, path / folder, path / archive
+    found = next((p for p in places if p.is_file() or (p / batch).is_file()), None)
+    found = found or _fetched("cifar10", path, archive, get, advice, download)
+    # Made ready aside: its own folder may be read-only or have any name, and runs side by side
+    # would see each other's half-written files.
     with TemporaryDirectory() as aside:
         try:
             if found.is_file():
                 shutil.unpack_archive(found, aside, "gztar")
-            split = kind(Path(aside) / base if found.is_file() else found)
+            else:
+                Path(aside, folder).symlink_to(found.absolute())
+            split = published(aside)
         except Exception as error:  # what is damaged fails in many ways
             raise DataError(f"cifar10: cannot read all of {found}: {error}. {advice}.") from error
     pixels = torch.from_numpy(split.data).permute(0, 3, 1, 2).contiguous()
+    if resolution != pixels.shape[2]:
+        pixels = torch.stack([fit(Image.fromarray(each), resolution) for each in split.data])
     return pixels, torch.tensor(split.targets)
 
 
 def _celeba(path: Path, download: bool) -> Pictures:
     """Find CelebA's aligned pictures, a folder or zip at or in a path; it needs no label file."""
     folder, archive = "img_align_celeba", "img_align_celeba.zip"
-
-    def all_of(place: Path) -> Pictures:
-        found = find_pictures(place)
-        if len(found.names) != _FACES:
-            raise DataError(
-                f"celeba: expected its {_FACES:,} pictures in {place}, found {len(found.names):,}; "
-                "to train on just these, take them as a folder (dataset='folder')"
-            )
-        return found
-
-    if path.is_file() or (path.name == folder and path.is_dir()):
-        return all_of(path)
-    for place in (path, path / "celeba"):  # where torchvision has it
-        for name in (folder, archive):
-            if (place / name).exists():
-                return all_of(place / name)
 
     def get(into: Path) -> None:
         from taugda.gan.vision import torchvision
@@ -255,8 +225,18 @@ def _celeba(path: Path, download: bool) -> Pictures:
         # Google Drive refuses after a daily quota.
         torchvision.datasets.utils.download_file_from_google_drive(file_id, into, archive, md5)
 
+    places = [path] if path.is_file() or path.name == folder else []
+    places += [path / at / name for at in (".", "celeba") for name in (folder, archive)]
     advice = f"Put {archive} (aligned and cropped, 1.4 GB) or the folder {folder} into {path}"
-    return all_of(_fetched("celeba", path, archive, get, advice, download))
+    found = next((place for place in places if place.exists()), None)
+    found = found or _fetched("celeba", path, archive, get, advice, download)
+    pictures = find_pictures(found)
+    if len(pictures.names) != _FACES:
+        raise DataError(
+            f"celeba: expected its {_FACES:,} pictures in {found}, found {len(pictures.names):,}; "
+            "to train on just these, take them as a folder (dataset='folder')"
+        )
+    return pictures
 
 
 def _fetched(

@@ -126,18 +126,9 @@ class Scorer:
 
 
 def scorer(
-    distance: str,
-    images: Images,
-    *,
-    count: int,
-    samples: int,
-    seed: int = 0,
-    flip: bool = False,
-    noise: float = 0.0,
-    weights: str | None = None,
-    device: str = "cpu",
-    cache: Path | None = None,
-) -> Scorer:
+    distance: str, images: Images, *, count: int, samples: int, seed: int = 0, flip: bool = False,
+    noise: float = 0.0, weights: str | None = None, device: str = "cpu", cache: Path | None = None,
+) -> Scorer:  # fmt: skip
     """Make the distance that a run is scored by.
 
     Parameters
@@ -154,8 +145,8 @@ def scorer(
     flip, noise : bool, float
         Preprocessing of the real pictures for FID, as in training.
     weights : str, optional
-        File of the Inception weights, for FID; without it they are fetched once, to where torch
-        keeps what it downloads (``$TORCH_HOME/hub/checkpoints``).
+        File of the Inception weights; without it FID fetches them once, to where torch keeps what
+        it downloads (``$TORCH_HOME/hub/checkpoints``).
     device, cache : str, Path
         Where features are computed; folder for what is made once, if any.
 

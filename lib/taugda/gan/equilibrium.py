@@ -5,7 +5,7 @@ with one hidden layer, the discriminator (player 2) D(x) = omega . tanh(V x + c)
 once: the cost is strictly concave in omega, so player 2's best answer exists and is unique.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,25 +28,14 @@ class FeatureGan:
 
     Parameters
     ----------
-    mu : float
-        Weight of the gradient penalty, greater than 0.
+    mu, ridge : float
+        Weights of the gradient penalty and of the ridge, greater than 0.
     features, hidden : int
         n2, and the width of the generator: n1 = hidden (latent + 1) + components (hidden + 1).
-    components, latent : int
-        Dimensions of the data and of the latents.
+    components, latent, pictures : int
+        Dimensions of the data and of the latents; how many there are of each.
     seed : int
-        Of pictures, latents, features and the generator at the start.
-    pictures : int
-        How many pictures, and as many latents.
-    ridge : float
-        Greater than 0.
-
-    Attributes
-    ----------
-    n1, n2 : int
-        Numbers of parameters.
-    start : ndarray, shape (n1,)
-        The generator before training.
+        Of pictures, latents, features and ``start``, the generator before training.
     """
 
     def __init__(
@@ -61,16 +50,14 @@ class FeatureGan:
         self.v = _SPREAD * rng.standard_normal((features, components)) / np.sqrt(components)
         self.c = rng.standard_normal(features)
         self._shapes = ((hidden, latent), (hidden,), (components, hidden), (components,))
-        draws = [
-            rng.standard_normal(s) / (s[1] ** 0.5 if len(s) == 2 else 10) for s in self._shapes
-        ]
+        scales = [shape[1] ** 0.5 if len(shape) == 2 else 10 for shape in self._shapes]
+        draws = [rng.standard_normal(s) / by for s, by in zip(self._shapes, scales, strict=True)]
         self.start = np.concatenate([d.ravel() for d in draws])
         self.n1 = len(self.start)
         self._real = np.tanh(self.x @ self.v.T + self.c)
         slopes = 1 - self._real**2
-        roughness = (slopes.T @ slopes / pictures) * (
-            self.v @ self.v.T
-        )  # E grad phi_i . grad phi_j
+        # E grad phi_i . grad phi_j.
+        roughness = (slopes.T @ slopes / pictures) * (self.v @ self.v.T)
         self._penalty = self.mu * roughness + self.ridge * np.eye(features)
 
     def _layers(self, theta: Array) -> Iterator[Array]:
@@ -129,19 +116,14 @@ class FeatureGan:
             pull = expit(fake @ omega) @ fake - expit(-(self._real @ omega)) @ self._real
             return pull / len(fake) + self._penalty @ omega
 
-        g2 = slope(omega)
-        for _ in range(100):
+        def step(omega: Array, g2: Array) -> Array:
             hessian = self._penalty.copy()
             for features in (self._real, fake):
                 p = expit(features @ omega)
                 hessian += (features.T * (p * (1 - p) / len(p))) @ features
-            step, size = np.linalg.solve(hessian, g2), np.linalg.norm(g2)
-            tried = ((omega - share * step) for share in 0.5 ** np.arange(8))
-            nearer = next((o for o in tried if np.linalg.norm(slope(o)) < 0.9 * size), None)
-            if size < 1e-13 or nearer is None:
-                break  # as far as rounding allows
-            omega, g2 = nearer, slope(nearer)
-        return omega
+            return np.linalg.solve(hessian, g2)
+
+        return _newton(omega, slope, step, iterations=100, halvings=8, least=1e-13)
 
     def cost(self, theta: "torch.Tensor", omega: "torch.Tensor") -> "torch.Tensor":  # noqa: F821
         """Return f as PyTorch differentiates it: a second route to the gradient, and the blocks."""
@@ -223,21 +205,32 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
         slope = gan.gradient(np.concatenate([theta, answer]))[: gan.n1]
         return gan.objective(theta, answer), slope
 
-    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 40}
-    options |= {"ftol": 1e-16, "gtol": 1e-10}
-    found = scipy.optimize.minimize(
-        worst, x[: gan.n1], jac=True, method="L-BFGS-B", options=options
-    )
+    found = scipy.optimize.minimize(worst, x[: gan.n1], jac=True, method="L-BFGS-B", options={
+        "maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 40, "ftol": 1e-16, "gtol": 1e-10,
+    })  # fmt: skip
     x = np.concatenate([found.x, gan.best_response(found.x, answer)])
-    for _ in range(15):
-        g = gan.gradient(x)
-        step = np.linalg.lstsq(gan.blocks(x).jacobian(1.0), g, rcond=1e-13)[0]
-        tried = (x - share * step for share in 0.5 ** np.arange(12))
-        nearer = (y for y in tried if np.linalg.norm(gan.gradient(y)) < 0.9 * np.linalg.norm(g))
-        x, before = next(nearer, x), x
-        if x is before:
-            break  # as far as rounding allows
+
+    def step(x: Array, g: Array) -> Array:
+        return np.linalg.lstsq(gan.blocks(x).jacobian(1.0), g, rcond=1e-13)[0]
+
+    x = _newton(x, gan.gradient, step, iterations=15, halvings=12)
     return Trained(gan, x, float(np.linalg.norm(gan.gradient(x))), gan.blocks(x))
+
+
+def _newton(
+    x: Array, gradient: Callable[[Array], Array], step: Callable[[Array, Array], Array],
+    iterations: int, halvings: int, least: float = 0.0,
+) -> Array:  # fmt: skip
+    """Take Newton's steps, or a half, a fourth, ... of one, while the gradient falls by a tenth."""
+    g = gradient(x)
+    for _ in range(iterations):
+        size, whole = np.linalg.norm(g), step(x, g)
+        tried = (x - share * whole for share in 0.5 ** np.arange(halvings))
+        nearer = next((y for y in tried if np.linalg.norm(gradient(y)) < 0.9 * size), None)
+        if size < least or nearer is None:
+            break  # as far as rounding allows
+        x, g = nearer, gradient(nearer)
+    return x
 
 
 def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[Trained]:
@@ -248,9 +241,9 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
     mus : iterable of float
         Weights of the gradient penalty.
     iterations : int
-        At most so many of L-BFGS, at each mu.
+        At most so many of L-BFGS at the first mu, a fourth at the others.
     **setting : int
-        Arguments of :class:`FeatureGan`.
+        Arguments of `FeatureGan`.
 
     Returns
     -------
@@ -259,9 +252,8 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
     """
     found: list[Trained] = []
     for mu in sorted(mus, reverse=True):
-        start = found[-1].x if found else None
         # Near the last one Newton's method does most of the work.
-        most = iterations if start is None else iterations // 4
+        start, most = (found[-1].x, iterations // 4) if found else (None, iterations)
         trained = train(FeatureGan(mu, **setting), start, most)
         if trained.gradient > _CRITICAL:
             break

@@ -53,9 +53,9 @@ class Pictures:
         parents = [PurePosixPath(name).parts[:-1] for name in self.names]
         # The classes are the first level of folders that differs; zip ends with the shortest path.
         for folders in zip(*parents, strict=False):
-            classes = sorted(set(folders))
+            classes, numbers = np.unique(folders, return_inverse=True)
             if len(classes) > 1:
-                return torch.from_numpy(np.searchsorted(classes, folders))
+                return torch.from_numpy(numbers)
         return None
 
 
@@ -73,7 +73,8 @@ def find_pictures(path: Path) -> Pictures:
     else:
         what = "another file" if path.exists() else "nothing"
         raise DataError(f"{path}: expected a directory or a zip of pictures, found {what}")
-    shown = sorted({name for name in found if not _hidden(name)})
+    parts = {name: PurePosixPath(name).parts for name in sorted(set(found))}
+    shown = [n for n in parts if not any(part.startswith((".", "__MACOSX")) for part in parts[n])]
     names = [name for name in shown if name.lower().endswith(SUFFIXES)]
     kinds = ", ".join(SUFFIXES)
     if unread := [name for name in shown if name.lower().endswith(_UNREAD)]:
@@ -82,18 +83,12 @@ def find_pictures(path: Path) -> Pictures:
             f"remove it (there are {len(unread)} such pictures)"
         )
     if not names:
-        archives = [
-            name for name in shown if name.lower().endswith((".zip", ".tar", ".tgz", ".gz"))
-        ]
-        hint = f"; unpack {archives[0]} first" if archives else ""
+        packed = [name for name in shown if name.lower().endswith((".zip", ".tar", ".tgz", ".gz"))]
         raise DataError(
-            f"{path}: expected pictures ({kinds}), found none among {len(found)} files{hint}"
+            f"{path}: expected pictures ({kinds}), found none among {len(found)} files"
+            + (f"; unpack {packed[0]} first" if packed else "")
         )
     return Pictures(path, names, read)
-
-
-def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
 def _read_file(path: Path) -> bytes:
@@ -123,14 +118,12 @@ def decode(pictures: Pictures, resolution: int) -> Tensor:
         except Exception as error:
             raise DataError(f"{pictures.path}: cannot read the picture {name}: {error}") from error
 
-    n = len(pictures.names)
+    n, shown = len(pictures.names), {"desc": "decoding", "unit": "picture", "delay": 2}
     pixels = torch.empty((n, 3, resolution, resolution), dtype=torch.uint8)
-    bar = tqdm(total=n, desc="decoding", unit="picture", delay=2, leave=False,
-               file=sys.stdout)  # fmt: skip
-    with bar, ThreadPool() as pool:
-        for k, picture in enumerate(pool.imap(one, pictures.names, _AT_ONCE)):
+    with ThreadPool() as pool:
+        found = pool.imap(one, pictures.names, _AT_ONCE)
+        for k, picture in enumerate(tqdm(found, total=n, leave=False, file=sys.stdout, **shown)):
             pixels[k] = picture
-            bar.update()
     return pixels
 
 
