@@ -303,6 +303,25 @@ def test_a_point_of_which_one_coordinate_rests_goes_on():
     assert (labels == 0).all()
 
 
+def test_a_start_that_hardly_leaves_a_saddle_goes_on():
+    """|x| grows like exp(t): far from both attractors, slow at first, and there in the end."""
+    game, box = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y]), [(-1e-9, 1e-9), (0, 1)]
+    labels = region_of_attraction(game, [[-1, 0], [1, 0]], 1.0, 0.01, 5000, box, 2, 1e-6)
+    assert labels.tolist() == [[0, 1], [0, 1]]
+    # A step short of what the exponential needs, it has reached neither.
+    labels = region_of_attraction(game, [[-1, 0], [1, 0]], 1.0, 0.01, 2000, box, 2, 1e-6)
+    assert (labels == -1).all()
+
+
+def test_near_attractors_keep_their_own_starts():
+    """A tolerance that holds both attractors: the nearest at the end counts, as without traps."""
+    game = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y])
+    labels = region_of_attraction(
+        game, [[-1, 0], [1, 0]], 1.0, 0.1, 2000, [(-2, 2), (-1, 1)], 4, 50.0
+    )
+    assert labels.tolist() == [[0, 0, 1, 1]] * 4
+
+
 def test_diverging_starts_reach_nothing():
     game = Game(X**4 / 4 * -1 + X**2 / 2 - Y**2 / 2, [X], [Y])
     labels = region_of_attraction(game, [[0, 0]], 1.0, 0.1, 1500, [(-3, 3), (0, 1)], 7, 1e-3)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_discrete_lyapunov
 
 from taugda.checks import Array, count, finite_array, positive, positives
 from taugda.dynamics.trajectories import in_threads
@@ -11,6 +12,7 @@ from taugda.games import Game
 
 _PIECE = 512  # points that a thread takes at a time; they stay in the fastest cache
 _ROUND = 720  # steps between two looks at what has come to rest; many small periods divide it
+_FAR = 4  # rounds between two looks at what is out of reach
 
 
 def region_of_attraction(
@@ -65,36 +67,106 @@ def region_of_attraction(
     # A piece holds every k-th point: slow and quick regions mix, and pieces take the same time.
     stride = max(1, grid.shape[1] // _PIECE)
     parts = [slice(offset, None, stride) for offset in range(stride)]
+    ends = [
+        _Ends(game, advance, targets, float(t), step, alternating, tolerance) for t in taus.flat
+    ]
 
     def one(piece: tuple[int, slice]) -> None:
         t, part = piece
-        states[t, :, part] = _settle(advance, states[t, :, part], taus.flat[t], step, iterations)
+        states[t, :, part] = _settle(ends[t], states[t, :, part], iterations)
 
     in_threads(one, [(t, part) for t in range(taus.size) for part in parts], progress)
     labels = label(game, np.moveaxis(states, 1, -1), targets, tolerance)
     return labels.reshape(*taus.shape, points, points)
 
 
-def _settle(
-    advance: Callable[..., None], columns: Array, tau: float, step: float, iterations: int
-) -> Array:
-    """Return the states, shape (n, m), after the iterations."""
-    # A state that is bit for bit what it was one round of steps ago repeats for ever.  The odd
-    # steps are taken first, so that what remains is whole rounds, and such a point already is
-    # where it will end: it retires, and its label is that of the plain loop.  So do points that
-    # are no longer finite.
+class _Ends:
+    """How the runs at one tau may end before their last step."""
+
+    def __init__(
+        self, game: Game, advance: Callable[..., None], targets: Array, tau: float, step: float,
+        alternating: bool, tolerance: float,
+    ) -> None:  # fmt: skip
+        self.game, self.targets, self.tau, self.step = game, targets, tau, step
+        self.tolerance, self._advance = tolerance, advance
+        self._traps = [
+            (targets[k], *trap) for k in range(len(targets)) if (trap := self._trap(k, alternating))
+        ]
+
+    def advance(self, columns: Array, steps: int) -> None:
+        """Move the states, shape (2, m), in place."""
+        self._advance(columns, self.tau, self.step, steps)
+
+    def _trap(self, k: int, alternating: bool) -> tuple[Array, float] | None:
+        """Find an ellipse y^T P y <= c about an attractor that no run leaves, None without one."""
+        # It lies within the tolerance and nearer to this attractor than to any other one.
+        others = self.game.displacement(np.delete(self.targets, k, axis=0), self.targets[k])
+        radius = min(self.tolerance, np.linalg.norm(others, axis=-1).min(initial=np.inf) / 2)
+        rows = self.step * self.game.jacobian(self.targets[k], self.tau)
+        first, second = (np.eye(2) - rows * np.eye(2)[[i]].T for i in (0, 1))
+        move = second @ first if alternating else np.eye(2) - rows
+        if not np.abs(np.linalg.eigvals(move)).max() < 1 - 1e-9:
+            return None
+        P = solve_discrete_lyapunov(move.T, np.eye(2))
+        angles = np.linspace(0, 2 * np.pi, 96)
+        rim = np.linalg.solve(np.linalg.cholesky(P).T, [np.cos(angles), np.sin(angles)])
+        disc = np.hstack([share * rim for share in (1.0, 0.7, 0.3)])
+        c = float(np.linalg.eigvalsh(P)[0] * radius**2)
+        for _ in range(10):  # the game bends: where one step leads outside, a smaller one may do
+            moved = self.targets[k][:, None] + np.sqrt(c) * disc
+            self.advance(moved, 1)
+            if (_form(P, self.game.displacement(moved.T, self.targets[k])) < c).all():
+                return P, c
+            c /= 4
+        return None
+
+    def caught(self, columns: Array, at: Array) -> None:
+        """Put the attractor in the place of each state that is in its trap, and mark those."""
+        for target, P, c in self._traps:
+            inside = _form(P, self.game.displacement(columns.T, target)) <= c
+            columns[:, inside] = target[:, None]
+            at |= inside
+
+    def out_of_reach(self, columns: Array, left: int) -> NDArray[np.bool_]:
+        """Say which states are so slow, and so far away, that no attractor can be reached."""
+        # Along a run the speed |Lambda_tau g| grows at most at the rate of the greatest eigenvalue
+        # of the symmetric part of -J_tau.  Both are taken at the state as it is, and doubled for
+        # what they may become on the short way that is left.
+        states, time = np.where(np.isfinite(columns), columns, 0).T, 2 * self.step * left
+        with np.errstate(all="ignore"):
+            speed = np.linalg.norm(self.game.unchecked_gradient(states) * [1, self.tau], axis=-1)
+            (a, b), (c, d) = np.moveaxis(self.game.jacobian(states, self.tau), 0, -1)
+            growth = np.maximum(np.hypot(a - d, b + c) - a - d, 0) / 2
+            gaps = [
+                np.linalg.norm(self.game.displacement(states, x), axis=-1) for x in self.targets
+            ]
+            return time * speed * np.exp(time * growth) < np.min(gaps, axis=0) - self.tolerance
+
+
+def _form(P: Array, y: Array) -> Array:
+    return np.einsum("...i,ij,...j->...", y, P, y)
+
+
+def _settle(ends: _Ends, columns: Array, iterations: int) -> Array:
+    """Return the states, shape (2, m), after the iterations, or others with the same label."""
+    # A point retires where its label is decided: in a trap, out of reach, no longer finite, or bit
+    # for bit where it was one round of steps ago, since then it repeats for ever.  The odd steps
+    # are taken first, so that whole rounds remain and such a point is where it will end.
     columns = np.ascontiguousarray(columns)
     result = columns.copy()
     live = np.arange(columns.shape[1])
     rounds, odd = divmod(iterations, _ROUND)
-    advance(columns, tau, step, odd)
-    for _ in range(rounds):
+    ends.advance(columns, odd)
+    for number in range(rounds):
         before = columns.copy()
-        advance(columns, tau, step, _ROUND)
-        moving = (columns != before).any(axis=0) & np.isfinite(columns).all(axis=0)
-        if not moving.all():
-            result[:, live[~moving]] = columns[:, ~moving]
-            live, columns = live[moving], np.ascontiguousarray(columns[:, moving])
+        ends.advance(columns, _ROUND)
+        done = (columns == before).all(axis=0) | ~np.isfinite(columns).all(axis=0)
+        ends.caught(columns, done)
+        if number % _FAR == 0:
+            done |= ends.out_of_reach(columns, (rounds - number - 1) * _ROUND)
+        if done.any():
+            result[:, live[done]] = columns[:, done]
+            live, columns = live[~done], np.ascontiguousarray(columns[:, ~done])
             if not live.size:
                 return result
     result[:, live] = columns
