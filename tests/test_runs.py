@@ -490,7 +490,7 @@ def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, 
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     toy.notebook(
         "01_toy", "import os, sys", "run.measure('python', sys.executable)",
-        "for name in ('OMP_NUM_THREADS', 'TAUGDA_THREADS', 'MALLOC_TRIM_THRESHOLD_'):\n"
+        "for name in ('OMP_NUM_THREADS', 'NUMBA_NUM_THREADS', 'MALLOC_TRIM_THRESHOLD_'):\n"
         "    run.measure(name, int(os.environ[name]))\n"
         "run.measure('folder', os.getcwd())", "run.finish()",
     )  # fmt: skip
@@ -500,7 +500,7 @@ def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, 
     found = toy.metrics("01_toy")
     assert found["python"] == sys.executable
     assert found["folder"] == str(toy.project.root)
-    assert found["OMP_NUM_THREADS"] == found["TAUGDA_THREADS"] >= 1
+    assert found["OMP_NUM_THREADS"] == found["NUMBA_NUM_THREADS"] >= 1
     assert found["MALLOC_TRIM_THRESHOLD_"] == 256 << 20
 
 

@@ -104,10 +104,10 @@ def simulate(
 
 
 def in_threads(work: Callable[[Any], None], items: Iterable[Any], progress: bool = False) -> None:
-    """Run compiled work, which holds no interpreter lock, in as many threads as are ours."""
-    # The runner of many notebooks sets each one's share.
-    threads = int(os.environ.get("TAUGDA_THREADS") or len(os.sched_getaffinity(0)))
-    items = list(items)
+    """Run compiled work, which holds no interpreter lock, in as many threads as there are cores."""
+    # Beside another notebook too: they wait for nothing, so the system shares the cores out well.
+    items, places = list(items), getattr(os, "sched_getaffinity", None)  # not on macOS
+    threads = len(places(0)) if places else os.cpu_count() or 1
     with ThreadPoolExecutor(max(1, min(threads, len(items)))) as pool:
         done = pool.map(work, items)
         # The bar goes when the work is done, so that no page keeps it.  JupyterLab sets what comes

@@ -30,7 +30,7 @@ from taugda.runs.state import awaited, failed_folder, fingerprint, kind
 # By default the C library gives a large array's memory back as soon as it is freed and asks for new
 # pages, to be cleared, for the next one: about a tenth of a training run.  This keeps it.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
-_THREADS = ("TAUGDA_THREADS", *(f"{x}_NUM_THREADS" for x in ("OMP", "OPENBLAS", "MKL", "NUMBA")))
+_THREADS = tuple(f"{x}_NUM_THREADS" for x in ("OMP", "OPENBLAS", "MKL", "NUMBA"))
 _PATIENCE = 180  # seconds; a busy machine takes long to start many kernels at once
 _REMOVED = "its output folder was removed while it ran"
 _INTERRUPTED = "it was interrupted"
