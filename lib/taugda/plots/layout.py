@@ -38,7 +38,7 @@ def narrow(figure: Figure) -> bool:
 def small(figure: Figure, chosen: Sequence[int]) -> None:
     """Leave the chosen panels of a figure only, without legend and colour bars, side by side."""
     panels = _panels(figure)
-    kept = [panels[k] for k in chosen]
+    kept = [panels[k] for k in chosen if k < len(panels)] or panels[:1]  # a run may have fewer
     for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
         other.remove()
     with settings.context(style.LOOK):
