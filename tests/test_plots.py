@@ -432,7 +432,7 @@ def test_scores_show_mean_error_and_seeds():
 def test_printed_scores_stand_in_frames_that_runs_fill():
     figure = draw_printed_scores()
     for number, axes in enumerate(figure.axes):
-        assert r"$\tau = 4$:  2 ± 0.25" in axes.texts[0].get_text()
+        assert r"$\tau = 4$:  2.00 ± 0.25" in axes.texts[0].get_text()
         marks = [bars.lines[0].get_xydata().tolist() for bars in axes.containers]
         assert marks == [[[100, 2.5]], [[100, 2.0]]]
         assert ("not run here" in [t.get_text() for t in axes.texts]) == (number > 0)

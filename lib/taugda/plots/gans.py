@@ -173,8 +173,10 @@ def _print(axis: Axes, numbers: Mapping, at: float, looks: Mapping, filled: bool
         axis.errorbar(at, mean, error, markersize=5, capsize=2, **looks[name])
     means = [mean for mean, _ in numbers.values()]
     axis.set(xlim=(0, 1.06 * at), ylim=(0.8 * min(means), 2.4 * max(means)))
+    digits = 2 if all(round(error, 2) == error for _, error in numbers.values()) else 3
     lines = [
-        rf"$\tau = {name:g}$:  {mean:g} ± {error:g}" for name, (mean, error) in numbers.items()
+        rf"$\tau = {name:g}$:  {mean:.2f} ± {error:.{digits}f}"
+        for name, (mean, error) in numbers.items()
     ]
     axis.text(0.96, 0.97, "\n".join(lines), transform=axis.transAxes, ha="right", va="top")
     if not filled:
