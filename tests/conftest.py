@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from taugda.runs.machine import hold
+from taugda.runs.parameters import read_parameters
 from taugda.runs.plan import make_plan
 from taugda.runs.project import Project
+from taugda.runs.state import Item
 
 RECORD = "from taugda.record import Run\nrun = Run({stem!r}, globals())"
 
@@ -92,6 +95,15 @@ class Toy:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
+
+    def item(self, stem="01_toy", **parameters):
+        """A run by the parameters that differ from the notebook's."""
+        own = {name: p.default for name, p in read_parameters(self.project.notebook(stem)).items()}
+        return Item(self.project, stem, {**own, **parameters})
+
+    def hold(self, stem="01_toy", run="default", **options):
+        """Take a run's lock."""
+        return hold(self.project.locks / stem / f"{run}.lock", f"{stem}/{run}", **options)
 
     def run(self, stem, run="default"):
         """Folder of a run."""

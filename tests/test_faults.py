@@ -18,7 +18,7 @@ import pytest
 
 from taugda.__main__ import main
 from taugda.record import Run
-from taugda.runs.lock import BusyError, hold
+from taugda.runs.machine import BusyError
 from taugda.runs.plan import make_plan
 from taugda.runs.sweeps import read_sweep
 
@@ -70,7 +70,7 @@ def alive(pid):
 
 def is_free(toy, stem, run="default"):
     try:
-        hold(toy.project, stem, run).release()
+        toy.hold(stem, run).close()
     except BusyError:
         return False
     return True
@@ -191,7 +191,7 @@ def test_a_lock_outlives_its_command_with_a_kernel_that_does_not_notice(toy):
     batch.communicate()
     try:
         with pytest.raises(BusyError, match="is at work on it") as caught:
-            hold(toy.project, "01_toy", "default")
+            toy.hold()
         assert caught.value.holder.startswith(holder)
         assert alive(kernel)
     finally:

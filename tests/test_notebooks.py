@@ -111,7 +111,7 @@ def test_parameters_cell_is_one_commented_literal_a_line(stem):
         assert re.fullmatch(r"\w+: [^=#]+ = [^=#]+  # [^=]+", line), line
     found = read_parameters(PROJECT.notebook(stem))
     assert len(found) == len(tagged.splitlines())
-    assert all(parameter.help for parameter in found.values())
+    assert all(parameter.description for parameter in found.values())
     assert small(stem) != resolve(PROJECT, stem, {})
 
 

@@ -12,11 +12,11 @@ from taugda.report.figures import read_figures
 from taugda.report.publish import NOTEBOOK_LIMIT, TOTAL_LIMIT, collections, size
 from taugda.runs.parameters import read_file, read_parameters, run_name
 from taugda.runs.project import Project
-from taugda.runs.state import kind
+from taugda.runs.state import marks
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = Project(ROOT, ROOT / "outputs")
-ANALYSES = [stem for stem in PROJECT.stems() if kind(PROJECT.notebook(stem)) == "analysis"]
+ANALYSES = [stem for stem in PROJECT.stems() if marks(PROJECT.notebook(stem)).kind == "analysis"]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_every_published_run_belongs_to_a_notebook_and_is_whole(default):
         for done in collection.glob("*/*/done.json"):
             folder = done.parent
             assert folder.parent.name in PROJECT.stems(), folder
-            training = kind(PROJECT.notebook(folder.parent.name)) == "training"
+            training = marks(PROJECT.notebook(folder.parent.name)).kind == "training"
             assert training or collection.name == "default", folder
             for name in ("parameters.yaml", "metrics.json", "provenance.json"):
                 assert (folder / name).is_file(), folder / name

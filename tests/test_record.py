@@ -23,7 +23,7 @@ from taugda.record.provenance import commit, provenance
 from taugda.record.tables import bundle, rows_of
 from taugda.record.values import plain, show_value
 from taugda.runs.files import read_json
-from taugda.runs.lock import BusyError, hold
+from taugda.runs.machine import BusyError
 from taugda.runs.project import ParameterError, ProjectError
 
 mpl.use("Agg")
@@ -163,7 +163,7 @@ def test_an_equal_batch_run_is_kept(one, capsys):
     assert "Nothing was written." in said
     assert read_json(done)["finished"] == "before"
     # One made by other code is replaced.
-    content["fingerprint"]["total"] = "other"
+    content["fingerprint"]["notebook"] = "other"
     done.write_text(json.dumps({**content, "mode": "batch", "finished": "before"}))
     record(one).finish()
     assert read_json(done)["finished"] != "before"
@@ -381,18 +381,18 @@ def test_a_lock_that_was_lost_is_taken_again_or_the_former_results_stay(one):
     run = record(one)
     run.measure("attempt", 2)
     shutil.rmtree(one.project.locks)
-    other = hold(one.project, "01_toy", "default")
+    other = one.hold()
     with pytest.raises(BusyError, match="at work"):
         run.finish()
     assert finished(one.project, "toy")[0].metrics == {}
-    other.release()
+    other.close()
     # It is not finished: when the other one has ended, it can be.
     run.finish()
     assert finished(one.project, "toy")[0].metrics == {"attempt": 2}
 
 
 def test_a_record_that_cannot_be_made_holds_nothing(one, monkeypatch):
-    monkeypatch.setattr("taugda.record.place.recover", lambda _: 1 / 0)
+    monkeypatch.setattr("taugda.runs.files.recover", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError) as kept:
         record(one)
     assert child(ELSEWHERE).returncode == 0, kept
@@ -406,7 +406,7 @@ def test_a_forked_child_does_not_hold_what_its_parent_does(one):
         "    except RuntimeError:\n        del run; os._exit(7)\n"
         "    os._exit(0)\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
-        "assert run._place._lock.held(); run.finish()\n"
+        "from taugda.runs.machine import held; assert held(run._place._lock); run.finish()\n"
     )
     done = child(code)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,8 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from taugda.runs.project import ParameterError, Project
 
 if TYPE_CHECKING:
     from taugda.runs.execute import Outcome
-    from taugda.runs.plan import Item
+    from taugda.runs.state import Item
 
 
 def _is_sweep(name: str) -> bool:
@@ -53,77 +54,50 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser(
-        "run", help="run notebooks that are not up to date", description=_run.__doc__
-    )
-    run.set_defaults(command=_run)
-    run.add_argument(
-        "names", nargs="*", metavar="NAME", help="notebook, with or without number, or sweep file"
-    )
-    run.add_argument(
-        "-p", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
-        help="set a parameter (value in YAML); needs exactly one notebook",
-    )  # fmt: skip
-    run.add_argument(
-        "-f", dest="files", action="append", default=[], type=lambda name: Path(name).expanduser(),
-        metavar="FILE",
-        help="read parameters from a YAML file; -p comes after it",
-    )  # fmt: skip
-    run.add_argument(
-        "-j", dest="jobs", type=partial(_natural, least=1), default=cores(), metavar="N",
-        help="runs at the same time (default: the number of cores, %(default)s)",
-    )  # fmt: skip
-    run.add_argument(
-        "--scheduler", metavar="local|ADDRESS", type=_scheduler,
-        help="run on the workers of a Dask scheduler; 'local' starts -j workers here",
-    )  # fmt: skip
-    run.add_argument(
-        "--only", metavar="PATTERN",
-        help="leave out runs whose name does not match, such as '*tau=4*'",
-    )  # fmt: skip
-    run.add_argument(
-        "--index", type=_natural, metavar="I",
-        help="execute run I of one sweep file, from 0, and make no report (for job arrays)",
-    )  # fmt: skip
-    run.add_argument(
-        "--retries", type=_natural, default=0, metavar="N",
-        help="try a run that fails N more times, from its checkpoint (default: %(default)s)",
-    )  # fmt: skip
-    run.add_argument(
-        "--time-limit", dest="limit", type=_duration, metavar="TIME",
-        help="end a run that takes longer, such as 90s, 30m, 12h, 2d",
-    )  # fmt: skip
-    run.add_argument("--refresh", action="store_true", help="also rerun stale training runs")
-    run.add_argument("--force", action="store_true", help="rerun what is up to date, too")
-    run.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
-    run.add_argument("--no-report", action="store_true", help="leave the HTML pages as they are")
+    def command(name: str, function: Any, text: str) -> Any:
+        made = commands.add_parser(name, help=text, description=function.__doc__ or text)
+        made.set_defaults(command=function)
+        return made.add_argument
 
-    report = commands.add_parser("report", help="make the HTML pages from the runs")
-    report.set_defaults(command=_report)
-    report.add_argument(
-        "--single-file", action="store_true", help="pages that need no other file, to be mailed"
-    )
+    # fmt: off
+    add = command("run", _run, "run notebooks that are not up to date")
+    add("names", nargs="*", metavar="NAME", help="notebook, with or without number, or sweep file")
+    add("-p", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
+        help="set a parameter (value in YAML); needs exactly one notebook")
+    add("-f", dest="files", action="append", default=[], metavar="FILE",
+        help="read parameters from a YAML file; -p comes after it")
+    add("-j", dest="jobs", type=partial(_natural, least=1), default=cores(), metavar="N",
+        help="runs at the same time (default: the number of cores, %(default)s)")
+    add("--scheduler", metavar="local|ADDRESS", type=_scheduler,
+        help="run on the workers of a Dask scheduler; 'local' starts -j workers here")
+    add("--only", metavar="PATTERN",
+        help="leave out runs whose name does not match, such as '*tau=4*'")
+    add("--index", type=_natural, metavar="I",
+        help="execute run I of one sweep file, from 0, and make no report (for job arrays)")
+    add("--retries", type=_natural, default=0, metavar="N",
+        help="try a run that fails N more times, from its checkpoint (default: %(default)s)")
+    add("--time-limit", dest="limit", type=_duration, metavar="TIME",
+        help="end a run that takes longer, such as 90s, 30m, 12h, 2d")
+    add("--refresh", action="store_true", help="also rerun stale training runs")
+    add("--force", action="store_true", help="rerun what is up to date, too")
+    add("--dry-run", action="store_true", help="say what would run, and stop")
+    add("--no-report", action="store_true", help="leave the HTML pages as they are")
 
-    publish = commands.add_parser(
-        "publish",
-        help="copy finished runs to outputs/published/, which the repository keeps",
-        description=_publish.__doc__,
-    )
-    publish.set_defaults(command=_publish)
-    publish.add_argument(
-        "collection", nargs="?", default="default", metavar="COLLECTION",
-        help="default (every run that `run` makes), or another one of training runs",
-    )  # fmt: skip
-    publish.add_argument(
-        "names", nargs="*", metavar="SWEEP", help="sweep files whose finished runs are added"
-    )
+    add = command("report", _report, "make the HTML pages from the runs")
+    add("--single-file", action="store_true",
+        help="pages that need no other file, to be mailed")
 
-    claims = commands.add_parser("claims", help="print the paper's claims and what the runs say")
-    claims.set_defaults(command=_claims)
+    add = command("publish", _publish,
+                  "copy finished runs to outputs/published/, which the repository keeps")
+    add("collection", nargs="?", default="default", metavar="COLLECTION",
+        help="default (every run that `run` makes), or another one of training runs")
+    add("names", nargs="*", metavar="SWEEP", help="sweep files whose finished runs are added")
 
-    parameters = commands.add_parser("parameters", help="list the parameters of a notebook")
-    parameters.set_defaults(command=_parameters)
-    parameters.add_argument("name", metavar="NAME", help="notebook, with or without number")
+    command("claims", _claims, "print the paper's claims and what the runs say")
+
+    add = command("parameters", _parameters, "list the parameters of a notebook")
+    add("name", metavar="NAME", help="notebook, with or without number")
+    # fmt: on
     return parser
 
 
@@ -159,23 +133,27 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     """
     from taugda.record.claims import read_claims
     from taugda.runs.batch import execute_all
-    from taugda.runs.plan import check_writable, make_plan
+    from taugda.runs.files import check_writable
+    from taugda.runs.plan import make_plan
 
     plan = make_plan(project, _wanted(project, options), options.refresh, options.force)
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
     one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
-    print(_preview(plan, options.jobs, numbered=one_sweep and not options.only))
+    for number, item in enumerate(plan):
+        print(_preview(item, f"{number:4}  " if one_sweep and not options.only else ""))
+    due, runs = sum(item.due for item in plan), "run" if len(plan) == 1 else "runs"
+    print(f"{due} of {len(plan)} {runs} to execute, {options.jobs} at a time")
     if options.dry_run:
         return 0
     check_writable(project)
     outcomes = execute_all(
-        project, plan, options.jobs, retries=options.retries, limit=options.limit,
+        plan, options.jobs, retries=options.retries, limit=options.limit,
         scheduler=options.scheduler,
     )  # fmt: skip
-    print(f"\n{_summary(project, plan, outcomes)}\n")
-    status = 1 if any(outcome.error for outcome in outcomes) else 0
+    print(f"\n{_summary(plan, outcomes)}\n")
+    status = 1 if any(outcome.error for outcome in outcomes.values()) else 0
     if not options.no_report and options.index is None:
         options.single_file = False
         status = max(status, _report(project, options))
@@ -189,7 +167,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
 
     names, overrides = options.names, dict[str, Any]()
     for file in options.files:
-        overrides |= read_file(file)
+        overrides |= read_file(Path(file).expanduser())
     overrides |= dict(map(parse_assignment, options.assignments))
     if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(names[0])):
         raise ParameterError("-p and -f need exactly one notebook")
@@ -232,44 +210,36 @@ def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
     return chosen
 
 
-def _preview(items: "list[Item]", jobs: int, numbered: bool) -> str:
-    """Write what would run and why, and how long the same run took last time."""
-    lines = []
-    for number, item in enumerate(items):
-        words = [f"{item.state} ({item.reason})" if item.reason else item.state]
-        words += ["would run"] * item.due
-        if item.due and item.duration:
-            words.append(f"took {item.duration:.0f} s last time")
-        label = f"{number:4}  {item.label}" if numbered else item.label
-        lines.append(f"{label}: {', '.join(words)}")
-    due = sum(item.due for item in items)
-    runs = "run" if len(items) == 1 else "runs"
-    return "\n".join([*lines, f"{due} of {len(items)} {runs} to execute, {jobs} at a time"])
+def _preview(item: "Item", number: str) -> str:
+    """Write what is there of a run, whether it would run, and how long it took last time."""
+    words = [f"{item.state} ({item.reason})" if item.reason else item.state]
+    words += ["would run"] * item.due
+    if item.due and item.duration:
+        words.append(f"took {item.duration:.0f} s last time")
+    return f"{number}{item.label}: {', '.join(words)}"
 
 
-def _summary(project: Project, items: "list[Item]", outcomes: "list[Outcome]") -> str:
-    """Write what a batch did: a table, then the error and the log of each failed run."""
-    from taugda.record.tables import plain_table
-
-    ended = dict(zip((item.label for item in items if item.due), outcomes, strict=True))
-    rows, notes = [], []
+def _summary(items: "list[Item]", outcomes: "Mapping[str, Outcome]") -> str:
+    """Count how the runs of a batch ended; then the error and the log of each that failed."""
+    states, notes = Counter[str](), list[str]()
     for item in items:
-        outcome, state, seconds = ended.get(item.label), item.state, ""
-        if outcome:
-            state, seconds = "failed" if outcome.error else "done", f"{outcome.seconds:.1f}"
+        if outcome := outcomes.get(item.label):
+            states["failed" if outcome.error else "done"] += 1
             if outcome.error:
                 notes.append(f"\nFailed: {item.label}: {outcome.error}")
-                notes += [f"  log: {project.display(outcome.log)}"] if outcome.log else []
-        elif item.state == "kept":
-            hint = "Run it again with --refresh if you want to."
-            notes.append(f"\nKept: {item.label}: {item.reason}. {hint}")
-        rows.append([item.stem, item.run, state, seconds])
-    return "\n".join([plain_table(["notebook", "run", "state", "seconds"], rows), *notes])
+                notes += [f"  log: {item.project.display(outcome.log)}"] if outcome.log else []
+        else:
+            states[item.state] += 1
+            if item.state == "kept":
+                hint = "Run it again with --refresh if you want to."
+                notes.append(f"\nKept: {item.label}: {item.reason}. {hint}")
+    ended = ", ".join(f"{number} {state}" for state, number in states.items())
+    return "\n".join([ended or "nothing to run", *notes])
 
 
 def _report(project: Project, options: argparse.Namespace) -> int:
     from taugda.report import build
-    from taugda.runs.plan import check_writable
+    from taugda.runs.files import check_writable
 
     check_writable(project)
     print(f"Open {project.display(build(project, single_file=options.single_file))}")
@@ -279,7 +249,8 @@ def _report(project: Project, options: argparse.Namespace) -> int:
 def _publish(project: Project, options: argparse.Namespace) -> int:
     """Copy finished runs into a published collection; without arguments, remake `default`."""
     from taugda.report.publish import DEFAULT, publish, size
-    from taugda.runs.plan import check_writable, make_plan
+    from taugda.runs.files import check_writable
+    from taugda.runs.plan import make_plan
 
     if (options.collection == DEFAULT) != (not options.names):
         raise ParameterError(
@@ -307,8 +278,8 @@ def _parameters(project: Project, options: argparse.Namespace) -> int:
     from taugda.runs.parameters import read_parameters
 
     stem = project.find_notebook(options.name)
-    declared = read_parameters(project.notebook(stem)).values()
-    rows = [[p.name, p.annotation, repr(p.default), p.help] for p in declared]
+    declared = read_parameters(project.notebook(stem))
+    rows = [[name, p.title, repr(p.default), p.description] for name, p in declared.items()]
     print(plain_table(["parameter", "type", "default", "meaning"], rows, f"Parameters of {stem}"))
     return 0
 

@@ -14,7 +14,7 @@ from taugda.claims import (
 )
 from taugda.record.values import show_value
 from taugda.runs.files import read_yaml
-from taugda.runs.parameters import canonical, read_file, resolve
+from taugda.runs.parameters import canonical, resolve
 from taugda.runs.project import ParameterError, Project, ProjectError
 
 
@@ -42,7 +42,7 @@ def _placed(project: Project, claim: Claim) -> Claim:
 def counting_parameters(project: Project, stem: str) -> list[dict[str, Any]]:
     """Parameters of the runs that count, those of ``paper*.yaml`` before the defaults."""
     files = sorted((project.parameters / stem).glob("paper*.yaml"))
-    return [resolve(project, stem, overrides) for overrides in [*map(read_file, files), {}]]
+    return [resolve(project, stem, overrides) for overrides in [*files, {}]]
 
 
 def counts(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:

@@ -14,9 +14,10 @@ from taugda.record.place import Place
 from taugda.record.provenance import provenance
 from taugda.record.values import plain
 from taugda.runs.files import write_json
-from taugda.runs.lock import BusyError
-from taugda.runs.parameters import read_notebook, read_parameters, resolve, run_name
+from taugda.runs.machine import BusyError
+from taugda.runs.parameters import read_notebook, read_parameters, resolve
 from taugda.runs.project import ParameterError, Project, ProjectError
+from taugda.runs.state import Item
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _COMPARED = {"paper": "Measured against the paper.", "project": "The project's own checks."}
@@ -74,11 +75,11 @@ class Run:
             self.project = Project.find()
             self.notebook = self.project.find_notebook(notebook)
             self.parameters = self._take_parameters(namespace)
-            self.name = run_name(self.project, self.notebook, self.parameters)
             self._texts = self._read_texts()
-            self._place = Place(self.project, self.notebook, self.name, self.parameters)
-            self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
-            self.beside = self._place.beside
+            item = Item(self.project, self.notebook, self.parameters)
+            self._place = Place(item)
+            self.name, self.checkpoints = item.run, item.checkpoints
+            self.folder, self.beside = self._place.folder, self._place.beside
             if self._place.mode == "interactive":
                 shorten_errors()
         except (BusyError, ParameterError, ProjectError) as error:

@@ -24,7 +24,6 @@ from taugda.runs.files import read_json, staging_folder, swap_in, write_json
 from taugda.runs.parameters import read_notebook
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
 from taugda.runs.project import Project, ProjectError
-from taugda.runs.state import kind
 
 DEFAULT = "default"
 NOTEBOOK_LIMIT = 1_500_000  # bytes of one executed notebook
@@ -91,7 +90,7 @@ def _check_runs(project: Project, items: Sequence[Item], collection: str) -> lis
     """Return the runs that can be copied."""
     ready = []
     for item in items:
-        training = kind(project.notebook(item.stem)) == "training"
+        training = item.marks.kind == "training"
         if collection != DEFAULT and not training:
             raise PublishError(
                 f"{item.label}: collection {collection!r} is for training runs; "
@@ -109,7 +108,7 @@ def _check_runs(project: Project, items: Sequence[Item], collection: str) -> lis
 
 def _copy(project: Project, item: Item, target: Path) -> None:
     source = project.run(item.stem, item.run)
-    training = kind(project.notebook(item.stem)) == "training"
+    training = item.marks.kind == "training"
     shutil.rmtree(target, ignore_errors=True)
     (target / "figures").mkdir(parents=True)
     for name in _RECORD if training else (*_RECORD, "notebook.ipynb"):

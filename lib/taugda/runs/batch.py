@@ -1,8 +1,10 @@
 """Many runs at once, on any executor: threads here, or the workers of a Dask scheduler."""
 
 import logging
+import math
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,9 +14,9 @@ from typing import Any
 
 from taugda.runs.execute import Outcome, execute, stop
 from taugda.runs.machine import cores
-from taugda.runs.plan import Item, together
-from taugda.runs.project import Project, ProjectError
-from taugda.runs.state import kind, reads
+from taugda.runs.plan import together
+from taugda.runs.project import ProjectError
+from taugda.runs.state import Item, reads
 
 _CONNECT = 20  # seconds that a scheduler has to answer
 _PAUSE = 2.0  # seconds before a run that another process is at is tried again
@@ -27,81 +29,80 @@ class EngineError(RuntimeError):
 
 
 def execute_all(
-    project: Project,
     items: Sequence[Item],
     jobs: int,
     *,
     retries: int = 0,
     limit: float | None = None,
     scheduler: str | None = None,
-) -> list[Outcome]:
+) -> dict[str, Outcome]:
     """Execute the runs of a plan that are due, in parallel; one that fails does not stop others.
 
     One that fails is tried again so many times, from its checkpoint; one that another process is
-    at waits until that is over.
+    at waits until that is over.  The outcomes have the runs' labels.
     """
+    from tqdm import tqdm
+
     due = [item for item in items if item.due]
     # The longest first: otherwise one of them might start when all others have ended.
-    waiting = sorted(together(project, due), key=lambda g: -sum(_duration(item) for item in g))
-    groups, running, not_before = len(waiting), dict[Future, list[Item]](), dict[str, float]()
-    attempts, ended = {item.label: 0 for item in due}, dict[str, Outcome]()
-    sources = {item.stem: set(reads(project, item.stem)) for item in due}
-    threads = {}
-    for stem in sources:
-        # The order of a sum depends on the threads.  So that a sweep which was cut off ends with
-        # the numbers of an undisturbed one, training does not get more when fewer runs are left.
-        training = kind(project.notebook(stem)) == "training"
-        share = cores() // (jobs if training else min(jobs, groups))
-        threads[stem] = 1 if scheduler else max(1, share)
-    with _engine(scheduler, jobs) as (pool, check, end), _progress(len(due)) as (bar, say):
+    groups = sorted(together(due), key=lambda group: -sum(x.duration or math.inf for x in group))
+    waiting = [(0.0, group) for group in groups]  # with the time before which none is begun
+    running, ended = dict[Future, list[Item]](), dict[str, Outcome]()
+    busy, attempts = set[str](), Counter[str]()
+    sources = {item.stem: reads(item.project, item.stem) for item in due}
+    # The order of a sum depends on the threads.  So that a sweep which was cut off ends with the
+    # numbers of an undisturbed one, training does not get more when fewer runs are left.
+    share = {"training": jobs, "analysis": min(jobs, len(groups))}
+    threads = {x.stem: 1 if scheduler else max(1, cores() // share[x.marks.kind]) for x in due}
+
+    def note(item: Item, outcome: Outcome) -> bool:
+        """Say how an attempt ended; whether another one is due."""
+        label, took = item.label, f"{outcome.seconds:.1f} s"
+        if outcome.busy:
+            if label not in busy:
+                bar.write(f"{label}: {outcome.busy} is at work on it; waiting for its end")
+            busy.add(label)
+            return True
+        attempts[label] += 1
+        if outcome.error and attempts[label] <= retries:
+            tried = f"trying again ({attempts[label]} of {retries})"
+            bar.write(f"{label}: failed ({outcome.error}), {took}; {tried}")
+            return True
+        ended[label] = outcome
+        state = "up to date by now" if outcome.shared else "done"
+        state = f"FAILED ({outcome.error})" if outcome.error else state
+        bar.write(f"{label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
+        bar.update()
+        return False
+
+    # Without a terminal there is no bar, and the lines are all the same.
+    shown = {"unit": "run", "disable": None if due else True, "dynamic_ncols": True}
+    with _engine(scheduler, jobs) as (pool, check, end), tqdm(total=len(due), **shown) as bar:
         try:
             while waiting or running:
                 now = time.monotonic()
-                unfinished = {group[0].stem for group in (*waiting, *running.values())}
-                for group in list(waiting):
-                    first = group[0]
-                    if not_before.get(first.label, now) <= now and not (
-                        sources[first.stem] & unfinished
-                    ):
-                        waiting.remove(group)
-                        task = pool.submit(execute, project, group, threads[first.stem], limit)
-                        running[task] = group
+                unfinished = {x.stem for group in running.values() for x in group}
+                unfinished |= {x.stem for _, group in waiting for x in group}
+                for begin, group in list(waiting):
+                    stem = group[0].stem
+                    if begin <= now and not sources[stem] & unfinished:
+                        waiting.remove((begin, group))
+                        running[pool.submit(execute, group, threads[stem], limit)] = group
                 bar.set_postfix_str(", ".join(map(_label, running.values())))
                 done = wait(running, 1, FIRST_COMPLETED).done if running else time.sleep(0.1)
                 check()
                 for task in done or ():
-                    group, busy, again = running.pop(task), [], []
-                    for item, outcome in zip(group, _outcomes(task, group), strict=True):
-                        if outcome.busy:
-                            if item.label not in not_before:
-                                say(f"{item.label}: {outcome.busy} is at work on it; "
-                                    "waiting for its end")  # fmt: skip
-                            not_before[item.label] = time.monotonic() + _PAUSE
-                            busy.append(item)
-                            continue
-                        took, failed = f"{outcome.seconds:.1f} s", outcome.error
-                        attempts[item.label] += 1
-                        if failed and attempts[item.label] <= retries:
-                            tried = f"trying again ({attempts[item.label]} of {retries})"
-                            say(f"{item.label}: failed ({failed}), {took}; {tried}")
-                            again.append(item)
-                            continue
-                        ended[item.label] = outcome
-                        state = "up to date by now" if outcome.shared else "done"
-                        state = f"FAILED ({failed})" if failed else state
-                        say(f"{item.label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
-                        bar.update()
-                    waiting += [part for part in (busy, again) if part]
+                    group = running.pop(task)
+                    outcomes = zip(group, _outcomes(task, group), strict=True)
+                    if left := [item for item, outcome in outcomes if note(item, outcome)]:
+                        pause = _PAUSE if any(item.label in busy for item in left) else 0.0
+                        waiting.append((now + pause, left))
         except BaseException:
             at_work = [task for task in running if not task.cancel()]
-            end([project.run(item.stem, item.run) for item in due])
+            end([item.folder for item in due])
             wait(at_work, 60)
             raise
-    return [ended[item.label] for item in due]
-
-
-def _duration(item: Item) -> float:
-    return float("inf") if item.duration is None else item.duration
+    return ended
 
 
 def _label(group: Sequence[Item]) -> str:
@@ -179,13 +180,3 @@ def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
         stack.callback(close)
         client.register_plugin(Kernels())
         yield client.get_executor(pure=False), check, end
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[tuple[Any, Callable[[str], None]]]:
-    """One line that moves on a terminal, one line a run elsewhere."""
-    from tqdm import tqdm
-
-    # Without a terminal there is no bar, and the lines are all the same.
-    with tqdm(total=total, unit="run", disable=None if total else True, dynamic_ncols=True) as bar:
-        yield bar, bar.write

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from taugda.runs.files import read_json, swap_in, write_json
+from taugda.runs.state import differences
 
 
-def prepare(folder: Path, made_of: Mapping[str, Any], awaited: bool = False) -> bool:
-    """Make ready for an attempt; False where checkpoints of another fingerprint were set aside.
-
-    `awaited` says that the data have to be downloaded first, so that they do not count yet.
-    """
+def prepare(folder: Path, made_of: Mapping[str, Any]) -> bool:
+    """Make ready for an attempt; False where checkpoints of another fingerprint were set aside."""
     former = read_json(_beside(folder, "json")) or {}
-    parts = ("notebook", "parameters", "library", *(() if former.get("awaited") else ("data",)))
-    same = all(former.get(part) == made_of[part] for part in parts)
+    reasons = differences(former, made_of)
+    same = not reasons or (reasons == ["data changed"] and former.get("awaited"))
     left = folder.is_dir() and any(folder.iterdir())
     if left and not same:
         swap_in(folder, _beside(folder, "older"))
-    write_json(_beside(folder, "json"), {**made_of, "awaited": awaited})
+    write_json(_beside(folder, "json"), dict(made_of))
     return same or not left
 
 

@@ -1,13 +1,11 @@
 """One run: a notebook executed by papermill under the run's lock, all or nothing."""
 
-import asyncio
 import itertools
 import logging
 import os
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -15,17 +13,16 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
 
 from taugda.atomic import write_atomic
 from taugda.runs import checkpoints
 from taugda.runs.files import recover, staging_folder, swap_in, write_json
-from taugda.runs.lock import BusyError, Lock, hold
-from taugda.runs.machine import gpus, take_gpu
+from taugda.runs.machine import BusyError, gpus, held, hold, take_gpu
 from taugda.runs.parameters import changed, parameters_text
-from taugda.runs.plan import FORCED, UP_TO_DATE, Item, compare
 from taugda.runs.project import Project
-from taugda.runs.state import awaited, failed_folder, fingerprint, kind
+from taugda.runs.state import Item, compare, fingerprint
 
 # By default the C library gives a large array's memory back as soon as it is freed and asks for new
 # pages, to be cleared, for the next one: about a tenth of a training run.  This keeps it.
@@ -51,281 +48,194 @@ class Outcome:
     shared: bool = False  # somebody had finished it before
 
 
-class _Kernel:
-    """The kernel of an attempt, which any thread may end."""
+class _Session(ExitStack):
+    """What runs that share a kernel share: the kernel, its folder, and the runs' locks."""
 
     def __init__(self) -> None:
-        self.reason = ""
+        super().__init__()
+        self.kernel: Any = None
+        self.reason = ""  # why the kernel can be used no more
+        self.locks: dict[str, TextIO] = {}
+        self.notes = ""  # for the log
         self._process = 0
-        self._guard = threading.Lock()
-
-    def started(self, process: int) -> None:
-        with self._guard:
-            self._process = process
-        if self.reason:
-            self.end(self.reason)
-
-    def end(self, reason: str = "") -> None:
-        """Kill the kernel and all that it started: it leads a group of processes."""
-        with self._guard, suppress(OSError):
-            self.reason = self.reason or reason
-            if self._process:
-                os.killpg(self._process, signal.SIGKILL)
-
-
-_at_work: dict[Path, _Kernel] = {}
-
-
-def stop(runs: Iterable[Path] = ()) -> None:
-    """End the runs that this process is at work on, by folder, or all of them."""
-    for folder in list(runs) or list(_at_work):
-        if kernel := _at_work.get(folder):
-            kernel.end(_INTERRUPTED)
-
-
-def execute(
-    project: Project, items: Sequence[Item], threads: int = 1, limit: float | None = None
-) -> list[Outcome]:
-    """Execute runs that share a kernel, one after the other, each within so many seconds.
-
-    A run that succeeds replaces the former one.  A failure is returned, not raised; its notebook
-    and log lie in ``<run>.failed``.
-    """
-    begin, session = time.monotonic(), _Session()
-    outcomes: dict[str, Outcome] = {}
-    with ExitStack() as stack:
-        stack.callback(session.close)
-        for item in items:
-            if outcome := _take(project, item, session, stack):
-                outcomes[item.label] = outcome
-        if limit is not None:
-            # What is trained together is trained in the first run's time.
-            reason = f"the time limit of {limit:g} s is over"
-            timer = threading.Timer(limit * len(items), session.kernel.end, [reason])
-            stack.callback(timer.cancel)
-            timer.start()
-        taken = [item for item in items if item.label not in outcomes]
-        for number, item in enumerate(taken):
-            if session.dead:
-                outcomes[item.label] = Outcome(f"the kernel that it shared: {session.dead}")
-                continue
-            error, log = _attempt(project, taken[number:], session, threads, begin)
-            outcomes[item.label] = Outcome(error, time.monotonic() - begin, log)
-            begin = time.monotonic()
-    return [outcomes[item.label] for item in items]
-
-
-class _Session:
-    """What runs that share a kernel share: the kernel, its manager, and the runs' locks."""
-
-    def __init__(self) -> None:
-        self.kernel, self.manager, self.dead = _Kernel(), None, ""
-        self.locks: dict[str, Lock] = {}
-        self._rest = ExitStack()
-        # The user's own start-up files and settings must not change a result.
-        self.folder = self._rest.enter_context(tempfile.TemporaryDirectory(prefix="taugda-"))
+        self.folder = self.enter_context(TemporaryDirectory(prefix="taugda-"))
+        self.told = Path(self.folder, "run.json")  # says to the notebook which run it is
 
     def start(self, project: Project, threads: int, log: Path) -> None:
-        """Make the manager; papermill starts the kernel, whose own words go to the log."""
-        self._end_kernel()
+        """Make the kernel, which papermill starts; its own words go to the log."""
+        from taugda.runs.kernel import Kernel
+
         environment, devices = dict(os.environ), gpus()
-        descriptors = [lock.descriptor for lock in self.locks.values()]
+        descriptors = [lock.fileno() for lock in self.locks.values()]
         if len(devices) > 1:
             environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
-            self._rest.callback(gpu.release)
-            descriptors.append(gpu.descriptor)
+            descriptors.append(self.enter_context(gpu).fileno())
         environment |= {
             "TAUGDA_ROOT": str(project.root),
             "TAUGDA_OUTPUTS": str(project.outputs),
             "TAUGDA_RUN": str(self.told),
             "JUPYTER_PREFER_ENV_PATH": "1",
+            # The user's own start-up files and settings must not change a result.
             "IPYTHONDIR": self.folder,
             "PYTHONHASHSEED": "0",
             **_MEMORY,
             **dict.fromkeys(_THREADS, str(threads)),
         }
-        file = self._rest.enter_context(log.open("a", encoding="utf-8"))
-        self.manager = _manager(self.kernel, {
-            "cwd": str(project.root), "env": environment, "pass_fds": descriptors,
-            "stdout": file, "stderr": file,
-        })  # fmt: skip
+        file = self.enter_context(log.open("a", encoding="utf-8"))
+        options = {"cwd": str(project.root), "env": environment, "pass_fds": descriptors}
+        self.kernel = Kernel(options | {"stdout": file, "stderr": file}, self._started, self.folder)
+        self.callback(self.kernel.close)
+        self.callback(self.end)  # and what a notebook started and did not end
 
-    @property
-    def told(self) -> Path:
-        """File that says to the notebook which run it is."""
-        return Path(self.folder, "run.json")
+    def end(self, reason: str = "") -> None:
+        """Kill the kernel and all that it started, a group of processes; any thread may."""
+        self.reason = self.reason or reason
+        if self._process:
+            with suppress(OSError):
+                os.killpg(self._process, signal.SIGKILL)
 
-    def close(self) -> None:
-        """End the kernel, and what a notebook started and did not end."""
-        self.kernel.end()
-        self._end_kernel()
-        self._rest.close()
-
-    def _end_kernel(self) -> None:
-        if self.manager is not None:
-            with suppress(Exception):  # it may never have started
-                asyncio.run(self.manager.shutdown_kernel(now=True))
+    def _started(self, process: int) -> None:
+        self._process = process
+        if self.reason:
+            self.end()
 
 
-def _take(project: Project, item: Item, session: _Session, stack: ExitStack) -> Outcome | None:
+_at_work: dict[Path, _Session] = {}
+
+
+def stop(runs: Iterable[Path] = ()) -> None:
+    """End the runs that this process is at work on, by folder, or all of them."""
+    for folder in list(runs) or list(_at_work):
+        if session := _at_work.get(folder):
+            session.end(_INTERRUPTED)
+
+
+def execute(items: Sequence[Item], threads: int = 1, limit: float | None = None) -> list[Outcome]:
+    """Execute runs that share a kernel, one after the other, each within so many seconds.
+
+    A run that succeeds replaces the former one.  A failure is returned, not raised; its notebook
+    and log lie in ``<run>.failed``.
+    """
+    begin, outcomes = time.monotonic(), dict[str, Outcome]()
+    with _Session() as session:
+        for item in items:
+            if outcome := _take(item, session):
+                outcomes[item.label] = outcome
+        if limit is not None:
+            # What is trained together is trained in the first run's time.
+            reason = f"the time limit of {limit:g} s is over"
+            timer = threading.Timer(limit * len(items), session.end, [reason])
+            session.callback(timer.cancel)
+            timer.start()
+        taken = [item for item in items if item.label not in outcomes]
+        for number, item in enumerate(taken):
+            if session.reason:
+                outcomes[item.label] = Outcome(f"the kernel that it shared: {session.reason}")
+            else:
+                outcomes[item.label] = _attempt(taken[number:], session, threads, begin)
+                begin = time.monotonic()
+    return [outcomes[item.label] for item in items]
+
+
+def _take(item: Item, session: _Session) -> Outcome | None:
     """Take a run's lock and make its checkpoints ready; an outcome where it is not to be made."""
-    final = project.run(item.stem, item.run)
-    if not project.notebook(item.stem).is_file():
-        where = f"{socket.gethostname()} does not see the project at {project.root}"
+    if not item.notebook.is_file():
+        where = f"{socket.gethostname()} does not see the project at {item.project.root}"
         return Outcome(f"{where}; all machines need it under one path")
     try:
-        lock = hold(project, item.stem, item.run)
-        stack.callback(lock.release)
-        _at_work[final] = session.kernel
-        stack.callback(_at_work.pop, final)
-        recover(final)
-        now = compare(project, item.stem, item.run, item.parameters)
+        lock = session.enter_context(hold(item.lock, item.label))
+        _at_work[item.folder] = session
+        session.callback(_at_work.pop, item.folder)
+        recover(item.folder)
+        now = compare(item)
+        if not now.due and now.finished != item.finished:
+            return Outcome(shared=True)
+        if item.marks.kind == "training":
+            # No run goes on from a state that other code or data led to.
+            if not checkpoints.prepare(item.checkpoints, fingerprint(item)):
+                session.notes += f"{item.label}: earlier checkpoints are of other code or data.\n"
     except BusyError as error:
         return Outcome(busy=error.holder)
     except OSError as error:
-        return Outcome(f"its lock cannot be taken ({error.strerror})")
-    meanwhile = not now.due and now.finished != item.finished
-    if meanwhile or (now.state == UP_TO_DATE and item.state != FORCED):
-        return Outcome(shared=True)
+        return Outcome(f"it cannot be begun ({error.strerror})")
     session.locks[item.label] = lock
     return None
 
 
-def _attempt(
-    project: Project, items: Sequence[Item], session: _Session, threads: int, begin: float
-) -> tuple[str, Path | None]:
-    """Execute the first of some runs in a hidden folder; return the error, if any, and its log."""
+def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: float) -> Outcome:
+    """Execute the first of some runs in a hidden folder, which then takes its place."""
     item, *others = items
-    kernel, lock = session.kernel, session.locks[item.label]
-    final = project.run(item.stem, item.run)
-    staging = staging_folder(final)
+    staging = staging_folder(item.folder)
     log, prepared, started = staging / "log.txt", staging / "parameters.yaml", False
 
-    def ended() -> dict[str, Any]:
+    def write_end(name: str, **more: Any) -> None:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
-        return {"finished": finished, "duration": round(time.monotonic() - begin, 3)}
+        duration = round(time.monotonic() - begin, 3)
+        write_json(staging / name, {**more, "finished": finished, "duration": duration})
 
     try:
         staging.mkdir(parents=True)
-        made_of = fingerprint(project, item.stem, item.parameters)
-        late = awaited(project, item.stem, item.parameters)
-        if session.manager is None:
-            _prepare_checkpoints(project, items, log)
-            session.start(project, threads, log)
+        made_of = fingerprint(item)
         write_atomic(prepared, parameters_text(item.parameters))
-        beside = [
-            [other.parameters, str(project.checkpoints / other.stem / other.run)]
-            for other in others
-        ]
+        started = True
+        if session.kernel is None:
+            log.write_text(session.notes, encoding="utf-8")
+            session.start(item.project, threads, log)
+        beside = [[other.parameters, str(other.checkpoints)] for other in others]
         told = {"notebook": item.stem, "folder": str(staging), "beside": beside}
         write_json(session.told, told)
-        started = True
-        try:
-            _execute_notebook(project, item, staging, session)
-        except RuntimeError as error:
-            # Another process may have taken its ports before it did.
-            if kernel.reason or "before replying to kernel_info" not in str(error):
-                raise
-            session.start(project, threads, log)
-            _execute_notebook(project, item, staging, session)
+        _execute_notebook(item, staging, session.kernel)
         # The notebook makes its folder again where it is gone, but not this file.
-        if not prepared.is_file() or not lock.held():
+        if not prepared.is_file() or not held(session.locks[item.label]):
             raise RunFailedError(_REMOVED)
-        if late:
-            made_of = fingerprint(project, item.stem, item.parameters)
-        write_json(staging / "done.json", {"fingerprint": made_of, **ended(), "mode": "batch"})
-        swap_in(staging, final)
-        checkpoints.clear(project.checkpoints / item.stem / item.run)
-        shutil.rmtree(failed_folder(final), ignore_errors=True)
-        return "", None
+        made_of = fingerprint(item) if made_of["awaited"] else made_of
+        write_end("done.json", fingerprint=made_of, mode="batch")
+        swap_in(staging, item.folder)
+        checkpoints.clear(item.checkpoints)
+        shutil.rmtree(item.failed, ignore_errors=True)
+        return Outcome(seconds=time.monotonic() - begin)
     except Exception as error:
+        if type(error).__name__ == "DeadKernelError":
+            session.end("the kernel died (killed, or out of memory)")
         removed = started and not prepared.is_file()
-        reason = _REMOVED if removed else kernel.reason or _one_line(error)
-        if kernel.reason or type(error).__name__ == "DeadKernelError":
-            session.dead = reason
-        if kernel.reason == _INTERRUPTED:
+        reason = _REMOVED if removed else session.reason or _one_line(error)
+        seconds = time.monotonic() - begin
+        if session.reason == _INTERRUPTED:
             shutil.rmtree(staging, ignore_errors=True)
-            return _INTERRUPTED, None
+            return Outcome(_INTERRUPTED, seconds)
         try:
             with suppress(OSError):  # the disk may be full
-                _note(log, f"The run failed: {error}")
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(f"The run failed: {error}\n")
                 (staging / "done.json").unlink(missing_ok=True)
-                write_json(staging / "failed.json", {"reason": reason, **ended()})
-            swap_in(staging, failed_folder(final))
+                write_end("failed.json", reason=reason)
+            swap_in(staging, item.failed)
         except OSError:
-            return reason, None
-        return reason, failed_folder(final) / "log.txt"
+            return Outcome(reason, seconds)
+        return Outcome(reason, seconds, item.failed / "log.txt")
 
 
-def _prepare_checkpoints(project: Project, items: Sequence[Item], log: Path) -> None:
-    """Make sure that no run goes on from a state that other code or data led to."""
-    for item in items:
-        if kind(project.notebook(item.stem)) != "training":
-            continue
-        made_of = fingerprint(project, item.stem, item.parameters)
-        late = awaited(project, item.stem, item.parameters)
-        folder = project.checkpoints / item.stem / item.run
-        if not checkpoints.prepare(folder, made_of, late):
-            _note(log, f"{item.label}: earlier checkpoints were made by other code or data.")
-
-
-def _execute_notebook(project: Project, item: Item, staging: Path, session: _Session) -> None:
+def _execute_notebook(item: Item, staging: Path, kernel: Any) -> None:
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says is in the outcome
-    output, log = staging / "notebook.ipynb", staging / "log.txt"
-    with log.open("a", encoding="utf-8") as file:
-        try:
-            papermill.execute_notebook(
-                str(project.notebook(item.stem)),
-                str(output),
-                parameters=changed(project, item.stem, item.parameters),
-                kernel_name="python3",
-                km=session.manager,
-                progress_bar=False,
-                stdout_file=file,
-                stderr_file=file,
-                start_timeout=_PATIENCE,
-                iopub_timeout=_PATIENCE,
-                coalesce_streams=True,
-                record_timing=False,
-            )
-        finally:
-            session.manager.leave()
+    output = staging / "notebook.ipynb"
+    with (staging / "log.txt").open("a", encoding="utf-8") as file:
+        papermill.execute_notebook(
+            str(item.notebook),
+            str(output),
+            parameters=changed(item.project, item.stem, item.parameters),
+            kernel_name="python3",
+            km=kernel,
+            progress_bar=False,
+            stdout_file=file,
+            stderr_file=file,
+            start_timeout=_PATIENCE,
+            iopub_timeout=_PATIENCE,
+            coalesce_streams=True,
+            record_timing=False,
+        )
     _check(output, staging)
-
-
-def _manager(kernel: _Kernel, options: dict[str, Any]) -> Any:
-    """Make the manager of a kernel that is this interpreter, started with some options.
-
-    Jupyter would prefer a ``python3`` kernel of another environment in the user's home.
-    """
-    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-
-    class Manager(AsyncKernelManager):
-        clients: ClassVar[list[Any]] = []
-
-        def client(self, **options: Any) -> Any:
-            self.clients.append(super().client(**options))
-            return self.clients[-1]
-
-        def leave(self) -> None:
-            """Close what listens to the kernel; papermill does so only with its own managers."""
-            while self.clients:
-                self.clients.pop().stop_channels()
-
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
-
-        async def start_kernel(self, **others: Any) -> None:
-            await super().start_kernel(**{**others, **options})
-            kernel.started(self.provisioner.pid)
-
-    # Without this, ipykernel warns in every notebook that its sockets are not encrypted.
-    return Manager(transport_encryption="required")
 
 
 def _check(output: Path, staging: Path) -> None:
@@ -354,15 +264,8 @@ def _check(output: Path, staging: Path) -> None:
     write_atomic(output, nbformat.writes(notebook))
 
 
-def _note(log: Path, text: str) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"{text}\n")
-
-
 def _one_line(error: Exception) -> str:
     name, text = type(error).__name__, str(error)
-    if name == "DeadKernelError":
-        return "the kernel died (killed, or out of memory)"
     if name == "PapermillExecutionError":
         name, text = error.ename, error.evalue  # type: ignore[attr-defined]
     text = " ".join(str(text).split())

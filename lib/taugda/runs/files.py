@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from taugda.atomic import write_atomic
-from taugda.runs.project import ParameterError
+from taugda.runs.project import ParameterError, Project, ProjectError
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -28,11 +28,24 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def check_writable(project: Project, folder: Path | None = None) -> None:
+    """Make sure that results, or files of a folder, can be written."""
+    probe = (folder or project.runs) / ".writable"
+    try:
+        write_atomic(probe, "")
+        probe.unlink()
+    except OSError as error:
+        place = project.display(folder or project.outputs)
+        advice = "free it" if folder else "free it or set TAUGDA_OUTPUTS"
+        raise ProjectError(
+            f"the output folder {place} cannot be written ({error.strerror}); {advice}"
+        ) from error
+
+
 def staging_folder(final: Path) -> Path:
     """Hidden folder beside a run's, which this process fills before it takes its place."""
-    # The host is part of the name: on a shared disk a process id alone could be another machine's.
-    host = re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
-    return final.with_name(f".{final.name}.{host}.{os.getpid()}.partial")
+    # On a shared disk a process id alone could be another machine's.
+    return final.with_name(f".{final.name}.{socket.gethostname()}.{os.getpid()}.partial")
 
 
 def swap_in(staging: Path, final: Path) -> None:
@@ -52,14 +65,11 @@ def swap_in(staging: Path, final: Path) -> None:
 
 def recover(final: Path) -> None:
     """Tidy up what the run's former owners left when they died; for the holder of its lock only."""
-    hidden = re.compile(rf"\.{re.escape(final.name)}\.([\w-]+\.\d+\.partial|old)", re.ASCII)
-    for folder in final.parent.iterdir() if final.parent.is_dir() else ():
-        if not hidden.fullmatch(folder.name):
-            continue
-        if folder.suffix == ".old" and not final.exists():
-            folder.rename(final)  # its owner died between the two renames of a swap
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+    old = final.with_name(f".{final.name}.old")
+    if old.exists() and not final.exists():
+        old.rename(final)  # its owner died between the two renames of a swap
+    for left in (old, *final.parent.glob(f".{final.name}.*.partial")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,8 +80,7 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: key {key.value!r} appears twice")
+                raise yaml.YAMLError(f"line {_line(key)}: key {key.value!r} appears twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -79,9 +88,8 @@ class _Loader(yaml.SafeLoader):
         """Build a number after checking that it is written as a decimal one."""
         # YAML would read 8 and 90.
         if ":" in node.value or re.fullmatch(r"[-+]?0[0-7_]+", node.value):
-            line = node.start_mark.line + 1
             hint = "write a decimal number, or a text between quotes"
-            raise yaml.YAMLError(f"line {line}: {node.value} is no decimal number; {hint}")
+            raise yaml.YAMLError(f"line {_line(node)}: {node.value} is no decimal number; {hint}")
         read = self.construct_yaml_int if node.tag.endswith(":int") else self.construct_yaml_float
         return read(node)
 
@@ -90,33 +98,31 @@ for _kind in ("int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.number)
 
 
-class Marks:
-    """Where the parts of a YAML file stand."""
-
-    def __init__(self, root: yaml.Node | None) -> None:
-        self._root = root
-
-    def line(self, place: Sequence[Any]) -> int:
-        """Line of what keys and, in lists, numbers lead to, or of the last that is there."""
-        node, line = self._root, 1 if self._root is None else self._root.start_mark.line + 1
-        for step in place:
-            found = []
-            if isinstance(node, yaml.MappingNode):
-                found = [pair for pair in node.value if pair[0].value == str(step)]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-                found = [(entry, entry) for entry in node.value[step : step + 1]]
-            if not found:
-                break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        return line
+def _line(node: yaml.Node | None) -> int:
+    return node.start_mark.line + 1 if node else 1
 
 
-def parse_yaml(text: str, source: str) -> tuple[Any, Marks]:
-    """Plain data of a YAML text and where they stand; the source is named where it is at fault."""
+def line_of(node: yaml.Node | None, place: Sequence[Any]) -> int:
+    """Line of what keys and, in lists, numbers lead to, or of the last of them that is there."""
+    line = _line(node)
+    for step in place:
+        found = []
+        if isinstance(node, yaml.MappingNode):
+            found = [pair for pair in node.value if pair[0].value == str(step)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            found = [(entry, entry) for entry in node.value[step : step + 1]]
+        if not found:
+            break
+        line, node = _line(found[0][0]), found[0][1]
+    return line
+
+
+def parse_yaml(text: str, source: str) -> tuple[Any, yaml.Node | None]:
+    """Plain data of a YAML text and its nodes; the source is named where it is at fault."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return None if node is None else loader.construct_document(node), Marks(node)
+        return None if node is None else loader.construct_document(node), node
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
 

@@ -10,13 +10,13 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
 import yaml
+from pydantic.fields import FieldInfo
 
 from taugda.runs.files import parse_yaml, read_text, read_yaml
 from taugda.runs.project import ParameterError, Project, nearest
@@ -38,18 +38,16 @@ _TYPES: dict[str, Any] = {
     "float": Annotated[float, pydantic.BeforeValidator(_number)],
     "__builtins__": {"int": int, "str": str, "bool": bool, "list": list, "dict": dict},
 }
-_parsing = threading.Lock()
 _BARE: dict[Any, Any] = {list: list[pydantic.JsonValue], dict: dict[str, pydantic.JsonValue]}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One line of a notebook's parameters cell; the default is of the annotated type."""
-
-    name: str
-    annotation: str
-    default: Any
-    help: str
+_CONFIG = pydantic.ConfigDict(
+    strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
+)
+_FORM = (
+    "the parameters cell must have 'name: type = literal  # help' on each line, every name once, "
+    "the types made of int, float, str, bool, list[...], dict[str, ...], None and |, and no '=' "
+    "in the help"
+)
+_parsing = threading.Lock()
 
 
 def parse_python(source: str) -> ast.Module:
@@ -70,12 +68,12 @@ def read_notebook(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_parameters(path: Path) -> dict[str, Parameter]:
-    """Read the parameters that a notebook declares, in the order of its cell."""
-    return _declared(path, path.stat().st_mtime_ns)[0]
+def read_parameters(path: Path) -> dict[str, FieldInfo]:
+    """Read a notebook's parameters in order: ``title`` is the type, ``description`` the help."""
+    return _model(path, path.stat().st_mtime_ns).model_fields
 
 
-def resolve(project: Project, notebook: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(project: Project, notebook: str, overrides: Mapping[str, Any] | Path) -> dict[str, Any]:
     """All parameters of a run in the notebook's order: its defaults with some replaced.
 
     Parameters
@@ -83,8 +81,8 @@ def resolve(project: Project, notebook: str, overrides: Mapping[str, Any]) -> di
     project : Project
     notebook : str
         With or without its number.
-    overrides : mapping of str to Any
-        Values by name.
+    overrides : mapping of str to Any, or Path
+        Values by name, or a parameter file that holds them.
 
     Returns
     -------
@@ -96,22 +94,22 @@ def resolve(project: Project, notebook: str, overrides: Mapping[str, Any]) -> di
     ParameterError
         If a name is unknown, or a value does not fit its type; the message names both.
     """
+    overrides = read_file(overrides) if isinstance(overrides, Path) else overrides
     path = project.notebook(project.find_notebook(notebook))
-    declared, model = _declared(path, path.stat().st_mtime_ns)
+    declared = read_parameters(path)
     for name in overrides:
         if name not in declared:
             raise ParameterError(
                 f"{path.stem}: unknown parameter {name!r}{nearest(name, declared)} "
                 f"(parameters: {', '.join(declared) or 'none'})"
             )
-    return _validate(model, overrides)
+    return _validate(_model(path, path.stat().st_mtime_ns), overrides)
 
 
 def changed(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that differ from the notebook's defaults, in the notebook's order."""
-    declared = read_parameters(project.notebook(stem))
-    same = [n for n, p in declared.items() if canonical(parameters[n]) == canonical(p.default)]
-    return {name: parameters[name] for name in declared if name not in same}
+    own = resolve(project, stem, {})
+    return {n: parameters[n] for n in own if canonical(parameters[n]) != canonical(own[n])}
 
 
 def canonical(value: Any) -> str:
@@ -146,22 +144,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Read a parameter file: a YAML mapping, not yet checked against a notebook.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-        Values by name.
-
-    Raises
-    ------
-    ParameterError
-        If the file cannot be read or is no mapping of names.
-    """
+    """Read a parameter file: a YAML mapping, not yet checked against a notebook."""
     content = read_yaml(path)
     content = {} if content is None else content
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -175,58 +158,35 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _declared(path: Path, mtime: int) -> tuple[dict[str, Parameter], type[pydantic.BaseModel]]:
-    def refused(message: str) -> ParameterError:
-        return ParameterError(f"{path.stem}: {message}")
-
+def _model(path: Path, mtime: int) -> type[pydantic.BaseModel]:
+    """Make the model of the cell that is tagged `parameters`, with defaults of its types."""
     sources = [
         "".join(cell["source"])
         for cell in read_notebook(path)["cells"]
         if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", [])
     ]
     if len(sources) != 1:
-        raise refused(f"expected exactly one code cell tagged 'parameters', found {len(sources)}")
-    try:
-        lines = parse_python(sources[0]).body
-    except SyntaxError as error:
-        raise refused(f"the parameters cell is no Python: {error}") from error
+        found = f"exactly one code cell tagged 'parameters', found {len(sources)}"
+        raise ParameterError(f"{path.stem}: expected {found}")
     fields: dict[str, Any] = {}
-    for node in lines:
-        line = sources[0].splitlines()[node.lineno - 1]
-        match node:
-            case ast.AnnAssign(ast.Name(name), value=ast.expr() as value) if (
-                node.lineno == node.end_lineno
-            ):
-                annotation = ast.unparse(node.annotation)
-            case _:
-                expected = "expected 'name: type = literal' on one line of the parameters cell"
-                raise refused(f"{expected}, found {line!r}")
-        comment = line.encode()[node.end_col_offset :].decode().strip().removeprefix("#").strip()
-        if name in fields:
-            raise refused(f"parameter {name!r} appears twice")
-        if "=" in comment:
-            # papermill splits the line at its equals signs and would garble the help.
-            raise refused(f"the comment of parameter {name!r} must not contain '='")
-        try:
-            kind, default = eval(annotation, dict(_TYPES)), ast.literal_eval(value)
-        except ValueError as error:
-            raise refused(f"parameter {name!r} must be a plain literal, found {line!r}") from error
-        except Exception as error:
-            known = "int, float, str, bool, list[...], dict[str, ...], alternatives with |"
-            raise refused(
-                f"parameter {name!r} has an unusable type: expected {known}; found {annotation}"
-            ) from error
-        field = pydantic.Field(default, title=annotation, description=comment)
-        fields[name] = _BARE.get(kind, kind), field
-    config = pydantic.ConfigDict(
-        strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()
-    )
-    model = pydantic.create_model(path.stem, __config__=config, **fields)
-    defaults = _validate(model, {})
-    return {
-        name: Parameter(name, field.title, defaults[name], field.description)
-        for name, (_, field) in fields.items()
-    }, model
+    line = sources[0]
+    try:
+        for node in parse_python(sources[0]).body:
+            line = sources[0].splitlines()[node.lineno - 1]
+            name, annotation = node.target.id, ast.unparse(node.annotation)
+            kind, default = eval(annotation, dict(_TYPES)), ast.literal_eval(node.value)
+            comment = line.encode()[node.end_col_offset :].decode().strip().removeprefix("#")
+            # papermill splits the line at its equals signs and would garble such a comment.
+            if node.lineno != node.end_lineno or name in fields or "=" in comment:
+                raise ValueError
+            field = pydantic.Field(default, title=annotation, description=comment.strip())
+            fields[name] = _BARE.get(kind, kind), field
+        model = pydantic.create_model(path.stem, __config__=_CONFIG, **fields)
+    except Exception as error:
+        raise ParameterError(f"{path.stem}: {_FORM}; found {line!r}") from error
+    for name, default in _validate(model, {}).items():
+        model.model_fields[name].default = default
+    return model
 
 
 def _validate(model: type[pydantic.BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,10 +52,19 @@ class Project:
     @classmethod
     def find(cls) -> "Project":
         """Find the project of the current process; see the module's text for the rule."""
-        root, named = _find_root(), os.environ.get("TAUGDA_OUTPUTS")
-        if named and not Path(named).is_absolute():
-            raise ProjectError(f"TAUGDA_OUTPUTS must be an absolute path, found {named!r}")
-        return cls(root, Path(named) if named else root / "outputs")
+        named, outputs = os.environ.get("TAUGDA_ROOT"), os.environ.get("TAUGDA_OUTPUTS")
+        if outputs and not Path(outputs).is_absolute():
+            raise ProjectError(f"TAUGDA_OUTPUTS must be an absolute path, found {outputs!r}")
+        here = Path.cwd()
+        places = [Path(named)] if named else [here, *here.parents, Path(__file__).parents[3]]
+        for root in (place.resolve() for place in places):
+            if (root / "claims.yaml").is_file() and (root / "notebooks").is_dir():
+                return cls(root, Path(outputs) if outputs else root / "outputs")
+        where = f"in {named}, which TAUGDA_ROOT names" if named else f"at or above {here}"
+        raise ProjectError(
+            f"found no claims.yaml beside notebooks/ {where}; "
+            "go to a checkout of the project or set TAUGDA_ROOT"
+        )
 
     def notebook(self, stem: str) -> Path:
         """Source of the notebook with a full name, such as ``02_quadratic``."""
@@ -112,21 +121,4 @@ def _stranger(path: Path) -> str:
     return (
         f"notebooks/{path.name} is left out: a notebook of the project has a name such as "
         "13_name.ipynb; rename it so, or move it to another folder"
-    )
-
-
-def _find_root() -> Path:
-    named, here = os.environ.get("TAUGDA_ROOT"), Path.cwd().resolve()
-    if named:
-        places = [Path(named).resolve()]
-    else:
-        places = [here, *here.parents, Path(__file__).resolve().parents[3]]
-    for folder in places:
-        if (folder / "claims.yaml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    if named:
-        raise ProjectError(f"TAUGDA_ROOT names {named!r}, which has no claims.yaml + notebooks/")
-    raise ProjectError(
-        f"found no claims.yaml beside notebooks/ at or above {here}; "
-        "go to a checkout of the project or set TAUGDA_ROOT"
     )

@@ -1,24 +1,25 @@
-"""What a run depends on, as hashes: notebook, parameters, data, and groups of the library.
+"""One run of a notebook, and what it depends on, as hashes.
 
 A notebook's metadata may say ``{"taugda": {"kind": "training", "data": ["data_path"], "reads":
-["09_gan_training"]}}``: that it trains, which of its parameters name files or folders (or None),
-and which notebooks' finished runs it collects.
-
-A module counts as its syntax tree without docstrings, so that comments, layout and documentation
-make no run stale; what executes runs, judges claims or makes pages does not count at all.
+["09_gan_training"]}}``; see `Marks`.  A run is made of the notebook, its parameters, the data and
+groups of the library.  A module counts as its syntax tree without docstrings, so that comments,
+layout and documentation make no run stale; what executes runs, judges claims or makes pages does
+not count at all.
 """
 
 import ast
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from graphlib import CycleError, TopologicalSorter
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
 
 from taugda.atomic import files_below
 from taugda.runs.files import read_json
-from taugda.runs.parameters import canonical, parse_python, read_notebook
+from taugda.runs.parameters import canonical, parse_python, read_notebook, run_name
 from taugda.runs.project import ParameterError, Project
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -31,24 +32,91 @@ GROUPS = {
     "record": ("record",),
 }
 _GROUP = {module: group for group, modules in GROUPS.items() for module in modules}
+MISSING, STALE, FAILED, FORCED = "missing", "stale", "failed before", "forced"
+UP_TO_DATE, KEPT = "up to date", "kept"  # kept: a training run that other code made
 
 
-def fingerprint(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hash all that a run depends on: in all, by part, and the library by group in use."""
-    path = project.notebook(stem)
+class _Together(BaseModel, strict=True):
+    differ: list[str]  # parameters in which runs that share a kernel may differ
+    at_most: str  # the parameter that says how many they may be
+
+
+class Marks(BaseModel, strict=True):
+    """What a notebook's metadata say to the runner."""
+
+    kind: Literal["analysis", "training"] = "analysis"
+    data: list[str] = []  # parameters that name files or folders, or None
+    reads: list[str] = []  # notebooks whose finished runs it collects
+    together: _Together | None = None  # it can train several runs side by side
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a plan: what is there now, why it is stale or kept, when and how long it ran."""
+
+    project: Project
+    stem: str
+    parameters: dict[str, Any]
+    state: str = MISSING
+    reason: str = ""
+    duration: float | None = None
+    finished: str = ""
+
+    @cached_property
+    def run(self) -> str:
+        """Name of the run's folder."""
+        return run_name(self.project, self.stem, self.parameters)
+
+    label = property(lambda self: f"{self.stem}/{self.run}")  # as in the outputs folder
+    due = property(lambda self: self.state not in (UP_TO_DATE, KEPT))  # to be executed
+    notebook = property(lambda self: self.project.notebook(self.stem))
+    marks = property(lambda self: marks(self.notebook))
+    folder = property(lambda self: self.project.run(self.stem, self.run))
+    failed = property(lambda self: self.project.run(self.stem, f"{self.run}.failed"))
+    checkpoints = property(lambda self: self.project.checkpoints / self.stem / self.run)
+    lock = property(lambda self: self.project.locks / self.stem / f"{self.run}.lock")
+
+
+def compare(item: Item) -> Item:
+    """Compare one run with what is in the outputs."""
+    found = Item(item.project, item.stem, item.parameters)
+    done = read_json(item.folder / "done.json")
+    files = ("notebook.ipynb", "metrics.json", "provenance.json")
+    if isinstance(done, dict) and all((item.folder / name).is_file() for name in files):
+        reasons = differences(done.get("fingerprint") or {}, fingerprint(item))
+        if done.get("mode") != "batch":
+            reasons.append("made interactively, so there is no executed copy")
+        stale = KEPT if item.marks.kind == "training" else STALE
+        state, duration = stale if reasons else UP_TO_DATE, done.get("duration")
+        ended = f"{done.get('finished')} {duration}"
+        found = replace(
+            found, state=state, reason="; ".join(reasons), duration=duration, finished=ended
+        )
+    if item.failed.is_dir() and found.state in (MISSING, STALE):
+        found = replace(found, state=FAILED)
+    return found
+
+
+def fingerprint(item: Item) -> dict[str, Any]:
+    """Hash all that a run depends on: in all, by part, and the library by group in use.
+
+    ``awaited`` says that data have to be downloaded first, so that they do not count yet.
+    """
     cells = [
         [cell["cell_type"], "".join(cell["source"])]
         + [cell["metadata"].get(key) for key in ("tags", "taugda")]
-        for cell in read_notebook(path)["cells"]
+        for cell in read_notebook(item.notebook)["cells"]
     ]
     code = [source for cell_type, source, *_ in cells if cell_type == "code"]
     parts: dict[str, Any] = {
         "notebook": _digest(cells),
-        "parameters": _digest(dict(parameters)),
-        "data": _digest(identities(project, stem, parameters)),
-        "library": _library(code, {"plots", "record"} if kind(path) == "training" else set()),
+        "parameters": _digest(dict(item.parameters)),
+        "data": _digest(identities(item)),
+        "library": _library(code, item.marks.kind),
     }
-    return {"total": _digest(parts), **parts}
+    paths = data_paths(item).values()
+    awaited = not all(files_below(path) if path.is_dir() else path.exists() for path in paths)
+    return {"total": _digest(parts), **parts, "awaited": awaited}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -61,93 +129,65 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
-def marked(path: Path) -> dict[str, Any]:
-    """Read what a notebook's metadata say to the runner; empty where they say nothing."""
+def marks(path: Path) -> Marks:
+    """Read what a notebook's metadata say to the runner."""
     found = read_notebook(path).get("metadata", {}).get("taugda", {})
-    return found if isinstance(found, dict) else {}
-
-
-def kind(path: Path) -> str:
-    """Whether a notebook is ``training`` or ``analysis``."""
-    return "training" if marked(path).get("kind") == "training" else "analysis"
-
-
-def failed_folder(final: Path) -> Path:
-    """Folder beside a run's that the remains of a failure lie in."""
-    return final.with_name(f"{final.name}.failed")
-
-
-def reads(project: Project, stem: str) -> list[str]:
-    """Full names of the notebooks whose finished runs a notebook collects."""
-    return [project.find_notebook(name) for name in _names(project, stem, "reads")]
-
-
-def in_order(project: Project, stems: Iterable[str]) -> list[str]:
-    """Order notebooks, and those they read, so that each comes after what it reads."""
-    graph: dict[str, list[str]] = {}
-    waiting = list(stems)
-    while waiting:
-        stem = waiting.pop()
-        if stem not in graph:
-            graph[stem] = reads(project, stem)
-            waiting += graph[stem]
     try:
-        return list(TopologicalSorter(graph).static_order())
-    except CycleError as error:
-        where = " -> ".join(error.args[1])
-        raise ParameterError(f"notebooks must not read each other in a circle: {where}") from None
+        return Marks.model_validate(found)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key, expected = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Input ")
+        raise ParameterError(
+            f"{path.stem}: metadata {key!r} {expected}, found {fault['input']!r}"
+        ) from error
 
 
-def data_paths(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, Path]:
-    """Files and folders that a run's parameters name; a relative one starts at the root."""
-    found = {}
-    for name in _names(project, stem, "data"):
-        if name not in parameters:
+def reads(project: Project, stem: str) -> set[str]:
+    """Full names of the notebooks whose finished runs a notebook collects."""
+    found = {project.find_notebook(name) for name in marks(project.notebook(stem)).reads}
+    for source in found:
+        if marks(project.notebook(source)).reads:
             raise ParameterError(
-                f"{stem}: metadata 'data' must name parameters of the notebook, found {name!r}"
+                f"{stem}: metadata 'reads' must name notebooks that read no others, found {source}"
             )
-        if parameters[name]:
-            found[name] = project.root / Path(parameters[name]).expanduser()
     return found
 
 
-def check_data(project: Project, stem: str, parameters: Mapping[str, Any]) -> None:
-    """Make sure that the data that a run names are there, unless it downloads them."""
-    for name, path in data_paths(project, stem, parameters).items():
-        if parameters.get("download") is not True and not path.exists():
+def data_paths(item: Item, check: bool = False) -> dict[str, Path]:
+    """Files and folders that a run's parameters name; a relative one starts at the root.
+
+    They may have to be there, unless the run downloads them.
+    """
+    found = {}
+    for name in item.marks.data:
+        if name not in item.parameters:
             raise ParameterError(
-                f"{stem}: parameter {name!r} must name an existing file or folder, found "
-                f"{parameters[name]!r}, which is missing (relative paths start at the project)"
+                f"{item.stem}: metadata 'data' must name parameters of the notebook, found {name!r}"
             )
+        if value := item.parameters[name]:
+            found[name] = item.project.root / Path(value).expanduser()
+            if check and item.parameters.get("download") is not True and not found[name].exists():
+                raise ParameterError(
+                    f"{item.stem}: parameter {name!r} must name an existing file or folder, found "
+                    f"{value!r}, which is missing (relative paths start at the project)"
+                )
+    return found
 
 
-def awaited(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether data are not there yet: a path is missing, or a folder holds only hidden files."""
-    paths = data_paths(project, stem, parameters).values()
-    return not all(files_below(path) if path.is_dir() else path.exists() for path in paths)
-
-
-def identities(project: Project, stem: str, parameters: Mapping[str, Any]) -> dict[str, str]:
+def identities(item: Item) -> dict[str, str]:
     """Identity of all that a run reads.
 
     A file counts with its content, a folder with the names and sizes of its files that are not
     hidden, a notebook with what its finished and published runs were made of.
     """
-    found = {name: _identify(path) for name, path in data_paths(project, stem, parameters).items()}
-    for source in reads(project, stem):
-        found[f"runs of {source}"] = _identify_runs(project, source)
+    found = {name: _identify(path) for name, path in data_paths(item).items()}
+    for source in sorted(reads(item.project, item.stem)):
+        found[f"runs of {source}"] = _identify_runs(item.project, source)
     return found
 
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def _names(project: Project, stem: str, key: str) -> list[str]:
-    names = marked(project.notebook(stem)).get(key, [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ParameterError(f"{stem}: metadata {key!r} must be a list of names, found {names!r}")
-    return names
 
 
 def _identify(path: Path) -> str:
@@ -181,7 +221,9 @@ def _identify_runs(project: Project, stem: str) -> str:
     return _digest([list(finished.items()), published])
 
 
-def _library(code: Iterable[str], ignored: set[str]) -> dict[str, str]:
+def _library(code: Iterable[str], kind: str) -> dict[str, str]:
+    # No picture and no record changes what is trained.
+    ignored = {"plots", "record"} if kind == "training" else set[str]()
     waiting: set[str] = set()
     for source in code:
         # IPython's own lines (%magic, !shell) are no Python and import nothing of ours.

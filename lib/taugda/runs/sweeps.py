@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from taugda.runs.files import parse_yaml, read_text
+from taugda.runs.files import line_of, parse_yaml, read_text
 from taugda.runs.parameters import canonical, read_file, resolve
 from taugda.runs.project import ParameterError, Project, ProjectError
 
 _LARGEST = 10_000
 
 
-class _Sweep(BaseModel):
+class _Sweep(BaseModel, extra="forbid", strict=True):
     """What a sweep file holds; what is said of a key is what a mistake in it is answered with."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     notebook: str = Field(description="must name a notebook, such as 'notebook: quadratic'")
     base: dict[str, Any] | str = Field(
         {}, description="must be a mapping of parameters to values, or name a parameter file"
@@ -38,11 +37,16 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
 
     A mistake is refused with its line and with what to do.
     """
-    content, marks = parse_yaml(read_text(path), str(path))
-    keys = ", ".join(_Sweep.model_fields)
+    content, node = parse_yaml(read_text(path), str(path))
 
     def refuse(place: Sequence[Any], message: str) -> NoReturn:
-        raise ParameterError(f"{path}, line {marks.line(place)}: {message}")
+        raise ParameterError(f"{path}, line {line_of(node, place)}: {message}")
+
+    def refuse_key(place: Sequence[Any], found: Any) -> NoReturn:
+        if place and (field := _Sweep.model_fields.get(place[0])):
+            refuse(place, f"{place[0]!r} {field.description}; found {found!r}")
+        what = f"unknown key {place[0]!r}; use" if place else "expected a mapping with the keys"
+        refuse(place, f"{what} {', '.join(_Sweep.model_fields)}")
 
     try:
         sweep = _Sweep.model_validate(content)
@@ -50,12 +54,7 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
         base = sweep.base
         base = read_file(project.root / Path(base).expanduser()) if isinstance(base, str) else base
     except ValidationError as error:
-        place, found = error.errors()[0]["loc"], error.errors()[0]["input"]
-        field = _Sweep.model_fields.get(str(place[0])) if place else None
-        if field:
-            refuse(place, f"{place[0]!r} {field.description}; found {found!r}")
-        refuse(place, f"unknown key {place[0]!r}; use {keys}" if place
-               else f"expected a mapping with the keys {keys}")  # fmt: skip
+        refuse_key(error.errors()[0]["loc"], error.errors()[0]["input"])
     except ProjectError as error:
         refuse(["notebook"], str(error))
     except ParameterError as error:
@@ -64,39 +63,39 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     if len(kinds) != 1:
         word = "remove" if kinds else "add"
         refuse(["runs"], f"expected either 'grid' or 'runs'; {word} one of them")
-    columns = sweep.grid.values()
-    size = len(sweep.runs) + (math.prod(map(len, columns)) if columns else 0)
+    for name, column in sweep.grid.items():
+        if not column:
+            refuse_key(["grid", name], column)
+    size = len(sweep.runs) + (math.prod(map(len, sweep.grid.values())) if sweep.grid else 0)
+    if not size:
+        refuse_key(kinds, getattr(sweep, kinds[0]))
     if size > _LARGEST:
         refuse(kinds, f"{size} runs are more than the limit of {_LARGEST}; name fewer")
-    if not size:
-        empty = [name for name, column in sweep.grid.items() if not column]
-        description = _Sweep.model_fields[kinds[0]].description
-        refuse([*kinds, *empty], f"{kinds[0]!r} {description}; found none")
 
-    # Every value with its place in the file.
-    values = [(["base", name], name, value) for name, value in base.items()]
-    for name, column in sweep.grid.items():
-        values += [(["grid", name, i], name, value) for i, value in enumerate(column)]
-    for number, entry in enumerate(sweep.runs):
-        values += [(["runs", number, name], name, value) for name, value in entry.items()]
-    seen: dict[Any, int] = {}
-    for place, name, value in values:
-        if place[0] != "base" and name in base:
-            line = marks.line(["base", name])
-            refuse(place, f"{name!r} is in 'base' too (line {line}); remove it there or here")
+    seen: dict[Any, Sequence[Any]] = {}
+
+    def check(place: Sequence[Any], values: dict[str, Any], *key: Any) -> None:
+        """Check values, with their place in the file; with one key none may come twice."""
+        if place[0] != "base" and key[-1] in base:
+            line = line_of(node, ["base", key[-1]])
+            refuse(place, f"{key[-1]!r} is in 'base' too (line {line}); remove it there or here")
         try:
-            same = canonical(resolve(project, stem, {name: value})[name])
+            same = *key, canonical(resolve(project, stem, values))
         except ParameterError as error:
             refuse(place, str(error))
-        if place[0] == "grid" and (name, same) in seen:
-            refuse(place, f"{name!r} has the value {value!r} twice; remove one")
-        seen[name, same] = 0
-    for number, entry in enumerate(sweep.runs):
-        same = canonical(resolve(project, stem, {**base, **entry}))
         if same in seen:
-            line = marks.line(["runs", seen[same]])
-            refuse(["runs", number], f"this run and that in line {line} are the same; remove one")
-        seen[same] = number
-    grid = itertools.product(*columns)
+            refuse(place, f"the same is in line {line_of(node, seen[same])}; remove one")
+        seen[same] = place
+
+    for name, value in base.items():
+        check(["base", name], {name: value}, "base", name)
+    for name, column in sweep.grid.items():
+        for number, value in enumerate(column):
+            check(["grid", name, number], {name: value}, name)
+    for number, entry in enumerate(sweep.runs):
+        for name, value in entry.items():
+            check(["runs", number, name], {name: value}, number, name)
+        check(["runs", number], {**base, **entry}, "")
+    grid = itertools.product(*sweep.grid.values())
     members = sweep.runs or [dict(zip(sweep.grid, values, strict=True)) for values in grid]
     return [(stem, {**base, **member}) for member in members]
