@@ -88,8 +88,8 @@ def test_a_family_differs_in_mu_alone():
         [*runs({1.0: [1.0]}, mu=10.0), *runs({1.0: [1.0]}), *runs({1.0: [1.0]}, gamma1=2e-3)]
     )
     assert list(found.family(SETTINGS | {"tau": 4.0, "seed": 0})) == [1.0, 10.0]
-    assert list(found.family(SETTINGS, gamma1=2e-3)) == [1.0]
-    assert found.family(SETTINGS, updates=99) == {}
+    assert list(found.family(SETTINGS | {"gamma1": 2e-3})) == [1.0]
+    assert found.family(SETTINGS | {"updates": 99}) == {}
 
 
 # Tests over seeds

@@ -48,13 +48,12 @@ class Experiment:
 
     def logs(self, score: str, updates: Iterable[int]) -> Scores:
         """Return the mean over some updates of a score's logarithm, of the runs that have it."""
-        first, *others = [self.at(update, score) for update in updates]
+        each = [self.at(update, score) for update in updates]
         found: Scores = {}
-        for tau, by_seed in first.items():
-            for seed, value in by_seed.items():
-                each = [value, *(other.get(tau, {}).get(seed) for other in others)]
-                if None not in each:
-                    found.setdefault(tau, {})[seed] = float(np.mean(np.log(each)))
+        for tau, seed in self.runs:
+            values = [at.get(tau, {}).get(seed) for at in each]
+            if None not in values:
+                found.setdefault(tau, {})[seed] = float(np.mean(np.log(values)))
         return found
 
     def panels(self, score: str, since: int = 0) -> list[tuple[str, dict[float, Any]]]:
@@ -101,13 +100,12 @@ class Family(dict[float, Experiment]):
         for mu, experiment in self.items():
             scores, logs = experiment.at(update, score), experiment.logs(score, [update])
             if len(scores) > 1:
-                means = {_tau(tau): np.mean(list(by.values())) for tau, by in scores.items()}
                 found = larger((logs[max(logs)], logs[min(logs)]))
-                row = {column: float(f"{mean:.3g}") for column, mean in means.items()}
+                row = {_tau(tau): np.mean(list(by.values())) for tau, by in scores.items()}
+                # As many digits as a few seeds can carry.
+                row = {r"$\mu$": mu} | {tau: float(f"{mean:.3g}") for tau, mean in row.items()}
                 row["the largest is worse than the smallest"] = found.word
-                # As many digits as three seeds can carry.
-                row["p"] = None if np.isnan(found.p) else float(f"{found.p:.2g}")
-                rows.append({r"$\mu$": mu} | row)
+                rows.append(row | {"p": None if np.isnan(found.p) else float(f"{found.p:.2g}")})
         return rows
 
 
@@ -127,9 +125,9 @@ class Experiments(list[Experiment]):
             for e in self
         ]
 
-    def family(self, settings: Mapping[str, Any], **changes: Any) -> Family:
-        """Select those that differ in mu alone from a run's settings with some of them changed."""
-        wanted = _without(_FREE_IN_FAMILY, {**settings, **changes})
+    def family(self, settings: Mapping[str, Any]) -> Family:
+        """Select those that differ in mu alone from a run's settings."""
+        wanted = _without(_FREE_IN_FAMILY, settings)
         chosen = [e for e in self if _without(_FREE_IN_FAMILY, e.settings) == wanted]
         return Family(sorted((float(e.settings["mu"]), e) for e in chosen))
 
@@ -153,24 +151,23 @@ class Experiments(list[Experiment]):
         ])  # fmt: skip
         complete = not np.isnan(ours).any()
         # As the paper's, errors are of the population, over the root of the number of seeds.
-        means, errors = ours.mean(axis=2), ours.std(axis=2) / np.sqrt(len(paper.SEEDS))
+        n = len(paper.SEEDS)
+        means, errors = ours.mean(axis=2), ours.std(axis=2) / np.sqrt(n)
         theirs, their_errors = np.moveaxis(np.array(list(printed.values())), 2, 0)
         rows = []
         for k, beta in enumerate(printed):
             if complete:
-                texts = [f"{mean:.2f} ± {e:.2f} ({len(paper.SEEDS)})"
-                         for mean, e in zip(means[k], errors[k], strict=True)]  # fmt: skip
-                rows.append(_row(beta, "measured", texts))
-            rows.append(_row(beta, "paper", [f"{mean:.2f} ± {e:.3g}" for mean, e in printed[beta]]))
-        measured = {name: NOT_RUN, f"{name}_gaps": NOT_RUN}
-        statements = dict.fromkeys(STATEMENTS, NOT_RUN)
+                each = zip(means[k], errors[k], strict=True)
+                rows.append(_row(beta, "measured", [f"{m:.2f} ± {e:.2f} ({n})" for m, e in each]))
+            rows.append(_row(beta, "paper", [f"{m:.2f} ± {e:.3g}" for m, e in printed[beta]]))
+        measured = dict.fromkeys(["", "_gaps", *(f"_{s}" for s in STATEMENTS)], NOT_RUN)
         if complete:
             # In standard errors of the difference.
             away = (means - theirs) / np.hypot(errors, their_errors)
-            measured = {name: means.ravel().tolist(), f"{name}_gaps": away.ravel().tolist()}
+            measured |= {"": means.ravel().tolist(), "_gaps": away.ravel().tolist()}
             last = dict(zip(paper.TAUS, map(dict, map(enumerate, np.log(ours[-1]))), strict=True))
-            statements = {statement: found.holds for statement, found in judge(last).items()}
-        return rows, measured | {f"{name}_{key}": value for key, value in statements.items()}
+            measured |= {f"_{statement}": found.holds for statement, found in judge(last).items()}
+        return rows, {f"{name}{what}": value for what, value in measured.items()}
 
 
 def experiments(runs: Iterable[Any]) -> Experiments:
@@ -210,6 +207,8 @@ INTERPLAY = r"going from $\tau = 8$ to 16 costs more where $\mu$ is larger"
 NAMES = (*(name for name, *_ in COMPARISONS), "interplay")
 PAIRS = ((1, 2), (1, 4), (1, 8), (8, 4), (16, 8), (32, 8))  # whose ratios are shown
 _GAMMA1 = 1e-3  # the default's
+# (gamma1, tau) that are set beside the default gamma1 at equal gamma2.
+_BESIDE = ((2.5e-4, 16.0), (4e-3, 1.0), (2.5e-4, 32.0), (4e-3, 2.0))
 
 
 class Logs(dict[float, Scores]):
@@ -232,9 +231,8 @@ class Logs(dict[float, Scores]):
         sizes = [max(gain.high - gain.value, gain.value - gain.low) for gain in gains]
         holds = [larger((by[8], by[4])).holds for by in scores]
         worse = False if False in holds else None if None in holds else True
-        return {
-            "gain": ([gain.value for gain in gains], sizes), "eight_worse_than_four": (worse, None)
-        }  # fmt: skip
+        gain = [gain.value for gain in gains], sizes
+        return {"gain": gain, "eight_worse_than_four": (worse, None)}
 
 
 def compare(logs: Mapping[float, Scores]) -> dict[str, Finding]:
@@ -290,9 +288,6 @@ def comparison_rows(findings: Mapping[str, Mapping[str, Finding]]) -> list[dict[
 class Rates(dict[float, Family]):
     """Families of the study on the digits by gamma1."""
 
-    # (gamma1, tau) that are set beside the default gamma1 at equal gamma2.
-    BESIDE = ((2.5e-4, 16.0), (4e-3, 1.0), (2.5e-4, 32.0), (4e-3, 2.0))
-
     def maps(self, score: str) -> tuple[list[float], list[float], dict[float, NDArray[np.float64]]]:
         """Return gamma1, tau, and by mu geometric means over updates and seeds, nan of no run."""
         cells = {
@@ -312,7 +307,7 @@ class Rates(dict[float, Family]):
 
         Below the default gamma1 runs are longer in proportion, and so are the updates.
         """
-        if not {_GAMMA1, *(gamma1 for gamma1, _ in self.BESIDE)} <= set(self):
+        if not {_GAMMA1, *(gamma1 for gamma1, _ in _BESIDE)} <= set(self):
             return []
         ends = {g: [round(update * max(1.0, _GAMMA1 / g)) for update in updates] for g in self}
         at = {g: family.logs(score, ends[g]) for g, family in self.items()}
@@ -322,7 +317,7 @@ class Rates(dict[float, Family]):
                 "updates": ends[g][-1], "distance over that of the default":
                 f"{ratio(at[g][mu][tau], at[_GAMMA1][mu][g * tau / _GAMMA1])}",
             }
-            for g, tau in self.BESIDE for mu in sorted(paper.MUS)
+            for g, tau in _BESIDE for mu in sorted(paper.MUS)
         ]  # fmt: skip
 
 
