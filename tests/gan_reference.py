@@ -47,16 +47,19 @@ def leaves(p):
     return {name: value.detach().clone().requires_grad_() for name, value in p.items()}
 
 
+def gradient(value, p):
+    parts = torch.autograd.grad(value, list(p.values()), materialize_grads=True)
+    return dict(zip(p, parts, strict=True))
+
+
 def discriminator_gradient(theta, omega, real, z, mu, factor, penalty="R1"):
     """Loss, penalty and gradient by name of player 2."""
     omega, fake = leaves(omega), generate(theta, z).detach()
     total = {name: torch.zeros_like(value) for name, value in omega.items()}
 
     def add(value):
-        parts = torch.autograd.grad(value, list(omega.values()), allow_unused=True)
-        for name, part in zip(omega, parts, strict=True):
-            if part is not None:
-                total[name] += part
+        for name, part in gradient(value, omega).items():
+            total[name] += part
         return value.detach()
 
     loss = add(-torch.log(torch.sigmoid(judge(omega, real))).mean())
@@ -72,11 +75,7 @@ def generator_gradient(theta, omega, z, loss="non-saturating"):
     theta = leaves(theta)
     judged = torch.sigmoid(judge(omega, generate(theta, z)))
     value = -torch.log(judged).mean() if loss == "non-saturating" else torch.log(1 - judged).mean()
-    parts = torch.autograd.grad(value, list(theta.values()), allow_unused=True)
-    found = zip(theta.items(), parts, strict=True)
-    return value.detach(), {
-        name: torch.zeros_like(v) if part is None else part for (name, v), part in found
-    }
+    return value.detach(), gradient(value, theta)
 
 
 class Reference:

@@ -2,8 +2,8 @@
 
 import itertools
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,28 +18,18 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@dataclass
-class Run:
-    """What is asked of a finished run."""
-
-    parameters: dict
-    metrics: dict
-    folder: Path = Path("nowhere")
-    name: str = "run"
-    collection: str = ""
-
-
-def runs(by_tau, **settings):
-    """One run a tau and seed, with the given distances at the end."""
+def runs(by_tau, score="d", **settings):
+    """One finished run a tau and seed, with the given distances at the end."""
     settings = SETTINGS | settings
     made = []
     for tau, values in by_tau.items():
         for seed, value in enumerate(values):
             by_beta = {f"{b}": [100.0, 10 * value, value] for b in settings["averages"]}
-            history = {"update": [0, 10, settings["updates"]], "scores": {"d": by_beta}}
+            history = {"update": [0, 10, settings["updates"]], "scores": {score: by_beta}}
             metrics = {"history": history, "score_provenance": {"two_halves": 0.5}}
             parameters = settings | {"tau": tau, "seed": seed, "device": "cpu"}
-            made.append(Run(parameters, metrics))
+            run = {"parameters": parameters, "metrics": metrics, "collection": ""}
+            made.append(SimpleNamespace(**run, folder=Path("nowhere")))
     return made
 
 
@@ -95,24 +85,28 @@ def test_a_family_differs_in_mu_alone():
 # Tests over seeds
 
 
-def test_the_papers_pattern_is_supported():
-    found = seeds.judge(scores(PAPERS_PATTERN))
-    assert [f.holds for f in found.values()] == [True, True, True]
-    assert all(f.seeds == 3 and f.word == "supported" and f.p < 0.05 for f in found.values())
+NOISE = {1.0: [3.0, 1.0, 2.0], 2.0: [1.0, 3.0, 2.0], 4.0: [2.0, 3.1, 1.0], 8.0: [2.0, 1.0, 3.0]}
 
 
-def test_other_patterns_contradict_the_statements():
-    upside_down = {tau: [1 / v for v in values] for tau, values in PAPERS_PATTERN.items()}
-    found = seeds.judge(scores(upside_down))
-    # In the last, tau = 8 loses to tau = 1.
-    assert [f.holds for f in found.values()] == [False, False, True]
-    better = PAPERS_PATTERN | {8.0: [0.5, 0.6, 0.55]}
-    assert [f.holds for f in seeds.judge(scores(better)).values()] == [True, False, False]
+@pytest.mark.parametrize(
+    ("by_tau", "holds"),
+    [
+        (PAPERS_PATTERN, [True, True, True]),
+        # Upside down, tau = 8 loses to tau = 1.
+        ({tau: [1 / v for v in by] for tau, by in PAPERS_PATTERN.items()}, [False, False, True]),
+        (PAPERS_PATTERN | {8.0: [0.5, 0.6, 0.55]}, [True, False, False]),
+        (NOISE, [None, None, None]),
+    ],
+)
+def test_patterns_support_or_contradict_the_papers_statements(by_tau, holds):
+    found = seeds.judge(scores(by_tau)).values()
+    assert [f.holds for f in found] == holds and {f.seeds for f in found} == {3}
+    words = {True: "supported", False: "contradicted", None: "undecided"}
+    assert [f.word for f in found] == [words[each] for each in holds]
+    assert all((f.p < 0.05) == (each is True) for f, each in zip(found, holds, strict=True))
 
 
-def test_noise_and_single_seeds_leave_everything_undecided():
-    noise = {1.0: [3.0, 1.0, 2.0], 2.0: [1.0, 3.0, 2.0], 4.0: [2.0, 3.1, 1.0], 8.0: [2.0, 1.0, 3.0]}
-    assert {f.holds for f in seeds.judge(scores(noise)).values()} == {None}
+def test_a_single_seed_leaves_everything_undecided():
     single = seeds.judge(scores({tau: [v[0]] for tau, v in PAPERS_PATTERN.items()}))
     assert all(f.holds is None and np.isnan(f.p) and f.seeds == 1 for f in single.values())
 
@@ -339,16 +333,12 @@ def test_the_papers_table_is_whole_and_carries_its_pattern():
 
 PAPERS = {
     "dataset": "celeba", "mu": 10.0, "distance": "fid", "updates": 150_000, "width": 64,
-    "gamma1": 1e-3,
-    "averages": list(paper.BETAS),
+    "gamma1": 1e-3, "averages": list(paper.BETAS),
 }  # fmt: skip
 
 
 def papers_runs(by_tau=PAPERS_PATTERN, **changes):
-    made = runs(by_tau, **{**PAPERS, **changes})
-    for run in made:
-        run.metrics["history"]["scores"] = {"FID": run.metrics["history"]["scores"]["d"]}
-    return made
+    return runs(by_tau, "FID", **{**PAPERS, **changes})
 
 
 def test_runs_of_the_papers_experiments_stand_beside_its_table():
