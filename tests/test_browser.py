@@ -26,11 +26,14 @@ UNCHECKED = (
 # The browser's own errands would count as requests of the pages.
 QUIET = ("background-networking", "component-update", "sync", "gpu")
 PHONE, DESK = 390, 1440
+PAPER = 672  # A4 within its margins
 # TeX as it stands in the sources: between dollar signs, or a command, or an environment.
 RAW_TEX = re.compile(
     r"\$[^$\n]+\$|\\(?:frac|mathrm|tau|lambda|begin|end|left|right|gamma)(?![a-z])"
 )
+LEAST = 10  # pixels of a letter
 PAGE_LIMIT, INDEX_LIMIT = 3_000_000, 500_000
+FILE_LIMIT = 15_000_000  # the whole site, to be mailed
 FAILED = {"reason": f"ValueError: {'long ' * 30}{'$x_1$' * 20}", "finished": "2024-01-02T00:00:00"}
 
 
@@ -100,10 +103,16 @@ def opened(browser, path):
 VISIBLE = """() => {
   const copy = document.body.cloneNode(true);
   for (const part of copy.querySelectorAll(
-    "script, style, pre, code, .words, mjx-assistive-mml")) part.remove();
+    "script, style, pre, code, .words, mjx-assistive-mml, [hidden]")) part.remove();
   return copy.textContent;
 }"""
 BROKEN = "[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)"
+# Sizes of what is read as text, in CSS pixels; formulas and pictures apart.
+SMALL = """least => [...document.querySelectorAll("body *")].filter(part =>
+  [...part.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) &&
+  !part.closest("script, style, .words, mjx-container, svg, [hidden]") &&
+  parseFloat(getComputedStyle(part).fontSize) < least
+).map(part => part.outerHTML.slice(0, 80))"""
 FRAME = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))"
 
 
@@ -129,7 +138,8 @@ def misfits(page, width):
     found = Axe().run(page, {"exclude": [["mjx-container > svg"]]}).response["violations"]
     rules = {v["id"]: [node["html"][:200] for node in v["nodes"][:3]] for v in found}
     needed = page.evaluate("document.documentElement.scrollWidth")
-    return rules | ({"width": needed} if needed > width else {})
+    found = {"width": needed if needed > width else 0, "small": page.evaluate(SMALL, LEAST)}
+    return rules | {what: faults for what, faults in found.items() if faults}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -146,13 +156,14 @@ def test_the_checks_would_find_what_they_look_for(browser, tmp_path):
     bad.write_text(
         "<!DOCTYPE html><html lang='en'><title>x</title><main><h1>Bad</h1>"
         "<p style='color: #bbb'>Pale, with $x^2$ and \\frac12.</p><img src='none.png' alt='gone'>"
-        "<img src='data:,'><div style='width: 2000px'>wide</div><mjx-merror></mjx-merror></main>"
+        "<img src='data:,'><div style='width: 2000px; font-size: 9px'>wide</div>"
+        "<mjx-merror></mjx-merror></main>"
         "<script>console.error('no'); fetch('http://127.0.0.1:9/x').catch(() => {});"
         "document.documentElement.dataset.math = 'done'</script>",
         encoding="utf-8",
     )
     with opened(browser, bad) as page:
-        assert misfits(page, DESK).keys() >= {"color-contrast", "image-alt", "width"}
+        assert misfits(page, DESK).keys() >= {"color-contrast", "image-alt", "width", "small"}
         found = complaints(page)
         assert all(found.values())
         assert found["tex"] == ["$x^2$", "\\frac"]
@@ -243,3 +254,73 @@ def test_what_failed_is_listed_a_figure_two_clicks_away_and_a_claims_number_thre
         row = page.locator("#claim-torus-tau-star-0")
         row.wait_for(state="visible")
         assert "17/23" in row.inner_text()
+
+
+def export(site, *arguments):
+    """Export pages as a user does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAUGDA_ROOT", str(site.root))
+        patch.delenv("TAUGDA_OUTPUTS", raising=False)
+        assert main(["report", *map(str, arguments)]) == 0
+
+
+def test_the_whole_site_in_one_file_is_read_as_the_site_is(site, browser, tmp_path):
+    file = tmp_path / "site.html"
+    export(site, "--single-file", "-o", file)
+    assert file.stat().st_size < FILE_LIMIT
+    with opened(browser, file) as page:
+        shown = page.locator(".sheet:not([hidden])")
+        assert shown.get_attribute("id") == "index"
+        page.get_by_role("link", name="Polynomial game: regions of attraction").click()
+        page.wait_for_function("document.documentElement.dataset.math === 'done'")
+        assert shown.get_attribute("id") == "03_polynomial"
+        page.wait_for_function("scrollY > 1000")
+        assert page.locator("[id='03_polynomial:figure-regions'] img").is_visible()
+        shown.locator("a[href='#03_polynomial:mjx-eqn%3A1'], a[href$='mjx-eqn:1']").first.click()
+        assert page.locator("[id='03_polynomial:mjx-eqn:1']").is_visible()
+        assert not any(complaints(page).values()), complaints(page)
+        for width in (DESK, PHONE):
+            assert misfits(page, width) == {}
+        page.goto(f"{file.as_uri()}#claims:paper-05_torus")
+        page.wait_for_function("document.documentElement.dataset.math === 'done'")
+        assert shown.get_attribute("id") == "claims"
+        assert page.locator("[id='claims:claim-torus-tau-star-0']").is_visible()
+
+
+def test_on_paper_tables_are_tables_and_headers_keep_their_mathematics(site, browser, tmp_path):
+    file, pdf = tmp_path / "torus.html", tmp_path / "torus.pdf"
+    export(site, "--pdf", "torus", "-o", pdf)
+    assert pdf.read_bytes()[:5] == b"%PDF-"
+    assert pdf.read_bytes().count(b"/Type /Page\n") > 5
+    export(site, "--single-file", "torus", "-o", file)
+    with opened(browser, file) as page:
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": PAPER, "height": 1000})
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("thead mjx-container > svg").count() == 0
+        assert page.locator("thead mjx-container > img").count() > 3
+        assert page.evaluate(BROKEN) == []
+        for table in page.locator("table.claims").all():
+            assert table.locator("thead th").first.is_visible()
+            assert table.evaluate("t => getComputedStyle(t).display") == "table"
+        assert page.evaluate("document.documentElement.scrollWidth") <= PAPER
+        for hidden in (".moving .controls", "button", ".contents"):
+            assert not any(part.is_visible() for part in page.locator(hidden).all()), hidden
+
+
+def test_the_first_page_is_two_screens_and_what_is_folded(site, browser):
+    with opened(browser, site.index) as page:
+        for width, screen in ((DESK, 900), (PHONE, 1100)):
+            page.set_viewport_size({"width": width, "height": 900})
+            for part in (".notebooks", ".list"):
+                assert page.locator(part).bounding_box()["height"] < screen, (part, width)
+        assert not page.locator("table.runs").first.is_visible()
+        # A claim's cell is one block, beside its label.
+        page.goto((site.pages / "claims.html").as_uri())
+        page.get_by_role("button", name="Show all claims").click()
+        cell = page.locator("td[data-label='Where']:has(mjx-container)").first
+        left = cell.evaluate(
+            "c => c.getBoundingClientRect().left + parseFloat(getComputedStyle(c).paddingLeft)"
+        )
+        parts = cell.locator("mjx-container, .more").all()
+        assert all(part.bounding_box()["x"] >= left - 1 for part in parts)

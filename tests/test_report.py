@@ -317,20 +317,6 @@ def test_what_loads_from_the_network_is_a_fault():
         assert re.search("would load", "".join(faults(f"<p>{html}</p>"))), html
 
 
-def test_a_single_file_needs_no_other(toy):
-    executed(toy, {"image/png": "AAAA"}, **{"image/png": {"alt": "A dot"}})
-    toy.write("lib/taugda/stability.py", "def tau_star(blocks):\n    return 2\n")
-    toy.write("claims.yaml", CLAIM)
-    build(toy.project, single_file=True)
-    for path in all_pages(toy.project):
-        elements = read(path)
-        assert path.stat().st_size > 1_000_000
-        assert not any("src" in attrs for attrs in elements.all("script"))
-        assert all(attrs["src"].startswith("data:") for attrs in elements.all("img"))
-        assert {re.sub("#.*|.*[.]", "", link) for link in elements.links()} <= {"html", ""}
-    assert not (toy.project.pages / "mathjax").exists()
-
-
 def test_a_wrong_list_of_figures_is_refused(toy):
     toy.notebook("01_toy", "run.finish()")
     for text, message in (
@@ -350,8 +336,8 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
     names = [finish(n=n) for n in range(5)]
     index = read(build(toy.project))
     assert "5 runs" in index.text
-    (group,) = [attrs for attrs in index.all("details") if attrs.get("class") == "group"]
-    assert "open" not in group
+    assert all("open" not in attrs for attrs in index.all("details"))
+    assert names[4] in index.folded
     path = toy.project.pages / f"01_toy--{names[4]}.html"
     other = read(path)
     assert any(link.endswith("index.html#runs-01_toy") for link in other.links())
@@ -452,6 +438,99 @@ def test_the_command_prints_two_counts(toy, capsys):
     assert "The paper’s claims: 1 reproduced, 1 not run\n" in printed
     assert "The project’s own checks: 1 not reproduced\n" in printed
     assert re.search(r"^threshold +Theorem 1 +2 +2 +reproduced", printed, re.MULTILINE)
+
+
+# Exports
+
+
+def exported(site, capsys, *arguments):
+    """What an export says on one stream or the other, and its status."""
+    status = main(["report", *map(str, arguments)])
+    said = capsys.readouterr()
+    return status, said.out + said.err
+
+
+@pytest.fixture
+def here(site, monkeypatch):
+    """The site as the project at hand; whatever is exported, its outputs stay as they are."""
+    monkeypatch.setenv("TAUGDA_ROOT", str(site.project.root))
+    monkeypatch.delenv("TAUGDA_OUTPUTS", raising=False)
+
+    def state():
+        files = (path for path in site.project.outputs.rglob("*") if path.is_file())
+        return {path: path.stat().st_mtime_ns for path in files}
+
+    before = state()
+    yield site
+    assert state() == before
+
+
+def test_a_single_file_works_alone(here, capsys, tmp_path):
+    target = tmp_path / "site.html"
+    status, said = exported(here, capsys, "--single-file", "-o", target)
+    assert (status, f"Wrote {target} (") == (0, said.partition("(")[0] + "(")
+    elements, text = read(target), target.read_text(encoding="utf-8")
+    sheets = [a["id"] for a in elements.all("div") if a.get("class") == "sheet"]
+    assert sheets[:2] == ["index", "01_toy"]
+    assert set(sheets) == {path.stem for path in all_pages(here.project)}
+    # Nothing is loaded, every link leads to a place in the file, and no name is there twice.
+    assert faults(text) == []
+    assert not any("src" in attrs for attrs in elements.all("script"))
+    assert all(image["src"].startswith("data:image/webp") for image in elements.all("img"))
+    names = [attrs["id"] for _, attrs in elements.found if "id" in attrs]
+    assert len(names) == len(set(names))
+    assert {unquote(link) for link in elements.links()} <= {f"#{name}" for name in names}
+    assert {"#01_toy:figure-line", "#claims:paper", "#02_other"} <= set(elements.links())
+    assert '"id": "02_other:moving-move"' in text
+    assert str(here.project.root) not in text
+
+
+def test_a_file_of_some_runs_leads_to_nothing_else(here, capsys, tmp_path):
+    target = tmp_path / "some.html"
+    assert exported(here, capsys, "--single-file", "toy", "-o", target)[0] == 0
+    elements = read(target)
+    assert [a["id"] for a in elements.all("div") if a.get("class") == "sheet"] == ["01_toy"]
+    assert elements.links()
+    assert all(link.startswith("#01_toy:") for link in elements.links())
+    assert "Other $" not in elements.text
+    # By notebook and run, by pattern, by folder; in the order of the site.
+    folder = here.run("01_toy")
+    for wanted in (["other/n=7*", "01_toy/default"], ["02_other/n*", folder]):
+        assert exported(here, capsys, "--single-file", *wanted, "-o", target)[0] == 0
+        sheets = [a["id"] for a in read(target).all("div") if a.get("class") == "sheet"]
+        assert [name.partition("-")[0] for name in sheets] == ["01_toy", "02_other"]
+        assert "In this file" in target.read_text(encoding="utf-8")
+
+
+def test_an_archive_holds_all_that_its_pages_lead_to(here, capsys, tmp_path):
+    assert exported(here, capsys, "--zip", "-o", tmp_path / "toys.zip")[0] == 0
+    shutil.unpack_archive(tmp_path / "toys.zip", tmp_path / "there")
+    (folder,) = (tmp_path / "there").iterdir()
+    there = Project(tmp_path, folder)
+    assert folder.name == "toys"
+    assert dead_links(there) == []
+    images = [there.pages / image["src"] for image in read(there.pages / "01_toy.html").all("img")]
+    assert all(image.resolve().is_relative_to(folder) and image.is_file() for image in images)
+    assert list(folder.rglob("log.txt"))
+
+
+def test_a_wrong_request_for_an_export_says_what_was_expected(here, capsys, tmp_path, monkeypatch):
+    for arguments, message in (
+        (["toy"], "RUN and -o need --single-file, --pdf or --zip"),
+        (["--pdf"], "--pdf needs -o FILE"),
+        (["--single-file", "-o", tmp_path / "a.htm"], "-o must name a file that ends with .html"),
+        (["--zip", "-o", here.project.outputs / "a.zip"], "a file outside of outputs"),
+        (["--zip", "-o", tmp_path / "none" / "a.zip"], "-o: there is no folder"),
+        (["--zip", "toy", "-o", tmp_path / "a.zip"], "--zip packs the whole site"),
+        (["--single-file", "tyo", "-o", tmp_path / "a.html"], "'tyo'; did you mean 'toy'? (runs:"),
+        (["--pdf", "toy/n=5", "-o", tmp_path / "a.pdf"], "unknown run 'toy/n=5'"),
+    ):
+        status, said = exported(here, capsys, *arguments)
+        assert (status, message in said) == (2, True), said
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    status, said = exported(here, capsys, "--pdf", "-o", tmp_path / "a.pdf")
+    assert (status, "apt install chromium" in said) == (1, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Publishing

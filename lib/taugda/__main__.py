@@ -83,9 +83,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="say what would run, and stop")
     add("--no-report", action="store_true", help="leave the HTML pages as they are")
 
-    add = command("report", _report, "make the HTML pages from the runs")
-    add("--single-file", action="store_true",
-        help="pages that need no other file, to be mailed")
+    add = command("report", _report, "make the HTML pages from the runs, or export them")
+    add("names", nargs="*", metavar="RUN",
+        help="run to export: NOTEBOOK, NOTEBOOK/RUN, a pattern or a folder (default: all)")
+    for form, says in (
+        ("single-file", "one page that needs no other file, to be mailed"),
+        ("pdf", "the same, printed by the system's Chromium"),
+        ("zip", "the whole site, with the files that it leads to"),
+    ):
+        add(f"--{form}", dest="forms", action="append_const", const=form, help=says)
+    add("-o", dest="target", type=Path, metavar="FILE", help="file to write")
 
     add = command("publish", _publish,
                   "copy finished runs to outputs/published/, which the repository keeps")
@@ -155,7 +162,7 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     print(f"\n{_summary(plan, outcomes)}\n")
     status = 1 if any(outcome.error for outcome in outcomes.values()) else 0
     if not options.no_report and options.index is None:
-        options.single_file = False
+        options.names, options.forms, options.target = [], [], None
         status = max(status, _report(project, options))
     return status
 
@@ -238,11 +245,23 @@ def _summary(items: "list[Item]", outcomes: "Mapping[str, Outcome]") -> str:
 
 
 def _report(project: Project, options: argparse.Namespace) -> int:
+    """Make the HTML pages in outputs/, or export pages to a file that works anywhere."""
     from taugda.report import build
     from taugda.runs.files import check_writable
 
-    check_writable(project)
-    print(f"Open {project.display(build(project, single_file=options.single_file))}")
+    if not options.forms:
+        if options.names or options.target:
+            raise ParameterError("RUN and -o need --single-file, --pdf or --zip")
+        check_writable(project)
+        print(f"Open {project.display(build(project))}")
+        return 0
+    from taugda.report.export import export
+
+    form, *others = options.forms
+    if others or not options.target:
+        raise ParameterError(f"--{form} needs -o FILE, and no other form beside it")
+    export(project, form, options.names, options.target)
+    print(f"Wrote {options.target} ({options.target.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 

@@ -330,10 +330,14 @@ class Run:
             raise RuntimeError("this run is finished; run the cell that makes Run(...) again")
 
     def _display(self, content: Mapping[str, Any], marks: Mapping[str, Any], **about: Any) -> None:
-        """Display content by MIME type; the marks say to the pages what it is."""
+        """Display content by MIME type, or print it; the marks say to the pages what it is."""
+        from IPython import get_ipython
         from IPython.display import display
 
         metadata = {**about, "taugda": marks}
-        display(content, metadata=metadata, raw=True)
+        if get_ipython():
+            display(content, metadata=metadata, raw=True)
+        else:  # a script, made by nbconvert say
+            print(content["text/plain"])
         if self._place.mode == "interactive":
             self._shown.add(content, metadata)

@@ -27,40 +27,49 @@ _SHOWN = ("stem", "name", "command", "collection", "interactive")
 _OTHERS = ("figures.html", "claims.html")  # pages that are no run's
 
 
-def build(project: Project, single_file: bool = False) -> Path:
-    """Make the HTML pages from the finished runs, made here or published; return the index.
+def build(project: Project, home: Path | None = None, wanted: Sequence[Entry] = ()) -> Path:
+    """Make the HTML pages from the finished runs, made here or published; return the first one.
 
-    With `single_file`, MathJax and all pictures go into each page, so that it can be mailed.
-    A fault raises a ReportError; pages made so far stay, the bad one is not written.
+    They go to a folder, by default the outputs; from any other, none leads to the sources.  Only
+    the pages of `wanted` runs are made where these are given.  A fault raises a ReportError; pages
+    made so far stay, the bad one is not written.
     """
-    mathjax = find_mathjax()
-    shared: dict[str, Any] = {
+    inside = home is None and project.outputs.is_relative_to(project.root)
+    home = home or project.outputs
+    folder, mathjax = home / "pages", find_mathjax()
+    shared = {**assets(), "mathjax": f"mathjax/{_MATHJAX}"}
+    copy, size = folder / "mathjax" / _MATHJAX, mathjax.stat().st_size
+    if not (copy.is_file() and copy.stat().st_size == size):
+        write_atomic(copy, mathjax.read_bytes())
+    root = Path(os.path.relpath(project.root, folder)).as_posix() if inside else ""
+    named = {entry.page for entry in wanted}
+    entries, verdicts = find_entries(project, home), claims.verdicts(project)
+    chosen = [entry for entry in entries if not named or entry.page in named]
+    chapters = [entry for entry in chosen if entry.is_chapter]
+    for entry in chosen:
+        _write_page(project, folder, entry, chapters, verdicts, root, shared)
+    if wanted:
+        return folder / chosen[0].page
+    gallery = contents.gallery(folder, chapters)
+    _write(folder / "figures.html", pages.render("gallery.html.j2", **gallery, **shared))
+    listed = contents.claims(project, entries, verdicts, root)
+    _write(folder / "claims.html", pages.render("allclaims.html.j2", **listed, **shared))
+    _remove_others(folder, {entry.page for entry in entries})
+    shared["mathjax"] = f"pages/{shared['mathjax']}"
+    index = contents.index(project, home, entries, verdicts)
+    _write(home / "index.html", pages.render("contents.html.j2", **index, **shared))
+    return home / "index.html"
+
+
+def assets(inlined: Path | None = None) -> dict[str, Any]:
+    """Gather what every page holds: style, scripts and, where it is to be inlined, MathJax."""
+    return {
         "style": _asset(pages.TEMPLATE / "style.css"),
         "script": _asset(pages.TEMPLATE / "script.js"),
-        "mathjax": f"mathjax/{_MATHJAX}",
         # Where the text of a script holds its own end tag, the browser would stop there.
-        "mathjax_inline": _asset(mathjax, "</script", r"<\/script") if single_file else None,
+        "mathjax_inline": _asset(inlined, "</script", r"<\/script") if inlined else None,
         "stamp": "",
     }
-    copy, size = project.pages / "mathjax" / _MATHJAX, mathjax.stat().st_size
-    if not single_file and not (copy.is_file() and copy.stat().st_size == size):
-        write_atomic(copy, mathjax.read_bytes())
-    # Pages do not lead to the sources where they are to be mailed, or outputs lie elsewhere.
-    inside = project.outputs.is_relative_to(project.root) and not single_file
-    root = Path(os.path.relpath(project.root, project.pages)).as_posix() if inside else ""
-    entries, verdicts = find_entries(project), claims.verdicts(project)
-    chapters = [entry for entry in entries if entry.is_chapter]
-    for entry in entries:
-        _write_page(project, entry, chapters, verdicts, root, single_file, shared)
-    gallery = contents.gallery(project, chapters, single_file)
-    _write(project.pages / "figures.html", pages.render("gallery.html.j2", **gallery, **shared))
-    listed = contents.claims(project, entries, verdicts, root)
-    _write(project.pages / "claims.html", pages.render("allclaims.html.j2", **listed, **shared))
-    _remove_others(project.pages, {entry.page for entry in entries})
-    shared["mathjax"] = f"pages/{shared['mathjax']}"
-    index = contents.index(project, entries, verdicts, single_file)
-    _write(project.index, pages.render("contents.html.j2", **index, **shared))
-    return project.index
 
 
 def find_mathjax() -> Path:
@@ -100,15 +109,15 @@ def _remove_others(pages: Path, wanted: set[str]) -> None:
 
 
 def _write_page(
-    project: Project, entry: Entry, chapters: Sequence[Entry], verdicts: Sequence[Verdict],
-    root: str, single_file: bool, shared: dict[str, Any],
+    project: Project, folder: Path, entry: Entry, chapters: Sequence[Entry],
+    verdicts: Sequence[Verdict], root: str, shared: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a run's page, unless the one that is there was made of the very same."""
     relative = f"../{quote(entry.address)}"
-    figures = {} if single_file else {
+    figures = {
         path.stem: f"{relative}/figures/{quote(path.name)}"
         for path in sorted((entry.folder / "figures").glob("*.png"))
-    }  # fmt: skip
+    }
     comparison = pages.claims_tables(project, _own_verdicts(project, entry, verdicts), root)
     place = chapters.index(entry) if entry.is_chapter else -1
     around = [None, *({"title": e.title, "address": quote(e.page)} for e in chapters), None, None]
@@ -122,14 +131,14 @@ def _write_page(
         "lean": not (entry.folder / "notebook.ipynb").is_file(),
         "source": root and f"{root}/{quote(entry.source.relative_to(project.root).as_posix())}",
         "facts": pages.facts(entry),
-        "files": [] if single_file else [(p.name, f"{relative}/{p.name}") for p in entry.files],
+        "files": [(p.name, f"{relative}/{p.name}") for p in entry.files],
         **shared,
     }
     files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in entry.files]
-    others = {} if single_file else {e.stem: quote(e.page) for e in chapters}
+    others = {e.stem: quote(e.page) for e in chapters}
     made_of = [values, figures, comparison, others, files, _makers()]
     values["stamp"] = hashlib.sha256(repr(made_of).encode()).hexdigest()
-    target = project.pages / entry.page
+    target = folder / entry.page
     if target.is_file() and values["stamp"] in target.read_text(encoding="utf-8")[:500]:
         return
     text, headings = pages.body(entry.notebook, figures, comparison, others)

@@ -1,6 +1,7 @@
 """What the first page, the page of all claims and the page of all figures are filled with."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,22 +15,20 @@ from taugda.report.pictures import thumbnail, thumbnails
 from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
 
-_FEW = 3  # runs of a notebook that are shown unfolded
-
 
 def index(
-    project: Project, entries: Sequence[Entry], verdicts: Sequence[Verdict], single_file: bool
+    project: Project, home: Path, entries: Sequence[Entry], verdicts: Sequence[Verdict]
 ) -> dict[str, Any]:
     """Gather the first page: notebooks, failures, the paper's figures, two counts, all runs."""
     return {
         "title": "Timescale separation in gradient descent-ascent",
-        "notebooks": [_card(project, stem, entries, single_file) for stem in project.stems()],
-        "failures": find_failures(project),
+        "notebooks": [_card(project, home, stem, entries) for stem in project.stems()],
+        "failures": find_failures(project, home),
         "figures": _paper_figures(project, entries),
         "counts": [{"key": k, "title": t, "counts": tally(v)} for k, t, v in grouped(verdicts)],
         "facts": _facts(project, entries),
         "runs": [[one for one in entries if one.stem == stem] for stem in project.stems()],
-        "few": _FEW,
+        "count": len(entries),
     }
 
 
@@ -60,31 +59,24 @@ def claims(
     return {"title": "Claims and checks", "home": "../index.html", "parts": parts}
 
 
-def gallery(project: Project, chapters: Sequence[Entry], single_file: bool) -> dict[str, Any]:
+def gallery(folder: Path, chapters: Sequence[Entry]) -> dict[str, Any]:
     """Gather the page that shows every figure of every notebook's default run."""
-    shown = [(entry, thumbnails(project, entry, single_file)) for entry in chapters]
+    shown = [(entry, thumbnails(folder, entry)) for entry in chapters]
     listed = [{"stem": e.stem, "title": e.title, "figures": found} for e, found in shown if found]
     return {"title": "All figures", "home": "../index.html", "chapters": listed}
 
 
-def _card(
-    project: Project, stem: str, entries: Sequence[Entry], single_file: bool
-) -> dict[str, Any]:
+def _card(project: Project, home: Path, stem: str, entries: Sequence[Entry]) -> dict[str, Any]:
     runs = [entry for entry in entries if entry.stem == stem]
     main = next((entry for entry in runs if entry.is_chapter), None)
-    card = {
+    return {
         "title": main.title if main else title(read_notebook(project.notebook(stem)), stem),
         "address": main and f"pages/{quote(main.page)}",
-        "thumbnail": None,
-        "status": f"Not run. To run it: python -m taugda run {bare_name(stem)}",
+        "thumbnail": main and thumbnail(home / "pages", main),
         "others": len(runs) - bool(main),
         "runs": f"#runs-{quote(stem)}",
+        "status": "" if main else f"Not run. To run it: python -m taugda run {bare_name(stem)}",
     }
-    if main:
-        origin = f" (published: {main.collection})" if main.collection else ""
-        card["status"] = f"Run in {main.seconds:.0f} s on {main.ended[:10]}{origin}"
-        card["thumbnail"] = thumbnail(project, main, single_file)
-    return card
 
 
 def _paper_figures(project: Project, entries: Sequence[Entry]) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ _LENGTH = 240  # characters of a reason that the page shows; the log has all of 
 
 @dataclass(frozen=True)
 class Entry(Finished):
-    """A finished run on its way to a page; `address` is its folder's, seen from the outputs."""
+    """A finished run on its way to a page; `address` is its folder's, seen from the first page."""
 
     stem: str
     source: Path
@@ -89,7 +89,11 @@ class Entry(Finished):
         """The command that makes the run again."""
         command, root = f"python -m taugda run {bare_name(self.stem)}", self.source.parents[1]
         inside = self.folder.is_relative_to(root)
-        place = self.folder.relative_to(root) if inside else f"$TAUGDA_OUTPUTS/{self.address}"
+        place = (
+            self.folder.relative_to(root)
+            if inside
+            else f"$TAUGDA_OUTPUTS/runs/{self.stem}/{self.name}"
+        )
         return command if self.is_chapter else f"{command} -f {place}/parameters.yaml"
 
     @property
@@ -114,11 +118,17 @@ def title(notebook: dict[str, Any], otherwise: str) -> str:
     return otherwise
 
 
-def find_entries(project: Project) -> list[Entry]:
-    """Find the runs that get a page in reading order, each notebook's default first."""
+def find_entries(project: Project, home: Path | None = None) -> list[Entry]:
+    """Find the runs that get a page in reading order, each notebook's default first.
+
+    The pages lie in the folder `home`, by default the outputs.
+    """
     found = [
         Entry(
-            **vars(run), stem=stem, source=project.notebook(stem), address=seen(project, run.folder)
+            **vars(run),
+            stem=stem,
+            source=project.notebook(stem),
+            address=_seen(home or project.outputs, run.folder),
         )
         for stem in project.stems()
         for run in finished(project, stem)
@@ -126,9 +136,9 @@ def find_entries(project: Project) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.stem, not entry.is_chapter, entry.name))
 
 
-def seen(project: Project, path: Path) -> str:
-    """Address of a file or folder, seen from the outputs."""
-    return Path(os.path.relpath(path, project.outputs)).as_posix()
+def _seen(home: Path, path: Path) -> str:
+    """Address of a file or folder, seen from another one."""
+    return Path(os.path.relpath(path, home)).as_posix()
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ class Failure:
     kept: bool
 
 
-def find_failures(project: Project) -> list[Failure]:
+def find_failures(project: Project, home: Path) -> list[Failure]:
     """Find the runs that failed at their last attempt, in reading order."""
     found = []
     for stem in project.stems():
@@ -153,7 +163,7 @@ def find_failures(project: Project) -> list[Failure]:
             said = said if isinstance(said, dict) else {}
             reason = _readable(project, str(said.get("reason") or ""))
             ended = _minute(said.get("finished"))
-            address = quote(seen(project, log)) if log.is_file() else ""
+            address = quote(_seen(home, log)) if log.is_file() else ""
             kept = (project.run(stem, run) / "done.json").is_file()
             found.append(Failure(stem, run, reason, ended, address, kept))
     return found
