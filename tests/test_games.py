@@ -132,6 +132,9 @@ def test_non_saturating_dirac_gan_is_zero_sum_at_its_equilibrium_only():
         game.f([0, 0])
     assert "theta" in game.latex()
     assert "g(x)" in game._repr_latex_()
+    long = games.nonequilibrium()  # a term a line; shorter costs stand on one
+    assert long._repr_latex_().count(r"\\ & + ") == 1
+    assert "aligned" not in games.polynomial()._repr_latex_()
 
 
 def test_covariance_gan_is_at_rest_on_its_manifold_of_equilibria():

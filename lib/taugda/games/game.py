@@ -19,6 +19,7 @@ _ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, Appl
 _ROUGH += (sp.SingularityFunction, sp.KroneckerDelta)
 _UNDONE = (sp.Sum, sp.Product, sp.Integral, sp.Derivative, sp.Subs, sp.Limit, sp.UnevaluatedExpr)
 _PLAIN = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.NumberSymbol)
+_LINE = 200  # characters of TeX beyond which a cost is written a term a line
 
 
 class Game:
@@ -174,8 +175,16 @@ class Game:
         return sp.latex(self.g if self.expr is None else self.expr)
 
     def _repr_latex_(self) -> str:
+        if not self.symbolic:
+            return repr(self)
         left = "g(x)" if self.expr is None else "f(x_1, x_2)"
-        return f"$\\displaystyle {left} = {self.latex()}$" if self.symbolic else repr(self)
+        text = self.latex()
+        if self.expr is not None and len(text) > _LINE:  # a term a line, so that pages can hold it
+            first, *others = map(sp.latex, self.expr.as_ordered_terms())
+            lines = [first, *(term if term.startswith("-") else f"+ {term}" for term in others)]
+            text = r" \\ & ".join(lines)
+            return rf"$\displaystyle \begin{{aligned}} {left} = {{}} & {text} \end{{aligned}}$"
+        return f"$\\displaystyle {left} = {text}$"
 
     def __repr__(self) -> str:
         kind = "zero" if self.zero_sum else "general"

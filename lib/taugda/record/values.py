@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,7 +50,9 @@ def show_value(value: Any, uncertainty: Any = None) -> str:
     if isinstance(value, complex):
         sign = "−" if value.imag < 0 else "+"
         return f"{_number(value.real, 5)} {sign} {_number(abs(value.imag), 5)}i"
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        value = re.sub(r"(?<![\w$\\-])-(?=\d)", "−", value)  # not in names and dates
+    else:
         value = plain(value)
     text = _number(value, 7) if isinstance(value, float) else str(value)
     text = text.replace("-", "−") if isinstance(value, int) else text

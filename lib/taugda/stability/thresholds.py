@@ -1,6 +1,7 @@
 """tau*, beyond which a strict minmax point attracts, and tau_0, beyond which no other does."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -256,10 +257,11 @@ def summary(blocks: Blocks) -> dict[str, Any]:
         Kind, tau*, intervals of stability and the eigenvalues that decide.
     """
     kind, star = classify(blocks), tau_star_or_none(blocks)
+    reason = kind.reason.partition(": ")[2] or kind.reason
     intervals = ", ".join(i.latex() for i in stability_intervals(blocks))
     return {
         "kind": kind.kind,
         r"$\tau^*$": "undefined" if star is None else "none" if star == math.inf else star,
         r"stable for $\tau$ in": intervals or "never",
-        "why": kind.reason.partition(": ")[2] or kind.reason,
+        "why": re.sub(r"min eig (\w)(\d+)", r"$\\lambda_{\\min}(\1_{\2})$", reason),
     }
