@@ -72,6 +72,7 @@ def test_values_as_readers_see_them():
         assert show_value(value) == shown
     assert show_value(2.0, 1e-12) == "2 ± 10⁻¹²"
     assert show_value([1.0, 2.0], [0.1, 0.2]) == "1, 2 (each ± 0.2)"
+    assert show_value("(-1.5, 2) on 2026-11-26") == "(−1.5, 2) on 2026-11-26"
 
 
 def test_a_table_of_rows_is_a_table_of_columns():
