@@ -1,5 +1,7 @@
 """The spectrum of the image GANs' game, on a net of width 2, against three other routes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +39,7 @@ def flat(tensors):
 @pytest.mark.parametrize("loss", ["saturating", "non-saturating"])
 def test_the_gradient_is_that_of_the_trainers_own_passes(setting, loss, penalty):
     generator, discriminator, real, z = setting
-    c = C.model_copy(update={"loss": loss, "penalty": penalty})
+    c = replace(C, loss=loss, penalty=penalty)
     game = game_of(setting, c)
     _, first = gradients.generator_gradient(generator, discriminator, z, loss)
     *_, second = gradients.discriminator_gradient(
@@ -103,9 +105,7 @@ def test_eigenvalues_are_those_of_the_dense_preconditioned_jacobian(setting):
 
 @pytest.mark.parametrize("corrected", [False, True])
 def test_a_gan_of_a_stack_is_looked_at_as_if_it_were_alone(corrected):
-    several = [
-        C.model_copy(update={"tau": tau, "rms_bias_correction": corrected}) for tau in (1.0, 4.0)
-    ]
+    several = [replace(C, tau=tau, rms_bias_correction=corrected) for tau in (1.0, 4.0)]
     stack, alone = Trainer(*several), Trainer(several[1])
     real = torch.rand(5, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for _ in range(3):

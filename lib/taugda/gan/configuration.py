@@ -4,24 +4,53 @@ Sources: Fiez & Ratliff (2021), experiments on image GANs, and the configuration
 code where the text is silent or differs (the decay, the penalty's factor, the order of steps).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, get_args
 
 import torch
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
+from taugda.checks import count, positive
 from taugda.gan.gradients import Loss, Penalty
 from taugda.gan.models import stages
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "tf32", "float64"]
 OWN = ("tau", "mu", "seed")  # in which GANs that are trained side by side may differ
 
 
-class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
+def _one_of(*allowed: Any) -> Callable[[str, Any], Any]:
+    def check(name: str, value: Any) -> Any:
+        if value not in allowed or type(value) is not type(allowed[0]):
+            raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
+        return value
+
+    return check
+
+
+def _fraction(name: str, value: Any) -> float:
+    if not 0 <= positive(name, value, zero=True) < 1:
+        raise ValueError(f"{name}: expected a number in [0, 1), got {value!r}")
+    return float(value)
+
+
+_not_negative, _from_0 = partial(positive, zero=True), partial(count, least=0)
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(("tau", "penalty_factor", "gamma1", "rms_eps"), positive),
+    **dict.fromkeys(("mu", "nu", "noise"), _not_negative),
+    **dict.fromkeys(("updates", "batch", "latent", "channels", "width", "cap"), count),
+    **dict.fromkeys(("warm_up", "seed"), _from_0),
+    **dict.fromkeys(("alternating", "rms_bias_correction", "flip"), _one_of(True, False)),
+    "rms_alpha": _fraction,
+    "penalty": _one_of(*get_args(Penalty)),
+    "loss": _one_of(*get_args(Loss)),
+    "precision": _one_of(*get_args(Precision)),
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
     """The settings of one training run.
 
     Parameters
@@ -72,48 +101,46 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
         If a value is out of its range, of another type or unknown, or the device is not there.
     """
 
-    tau: Positive
-    mu: NonNegative
+    tau: float
+    mu: float
     penalty: Penalty = "R1"
-    penalty_factor: Positive = 1.0
+    penalty_factor: float = 1.0
     loss: Loss = "non-saturating"
     alternating: bool = True
-    gamma1: Positive = 1e-4
-    nu: NonNegative = 0.005
-    rms_alpha: Fraction = 0.99
-    rms_eps: Positive = 1e-8
+    gamma1: float = 1e-4
+    nu: float = 0.005
+    rms_alpha: float = 0.99
+    rms_eps: float = 1e-8
     rms_bias_correction: bool = False
-    warm_up: NonNegativeInt = 0
-    averages: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)] = (
-        0.99,
-        0.999,
-        0.9999,
-    )
-    updates: PositiveInt = 150_000
-    batch: PositiveInt = 64
-    latent: PositiveInt = 256
+    warm_up: int = 0
+    averages: tuple[float, ...] = (0.99, 0.999, 0.9999)
+    updates: int = 150_000
+    batch: int = 64
+    latent: int = 256
     resolution: int = 32
-    channels: PositiveInt = 3
-    width: PositiveInt = 64
-    cap: PositiveInt = 1024
+    channels: int = 3
+    width: int = 64
+    cap: int = 1024
     flip: bool = True
-    noise: NonNegative = 1 / 128
-    seed: NonNegativeInt = 0
+    noise: float = 1 / 128
+    seed: int = 0
     device: str = "cpu"
     precision: Precision = "float32"
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def __post_init__(self) -> None:
+        fixed = {name: check(name, getattr(self, name)) for name, check in _CHECKS.items()}
+        fixed["averages"] = tuple(_fraction("averages", beta) for beta in self.averages)
+        for name, value in fixed.items():
+            object.__setattr__(self, name, value)
         stages(self.resolution)
-        if len(set(self.averages)) < len(self.averages):
+        if not self.averages or len(set(self.averages)) < len(self.averages):
             raise ValueError(f"averages: expected each beta once, got {self.averages}")
         try:
             torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, TypeError) as error:
             raise ValueError(f"device: expected one of this machine: {error}") from error
         if self.precision == "tf32" and not self.device.startswith("cuda"):
             raise ValueError(f"precision: tf32 needs a CUDA device, got {self.device!r}")
-        return self
 
     def rate(self, update: int) -> float:
         """Return the generator's rate in an update, counted from 0; tau times it is the other's.
@@ -142,7 +169,7 @@ class Configuration(BaseModel, frozen=True, strict=True, extra="forbid"):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data by name."""
-        return self.model_dump(mode="json")
+        return {**vars(self), "averages": list(self.averages)}
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ def train(
     if states is None or states[0]["trainer"]["updates"] < c.updates:
         for changes, folder in beside:
             with suppress(ValueError):  # a run of its own will say what does not fit
-                everyone.append(Configuration(**{**c.model_dump(), **changes}))
+                everyone.append(replace(c, **changes))
                 stores.append(Checkpoints(folder))
         states = newest(stores)
     trainer = Trainer(*everyone)

@@ -7,6 +7,7 @@ beside another implementation of the same step.
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -93,7 +94,7 @@ class Trainer:
     def __init__(self, *configurations: Configuration) -> None:
         c, self.configurations = configurations[0], configurations
         for other in configurations:
-            if (same := other.model_copy(update={n: getattr(c, n) for n in OWN})) != c:
+            if (same := replace(other, **{n: getattr(c, n) for n in OWN})) != c:
                 raise ValueError(
                     f"configurations: expected them to differ in {', '.join(OWN)} alone, got "
                     f"{same!r} beside {c!r}"
