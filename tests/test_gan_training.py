@@ -12,15 +12,17 @@ import time
 import gan_reference
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from taugda.gan import checkpoints
 from taugda.gan.checkpoints import CheckpointError, Checkpoints, newest
-from taugda.gan.configuration import Configuration
-from taugda.gan.data import Images
+from taugda.gan.configuration import Configuration, arithmetic
+from taugda.gan.data import Batches, Images
 from taugda.gan.gradients import discriminator_gradient, generator_gradient
 from taugda.gan.loop import Evaluation, train
 from taugda.gan.models import Discriminator, Generator, parameter_count
-from taugda.gan.update import DivergedError, Trainer, players
+from taugda.gan.update import Captured, DivergedError, Trainer, players
 
 SMALL = {
     "resolution": 8, "channels": 1, "width": 4, "latent": 6, "batch": 5, "averages": (0.9, 0.99),
@@ -167,6 +169,85 @@ def test_initial_players_of_a_stack_are_those_alone():
                 torch.equal(value, parts[name]) for name, value in player.state_dict().items()
             )
     assert parameter_count(stack.generator) == parameter_count(players(configuration())[0])
+
+
+class Recorded(Captured):
+    """Captures as CUDA does, on the CPU: a list of operations with their numbers, done again."""
+
+    def __init__(self, trainer):
+        super().__init__(trainer._steps_of_both, warm_up=0)
+        self.trainer = trainer
+
+    def _record(self):
+        held = [tensor for part in self.trainer._held() for tensor in part.values()]
+        before = [tensor.clone() for tensor in held]
+        operations = make_fx(lambda *given: self.function(*given))(*self._inputs)
+        for tensor, value in zip(held, before, strict=True):  # a capture computes nothing
+            tensor.copy_(value)
+        outputs = operations(*self._inputs)
+        for tensor, value in zip(held, before, strict=True):
+            tensor.copy_(value)
+
+        def replay():
+            for mine, found in zip(outputs, operations(*self._inputs), strict=True):
+                mine.copy_(found)
+
+        return replay, outputs
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"alternating": False, "penalty": "R2"}, {"rms_bias_correction": True, "warm_up": 5}],
+)
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_captured_update_is_the_update_bit_for_bit(members, changes):
+    """Rates that decay, averages, order, start: nothing of one update is frozen into the next."""
+    some = [configuration(**m, **changes, precision="float64") for m in MEMBERS[:members]]
+    plain, captured = Trainer(*some), Trainer(*some)
+    for k in range(9):
+        if k == 2:
+            captured._play = Recorded(captured)
+        real = torch.cat([random_pictures(c, k) for c in some], 1)
+        latents = plain.draw(), plain.draw()
+        found = captured.update(real, *latents)
+        for one, other in zip(plain.update(real, *latents), found, strict=True):
+            assert torch.equal(one, other)
+    for mine, theirs in zip(plain._held(), captured._held(), strict=True):
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_updates_and_batches_wait_for_no_number():
+    """On a GPU each of these operations would wait for all work that was given to it."""
+    waits = {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "item", "_to_copy"}
+    seen = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            seen.add(operation.overloadpacket.__name__)
+            return operation(*args, **(kwargs or {}))
+
+    some = [configuration(**member, flip=True, noise=0.1) for member in MEMBERS]
+    trainer = Trainer(*some)
+    streams = [Batches(PICTURES, c.batch, seed=c.seed, flip=True, noise=0.1) for c in some]
+    with Watch():
+        for _ in range(3):
+            real = torch.cat([next(stream) for stream in streams], 1)
+            losses = trainer.update(real, trainer.draw(), trainer.draw())
+    # From bytes to numbers, on the device that they are on.
+    assert seen & waits <= {"_to_copy"} and "convolution" in seen
+    with Watch():
+        trainer.finite(losses)
+    assert "_local_scalar_dense" in seen or "_to_copy" in seen  # it can fail
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_tf32_is_used_where_it_is_asked_for_and_only_there(precision):
+    places = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = [place.fp32_precision for place in places]
+    with arithmetic(precision):
+        expected = "tf32" if precision == "tf32" else "ieee"
+        assert [place.fp32_precision for place in places] == [expected] * 2
+    assert [place.fp32_precision for place in places] == before
 
 
 def test_a_stack_of_different_sizes_is_refused():

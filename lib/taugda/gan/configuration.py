@@ -174,11 +174,17 @@ class Configuration:
 
 @contextmanager
 def arithmetic(precision: Precision) -> Iterator[None]:
-    """Allow TF32 where it is asked for, and only there: cuDNN would use it by default."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    """Multiply in TF32 on a GPU where it is asked for, and only there.
+
+    By default cuDNN's convolutions use it and products of matrices do not, so that float32 would
+    be neither the one nor the other.
+    """
+    places = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = [place.fp32_precision for place in places]
+    for place in places:
+        place.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        for place, value in zip(places, before, strict=True):
+            place.fp32_precision = value

@@ -35,7 +35,11 @@ class Losses(NamedTuple):
 
 
 class _Steps:
-    """A player's RMSprop, whose rate is a common one times a factor for each GAN of the stack."""
+    """A player's RMSprop, whose rate is a common one times a factor for each GAN of the stack.
+
+    The common rate and the mean square's share of 1 are numbers on the device, so that a captured
+    step finds those of its own update there.
+    """
 
     # PyTorch's own has one rate for all: a stack would need a call for each of its GANs.
     def __init__(self, player: nn.Module, factors: Sequence[float], c: Configuration) -> None:
@@ -48,20 +52,70 @@ class _Steps:
             each.repeat_interleave(len(p) // len(each)).view(-1, *[1] * (p.ndim - 1))
             for p in self.parameters
         ]
+        self._rate, self._share = (torch.ones((), dtype=c.dtype, device=c.device) for _ in "rs")
 
-    def step(self, gradient: Sequence[Tensor], rate: float, update: int) -> None:
+    def prepare(self, rate: float, updates: int) -> None:
+        """Set the rate of the next step, with which there will have been so many."""
+        self._rate.fill_(-rate)
+        self._share.fill_(math.sqrt(1 - self._alpha**updates))
+
+    def step(self, gradient: Sequence[Tensor]) -> None:
         torch._foreach_mul_(self.squares, self._alpha)
         torch._foreach_addcmul_(self.squares, gradient, gradient, 1 - self._alpha)
-        steps = torch._foreach_div(gradient, self.denominators(update + 1))
-        torch._foreach_addcmul_(self.parameters, steps, self._factors, -rate)
+        steps = torch._foreach_div(gradient, self.denominators())
+        torch._foreach_mul_(steps, self._rate)
+        torch._foreach_addcmul_(self.parameters, steps, self._factors)
 
-    def denominators(self, updates: int) -> list[Tensor]:
-        """Return by what the step divides the gradient, after so many updates."""
+    def denominators(self) -> list[Tensor]:
+        """Return by what the last step divided the gradient."""
         sizes = torch._foreach_sqrt(self.squares)
         if self._corrected:
-            torch._foreach_div_(sizes, math.sqrt(1 - self._alpha**updates))
+            torch._foreach_div_(sizes, self._share)
         torch._foreach_add_(sizes, self._eps)
         return list(sizes)
+
+
+class Captured:
+    """A function of tensors that is recorded on a CUDA device once, and then replayed as a graph.
+
+    A small update is some hundred kernels that take less time than their launch from Python.  The
+    first calls run as they are, which is where libraries choose their algorithms.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns tensors of shapes that stay; what else it changes, it changes in place.
+    warm_up : int
+        Calls before it is recorded.
+    """
+
+    def __init__(self, function: Callable[..., tuple[Tensor, ...]], warm_up: int = 3) -> None:
+        self.function, self.warm_up = function, warm_up
+        self._replay: Callable[[], None] | None = None
+
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """Do what the function does."""
+        if self.warm_up:
+            self.warm_up -= 1
+            aside, present = torch.cuda.Stream(), torch.cuda.current_stream()
+            aside.wait_stream(present)
+            with torch.cuda.stream(aside):
+                found = self.function(*given)
+            present.wait_stream(aside)
+            return found
+        if self._replay is None:
+            self._inputs = [tensor.clone() for tensor in given]
+            self._replay, self._outputs = self._record()
+        for mine, tensor in zip(self._inputs, given, strict=True):
+            mine.copy_(tensor)
+        self._replay()
+        return tuple(tensor.clone() for tensor in self._outputs)
+
+    def _record(self) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):  # nothing is computed yet
+            outputs = self.function(*self._inputs)
+        return graph.replay, outputs
 
 
 class Trainer:
@@ -107,6 +161,9 @@ class Trainer:
         self._mu = torch.tensor([c.mu for c in configurations], dtype=c.dtype, device=c.device)
         one, tau = [1.0] * len(configurations), [c.tau for c in configurations]
         self._steps = _Steps(self.generator, one, c), _Steps(self.discriminator, tau, c)
+        self._play = (
+            Captured(self._steps_of_both) if self.device.type == "cuda" else self._steps_of_both
+        )
         self._random = [torch.Generator(c.device).manual_seed(c.seed) for c in configurations]
         self.updates = 0
 
@@ -138,27 +195,32 @@ class Trainer:
         Losses
             As they were before the steps; without waiting for the device, see `finite`.
         """
-        c, k = self.configuration, self.updates
-        real = real.contiguous(memory_format=torch.channels_last)
+        rate = self.configuration.rate(self.updates)
+        self.updates += 1
+        for player in self._steps:
+            player.prepare(rate, self.updates)
+        return Losses(*self._play(real.contiguous(memory_format=torch.channels_last), z2, z1))
+
+    def _steps_of_both(self, real: Tensor, z2: Tensor, z1: Tensor) -> tuple[Tensor, ...]:
+        """Update everything in place, never waiting for the device: this may be captured."""
+        c = self.configuration
         with torch.no_grad():
             fake = self.generator(z2)
         loss2, penalty, gradient2 = discriminator_gradient(
             self.discriminator, real, fake, self._mu, c.penalty_factor, c.penalty
         )
         step1, step2 = (player.step for player in self._steps)
-        rate = c.rate(k)
         # The generator answers the new discriminator, or both gradients are taken first.
         if c.alternating:
-            step2(gradient2, rate, k)
+            step2(gradient2)
         loss1, gradient1 = generator_gradient(self.generator, self.discriminator, z1, c.loss)
         if not c.alternating:
-            step2(gradient2, rate, k)
-        step1(gradient1, rate, k)
+            step2(gradient2)
+        step1(gradient1)
         for beta, average in self.averages.items():
             # The function behind AveragedModel, which would wait for a GPU here, each update.
             get_ema_multi_avg_fn(beta)(list(average.parameters()), self._steps[0].parameters, None)
-        self.updates += 1
-        return Losses(loss1, loss2, penalty)
+        return loss1, loss2, penalty
 
     def finite(self, losses: Losses) -> list[str]:
         """Say of each GAN what is no longer finite after an update; empty texts where all is."""
@@ -200,7 +262,7 @@ class Trainer:
         for player, whole in zip(copies, held, strict=False):
             player.load_state_dict(self._parts(whole, number))
         sizes = [
-            list(self._parts(dict(enumerate(steps.denominators(self.updates))), number).values())
+            list(self._parts(dict(enumerate(steps.denominators())), number).values())
             for steps in self._steps
         ]
         return *copies, sizes
@@ -234,6 +296,8 @@ class Trainer:
                     part.copy_(parts[name])
             self._random[number].set_state(state["random"])
         self.updates = states[0]["updates"]
+        for player in self._steps:
+            player.prepare(self.configuration.rate(self.updates), self.updates)
 
     def _held(self) -> list[dict[str, Tensor]]:
         """Return what updates change, by name: the players, the averages, the steps' squares."""
