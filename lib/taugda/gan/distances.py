@@ -186,7 +186,7 @@ def _by_inception(
     device: str, cache: Path | None,
 ) -> Scorer:  # fmt: skip
     """Return FID to real pictures that are drawn and prepared as in the paper."""
-    network, least = features.Inception(weights, device), features.INCEPTION_FEATURES
+    network = features.Inception(weights, device)
     about = {
         "data": images.digest, "resolution": images.pixels.shape[2], "real_pictures": count,
         "seed": seed, "flip": bool(flip), "noise": float(noise), "weights": network.digest,
@@ -199,8 +199,8 @@ def _by_inception(
         found = statistics(network(quantize(prepared)))
         return {name: torch.from_numpy(part) for name, part in found._asdict().items()}
 
-    made = kept(cache, f"fid-{images.name}", about, make)
-    real = {"FID": Statistics(made["mean"].numpy(), made["covariance"].numpy())}
+    made, least = kept(cache, f"fid-{images.name}", about, make), features.INCEPTION_FEATURES
+    real = {"FID": Statistics(*(made[name].numpy() for name in Statistics._fields))}
     unit = "Fréchet's distance in the 2,048 features of FID's Inception network"
     about |= {"features": least}
     return Scorer("FID", "FID", unit, about, real, {"FID": network}, frechet_distance, least)
@@ -226,9 +226,10 @@ def _by_classifier(
             "held_out": trained.held_out, "features": features.CLASSIFIER_FEATURES,
         }  # fmt: skip
     extract["pixel distance"] = _pixels
-    stats = {key: statistics(take(real)) for key, take in extract.items()}
+    taken = {key: take(real) for key, take in extract.items()}
+    stats = {key: statistics(x) for key, x in taken.items()}
     labels = None if images.labels is None else images.labels[chosen]
-    provenance |= _yardsticks(extract[name](real), labels, stats[name], random)
+    provenance |= _yardsticks(taken[name], labels, stats[name], random)
     unit = "100 times Fréchet's distance over the trace of the real pictures' covariance"
     return Scorer(name, f"{name} (100: the real spread)", unit, provenance, stats, extract)
 

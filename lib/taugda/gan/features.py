@@ -129,12 +129,12 @@ class Inception:
 
         # pytorch-fid asks torch for its weights by their address, and torch takes them from here.
         url = inception.FID_WEIGHTS_URL
-        place = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+        place = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
+
+        def get(into: Path) -> None:
+            torch.hub.download_url_to_file(url, str(into / place.name), hash_prefix=_HASH)
+
         if weights is None and not place.exists():
-
-            def get(into: Path) -> None:
-                torch.hub.download_url_to_file(url, str(into / place.name), hash_prefix=_HASH)
-
             advice = f"Put {place.name} into {place.parent}, or name the file as weights"
             fetch_into(place.parent, place.name, get, f"weights: cannot fetch {url}", advice)
         path = place if weights is None else Path(weights).expanduser()
@@ -145,7 +145,7 @@ class Inception:
                 f"weights: expected pytorch-fid's file with a SHA-256 that starts with "
                 f"{_HASH}, got {self.digest[: len(_HASH)]} of {path}"
             )
-        if not (place.exists() and place.read_bytes() == data):
+        if path != place and not (place.exists() and place.read_bytes() == data):
             write_atomic(place, data)
         blocks = [inception.InceptionV3.BLOCK_INDEX_BY_DIM[INCEPTION_FEATURES]]
         self._network = inception.InceptionV3(blocks).eval().to(device)
