@@ -13,54 +13,19 @@ from numpy.typing import ArrayLike, NDArray
 from taugda.plots import style
 
 _FLOOR = {"color": style.GREY, "lw": 1, "linestyle": ":"}
-_GAP = 1  # pixels between two tiles
-
-
-def contact_sheet(pictures: ArrayLike, columns: int = 8) -> NDArray[np.uint8]:
-    """Lay pictures out in rows.
-
-    Parameters
-    ----------
-    pictures : array_like of uint8, shape (n, channels, h, w)
-        One or three channels.
-    columns : int
-        Pictures a row.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width) or (height, width, 3)
-        White where there is no picture.
-
-    Raises
-    ------
-    ValueError
-        If the shape does not fit or the type is not uint8.
-    """
-    tiles = np.asarray(pictures)
-    if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[1] not in (1, 3):
-        raise ValueError(
-            "pictures: expected uint8 of shape (n, 1 or 3, h, w), "
-            f"got {tiles.dtype} of shape {tiles.shape}"
-        )
-    n, channels, h, w = tiles.shape
-    rows = -(-n // columns)
-    sheet = np.full((rows * (h + _GAP) - _GAP, columns * (w + _GAP) - _GAP, channels), 255, "uint8")
-    for k, tile in enumerate(tiles):
-        y, x = (k // columns) * (h + _GAP), (k % columns) * (w + _GAP)
-        sheet[y : y + h, x : x + w] = tile.transpose(1, 2, 0)
-    return sheet[..., 0] if channels == 1 else sheet
 
 
 @style.styled
 def sample_grids(
     sheets: Sequence[tuple[str, ArrayLike]], columns: int = 4, across: float = 1.97
 ) -> Figure:
-    """Draw contact sheets side by side, every pixel as it is.
+    """Draw generated pictures side by side, every pixel as it is.
 
     Parameters
     ----------
-    sheets : sequence of (title, picture)
-        Pictures of shape (height, width) or (height, width, 3), as `contact_sheet` makes them.
+    sheets : sequence of (title, pictures)
+        Pictures of shape (n, 1 or 3, h, w) and type uint8, laid out eight a row; or one picture
+        of shape (height, width) or (height, width, 3).
     columns : int
         Sheets a row, at the most.
     across : float
@@ -69,11 +34,22 @@ def sample_grids(
     columns = min(columns, len(sheets))
     title = 0.25 if any(name for name, _ in sheets) else 0.0
     figure, axes = style.panels(len(sheets), across + title, columns, width=columns * across)
-    for axis, (name, sheet) in zip(axes, sheets, strict=True):
+    for axis, (name, pictures) in zip(axes, sheets, strict=True):
+        sheet = np.asarray(pictures)
+        sheet = _lay_out(sheet) if sheet.ndim == 4 else sheet
         axis.set_axis_off()
-        axis.imshow(np.asarray(sheet), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axis.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axis.set_title(name)
     return figure
+
+
+def _lay_out(pictures: NDArray[np.uint8], columns: int = 8) -> NDArray[np.uint8]:
+    """Lay pictures out in rows, a white pixel apart; white where there is none."""
+    white = [(0, -len(pictures) % columns), (0, 0), (0, 1), (0, 1)]
+    tiles = np.pad(pictures, white, constant_values=255)
+    n, channels, h, w = tiles.shape
+    rows = tiles.reshape(n // columns, columns, channels, h, w).transpose(0, 3, 1, 4, 2)
+    return rows.reshape(n // columns * h, columns * w, channels)[:-1, :-1].squeeze()
 
 
 @style.styled

@@ -45,8 +45,8 @@ def distances(
         How many iterations lie between two stored states.
     radii : sequence of (float or None), optional
         Predicted factors an iteration; a dotted line of that slope is drawn through each
-        curve's largest value in the second half of its way down to rounding, none where the
-        factor is None.
+        trajectory's largest distance in the second half of its way down to rounding, none
+        where the factor is None.
     names : (str, str)
         What the two players' distances are called.
     """
@@ -55,7 +55,7 @@ def distances(
     floor = 1e-12 * max(1.0, float(np.abs(target).max()))
     figure, axes = style.panels(2, 3.4, sharey=True)
     for axis, size, name in zip(axes, sizes, names, strict=True):
-        _falling(axis, size, every, radii, floor)
+        _falling(axis, size, np.hypot(*sizes), every, radii, floor)
         axis.set_title(name)
     _end_above(axes[0], sizes)
     for axis in axes:
@@ -89,12 +89,13 @@ def curves(
         How many iterations lie between two stored states.
     radii : sequence of sequence of float, optional
         For each game and run the predicted factor an iteration; a dotted line of that slope
-        is drawn through the largest value in the curve's second half.
+        is drawn through the largest size in the run's second half.
     """
     figure, axes = style.panels(2 * len(panels), 2.3, columns=2, sharey=True, sharex=True)
     sizes = [np.asarray(size, dtype=float) for _, *both in panels for size in both]
     for k, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
-        _falling(axis, size, every, radii and radii[k // 2], 0.0)
+        both = np.maximum(*sizes[k // 2 * 2 : k // 2 * 2 + 2])
+        _falling(axis, size, both, every, radii and radii[k // 2], 0.0)
         axis.set_title(f"{panels[k // 2][0]}: {names[k % 2]}")
     _end_above(axes[0], sizes)
     predicted = [style.key("predicted rate", color=style.GREY, **_DOTTED)] if radii else []
@@ -105,11 +106,12 @@ def curves(
 def _falling(
     axis: Axes,
     sizes: NDArray[np.float64],
+    both: NDArray[np.float64],
     every: int,
     radii: Sequence[float | None] | None,
     floor: float,
 ) -> None:
-    """Draw sizes of shape (k, stored + 1), and lines of the predicted slopes through them."""
+    """Draw sizes of shape (k, stored + 1), and lines of the predicted slopes through ``both``."""
     steps = np.arange(sizes.shape[1]) * every
     thin = max(1, len(steps) // _MOST)
     apart = max(1, len(steps[::thin]) // 6)  # of the markers, which are staggered
@@ -119,13 +121,14 @@ def _falling(
         axis.semilogy(
             steps[::thin], shown, lw=1.3, markersize=4.5, markevery=(first, apart), **look
         )
-    for size, radius, look in zip(sizes, radii or [], looks, strict=bool(radii)):
+    for size, radius, look in zip(both, radii or [], looks, strict=bool(radii)):
         end = int(np.flatnonzero(size > floor).max(initial=0)) if floor else len(size)
         top = end // 2 + int(np.argmax(size[end // 2 :]))
         if radius is not None and 0 < size[top] < np.inf:
             line = np.log10(size[top]) + (steps - steps[top]) * np.log10(radius)
             axis.semilogy(steps, 10.0**line, color=look["color"], **_DOTTED)
     axis.set_xlabel("iteration")
+    axis.locator_params(axis="x", nbins=4)
 
 
 def _end_above(axis: Axes, sizes: Sequence[NDArray[np.float64]]) -> None:

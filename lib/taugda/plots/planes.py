@@ -70,7 +70,7 @@ def trajectories(
     for panel, (axis, pair) in enumerate(zip(axes, map(list, pairs), strict=True)):
         runs = shown[panel][..., pair]
         for run, look in zip(runs, style.looks(len(labels)), strict=True):
-            axis.plot(*run.T, markersize=4.5, markevery=0.22, **look)
+            axis.plot(*run.T, markersize=4.5, markevery=_apart(run), **look)
         axis.plot(*runs[0, 0], "o", color=style.INK, markersize=7, zorder=5)
         for point in points:
             style.mark(axis, *np.asarray(point.x)[pair], point.kind)
@@ -82,6 +82,13 @@ def trajectories(
     kinds = style.kind_keys(["start", *(point.kind for point in points)])
     style.legend(figure, [*style.order_keys(labels), *kinds])
     return figure
+
+
+def _apart(run: Array) -> list[int]:
+    """Return where a trajectory gets its markers: apart from each other, and not on every turn."""
+    steps = np.linalg.norm(np.diff(run, axis=0) / np.ptp(run, axis=0).clip(1e-300), axis=1)
+    way = np.cumsum(steps)
+    return np.unique(np.searchsorted(way, np.arange(0.3, min(way[-1], 4.0), 0.55))).tolist()
 
 
 def _levels(

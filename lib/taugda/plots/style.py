@@ -170,12 +170,7 @@ def place(x: Sequence[float]) -> str:
     named = {np.pi: r"$\pi$", -np.pi: r"$-\pi$", 0.0: "0"}
     texts = []
     for value in map(float, x):
-        digits = ".2f" if abs(value) >= 0.1 else ".2g"
-        number = (
-            format(value, digits).rstrip("0").rstrip(".")
-            if digits == ".2f"
-            else format(value, digits)
-        )
         near = [text for special, text in named.items() if np.isclose(value, special)]
+        number = f"{round(value, 2):.7g}" if abs(value) >= 0.1 else f"{value:.2g}"
         texts.append(near[0] if near else number.replace("-", "−"))
     return f"({', '.join(texts)})"
