@@ -81,7 +81,8 @@ _SCRIPT = """
     const slider = make("input", { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
     const words = make("output", { ariaLive: "off" }); // the slider says it already
     Object.assign(slider, { value: set.at, ariaLabel: "Frame of the moving picture" });
-    controls.dataset.lmSuppressShortcuts = "true"; // in JupyterLab arrows would leave the cell
+    // In JupyterLab the arrows would leave the cell.
+    for (const part of [slider, button]) part.dataset.lmSuppressShortcuts = "true";
     controls.append(button, slider, words);
     box.append(controls);
     let timer, untouched = true;

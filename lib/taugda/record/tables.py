@@ -14,8 +14,11 @@ Rows = Sequence[Mapping[str, Any]]
 Texts = Sequence[str]
 
 
-# As wide as text, not as the table: JupyterLab would set it in a narrow column of words.
-_CAPTION = "text-align: left; width: max-content; max-width: min(46rem, calc(100vw - 2rem))"
+# As wide as text, and nothing to the table's width: JupyterLab would set a narrow column of words.
+_CAPTION = (
+    '<caption style="width: 0; max-width: 0"><span style="display: block; text-align: left; '
+    'width: max-content; max-width: min(46rem, calc(100vw - 2rem))">{}</span></caption>'
+)
 
 
 def caption(text: str) -> dict[str, str]:
@@ -76,7 +79,7 @@ def _html(names: Texts, cells: Sequence[Texts], title: str, right: Sequence[bool
     head = line('th scope="col"', names, "th")
     body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in cells)
     return (
-        f'<table>\n<caption style="{_CAPTION}">{html.escape(title, quote=False)}</caption>\n'
+        f"<table>\n{_CAPTION.format(html.escape(title, quote=False))}\n"
         f"<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table>"
     )
