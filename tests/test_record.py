@@ -174,9 +174,8 @@ def test_an_equal_batch_run_is_kept(one, capsys):
 def test_the_record_refuses_what_it_cannot_keep(one):
     with pytest.raises(ProjectError, match="unknown notebook '01_tyo'; did you mean '01_toy'"):
         Run("01_tyo", {})
-    with pytest.raises(ParameterError, match="'n' has no value") as caught:
+    with pytest.raises(ParameterError, match="'n' has no value"):
         Run("01_toy", {})
-    assert caught.value._render_traceback_() == [f"ParameterError: {caught.value}"]
     with pytest.raises(ParameterError, match="'n' must be int"):
         Run("01_toy", {"n": 2.5})
     one.write("outputs", "a file in the folder's place")
