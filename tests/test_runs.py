@@ -1,6 +1,7 @@
 """Parameters, names, what is up to date, files, and one execution after the other."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -170,12 +171,9 @@ def test_a_long_name_keeps_what_members_of_a_sweep_differ_in(toy, capsys):
     many = [f"parameter_{i}: float = 0.0\nlabel_{i}: str = 'a'" for i in range(6)]
     toy.notebook("01_toy", parameters="\n".join([*many, "seed: int = 0\ntau: float = 1.0"]))
     base = ", ".join(f"parameter_{i}: 0.125, label_{i}: some-long-text" for i in range(5))
-    toy.write(
-        "sweeps/s.yaml",
-        f"notebook: toy\nbase: {{{base}}}\ngrid:\n  tau: [1, 2]\n  seed: [0, 1, 2]\n"
-        "  parameter_5: [1, 2]",
-    )
-    assert main(["run", "s.yaml", "--dry-run", "--only", "*seed=1*"]) == 0
+    grid = "{tau: [1, 2], seed: [0, 1, 2], parameter_5: [1, 2]}"
+    toy.write("sweeps/s.yaml", f"notebook: toy\nbase: {{{base}}}\ngrid: {grid}\n")
+    toy.make("s.yaml", "--dry-run", "--only", "*seed=1*")
     *lines, last = capsys.readouterr().out.splitlines()
     assert last.startswith("4 of 4 runs")
     assert all(len(line) < 130 and ",parameter_0=0.125," in line for line in lines)
@@ -188,20 +186,16 @@ def test_a_long_name_keeps_what_members_of_a_sweep_differ_in(toy, capsys):
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     """A function that writes a module of a small library, which takes the place of the real one."""
-    package = tmp_path / "taugda"
+    package, ticks = tmp_path / "taugda", itertools.count(1)
     monkeypatch.setattr(state, "PACKAGE", package)
 
     def write(name, text):
         path = package / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        os.utime(path, ns=(0, write.time))  # a second version within one tick of the clock
-        write.time += 1_000_000_000
+        os.utime(path, (0, next(ticks)))  # a second version within one tick of the clock
 
-    write.time = 0
-    write(
-        "games/game", '"""Help."""\n\ndef double(x):\n    """Twice x."""\n    return 2 * x  # x\n'
-    )
+    write("games/game", '"""Help."""\n\ndef double(x):\n    """Twice."""\n    return 2 * x  # x\n')
     write("plots/lines", "def draw():\n    from taugda.games import game\n")
     write("gan/loop", "from taugda.checks import count\n")
     write("proofs/balls", "from taugda import games\n")
@@ -231,46 +225,41 @@ def test_a_notebook_depends_on_the_groups_that_it_uses(toy, library, code, found
     assert set(groups(toy, code)) == found | {"record"}
 
 
-def test_training_depends_on_no_pictures_and_no_record(toy, library):
-    assert set(groups(toy, "from taugda import gan, plots", kind="training")) == {"gan", "checks"}
-
-
 def test_documentation_and_the_engine_make_nothing_stale(toy, library):
-    before = groups(toy, "from taugda import games")
+    code = "from taugda import games"
+    before = groups(toy, code)
     library("games/game", '"""Other."""\n# note\ndef double(x):\n    """New."""\n    return 2*x\n')
     for name in ("runs/execute", "claims", "report/build", "__main__"):
         library(name, "x = 2\n")
-    assert groups(toy, "from taugda import games") == before
+    assert groups(toy, code) == before
     library("games/game", "def double(x):\n    return x + x\n")
-    after = groups(toy, "from taugda import games")
-    assert state.differences({"library": before}, {"library": after}) == [
-        "library changed (mathematics)"
-    ]
-    assert after["record"] == before["record"]
+    after = groups(toy, code)
+    said = state.differences({"library": before}, {"library": after})
+    assert said == ["library changed (mathematics)"]
     library("games/new", "")
-    assert groups(toy, "from taugda import games")["mathematics"] != after["mathematics"]
+    assert groups(toy, code)["mathematics"] != after["mathematics"]
+    # Training depends on no pictures and no record.
+    assert set(groups(toy, "from taugda import gan, plots", kind="training")) == {"gan", "checks"}
 
 
 def test_a_notebook_counts_with_its_cells_and_what_they_say_to_the_runner(toy, library):
     toy.notebook("01_toy", "x = 1")
     path = toy.project.notebook("01_toy")
+    content, base = json.loads(path.read_text()), state.fingerprint(toy.item())
 
-    def made_of(**parameters):
-        return state.fingerprint(toy.item(**parameters))
+    def reasons(**parameters):
+        return state.differences(base, state.fingerprint(toy.item(**parameters)))
 
-    base = made_of()
-    assert state.differences(base, made_of()) == []
-    assert state.differences(base, made_of(n=4)) == ["parameters changed"]
-    content = json.loads(path.read_text())
+    assert (reasons(), reasons(n=4)) == ([], ["parameters changed"])
     for key, value in (("tags", ["x"]), ("taugda", {"texts": {"a": {"caption": "b"}}})):
         content["cells"][-1]["metadata"] = {key: value}
         path.write_text(json.dumps(content))
-        assert state.differences(base, made_of()) == ["notebook changed"]
+        assert reasons() == ["notebook changed"]
     content["cells"][-1] |= {"metadata": {"collapsed": True}, "outputs": [], "execution_count": 7}
     path.write_text(json.dumps(content))
-    assert made_of() == base
+    assert state.fingerprint(toy.item()) == base
     toy.notebook("01_toy", "x = 1", prose="# Other words")
-    assert state.differences(base, made_of()) == ["notebook changed"]
+    assert reasons() == ["notebook changed"]
 
 
 # Files and locks
