@@ -101,8 +101,7 @@ def theory_and_practice(
     diagonal.set(xlim=ends, ylim=ends, title="rate of each run")
     diagonal.set(xlabel="predicted", ylabel="measured")
     best = style.key(r"best $\tau$ for each $\mu$", lw=2)
-    labels = [rf"$\mu = {mu:g}$: line predicted, marks measured" for mu in looks]
-    style.legend(figure, [best, *style.order_keys(labels)])
+    style.legend(figure, [best, *style.order_keys([rf"$\mu = {mu:g}$" for mu in looks])])
     return figure
 
 
@@ -159,25 +158,25 @@ def step_curves(
     """
     figure, axes = style.panels(len(panels), 3.4, sharex=True, sharey=True)
     labels = [label for label, *_ in panels[0][1]]
-    colours = style.tau_colours(len(labels))
+    looks = [
+        {"color": c, "lw": 1.2 + 0.7 * k} for k, c in enumerate(style.tau_colours(len(labels)))
+    ]
     top = max(np.max(values) for _, curves in panels for _, _, *both in curves for values in both)
     for axis, (title, curves), measured in zip(axes, panels, runs, strict=True):
-        for (label, steps, *both), colour in zip(curves, colours, strict=True):
+        for (_, steps, *both), look in zip(curves, looks, strict=True):
             for values, line in zip(both, ("-", style.DASHES), strict=True):
                 shown = np.maximum(np.asarray(values, dtype=float), top * 1e-9)
                 shown[1:][(shown[1:] == shown.min()) & (shown[:-1] == shown.min())] = np.nan
-                axis.semilogy(steps, shown, color=colour, linestyle=line)
-            best = int(np.argmax(both[0]))
-            where = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
-            axis.annotate(label, (steps[best], both[0][best]), **where)
+                axis.semilogy(steps, shown, linestyle=line, **look)
         for k, step, contraction, alternating in measured:
             if contraction > 0:
-                axis.plot(step, contraction, color=colours[k], **_STEPS[alternating])
+                axis.plot(step, contraction, color=looks[k]["color"], **_STEPS[alternating])
         axis.axvline(1, color=style.GREY, lw=1, linestyle=":")
         axis.set(ylim=(top / 300, top * 1.7), title=title, xlabel=r"$\gamma_1 / \gamma$")
         axis.set_xlim(left=0)
     axes[0].set_ylabel(r"$1 - \rho$")
     names = (("simultaneous", "-", False), ("alternating", style.DASHES, True))
     kinds = [style.key(name, **{**_STEPS[kind], "linestyle": line}) for name, line, kind in names]
-    style.legend(figure, kinds)
+    keys = [style.key(label, **look) for label, look in zip(labels, looks, strict=True)]
+    style.legend(figure, [*keys, *kinds])
     return figure

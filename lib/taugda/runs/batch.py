@@ -31,14 +31,15 @@ class EngineError(RuntimeError):
 def execute_all(
     items: Sequence[Item],
     jobs: int,
+    *,
     retries: int = 0,
     limit: float | None = None,
     scheduler: str | None = None,
-) -> list[tuple[Item, Outcome]]:
+) -> dict[str, Outcome]:
     """Execute the runs of a plan that are due, in parallel; one that fails does not stop others.
 
     One that fails is tried again so many times, from its checkpoint; one that another process is
-    at waits until that is over.
+    at waits until that is over.  The outcomes have the runs' labels.
     """
     from tqdm import tqdm
 
@@ -101,7 +102,7 @@ def execute_all(
             end([item.folder for item in due])
             wait(at_work, 60)
             raise
-    return [(item, ended[item.label]) for item in due]
+    return ended
 
 
 def _label(group: Sequence[Item]) -> str:
@@ -154,8 +155,6 @@ def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
             ))  # fmt: skip
             signal.signal(signal.SIGINT, handler)
         try:
-            if target == scheduler and ":" not in scheduler:
-                raise ValueError("expected 'local' or an address such as tcp://127.0.0.1:8786")
             client = distributed.Client(target, timeout=_CONNECT, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ProjectError(

@@ -19,8 +19,7 @@ class BusyError(RuntimeError):
     """Somebody else is at work on the run; `holder` says who."""
 
     def __init__(self, label: str, holder: str) -> None:
-        hint = "when it has ended, or been ended, do this again"
-        super().__init__(f"{label}: {holder} is at work on it; {hint}")
+        super().__init__(f"{label}: {holder} is at work on it")
         self.holder = holder
 
 
