@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sympy as sp
-from flint import acb, arb, ctx, fmpq, fmpq_poly, fmpz_mat, fmpz_poly
+from flint import acb, acb_poly, arb, ctx, fmpq, fmpz_poly
 
 from taugda.proofs.balls import Balls, UndecidedError, real_roots, roots
 
-# Most conjugates that are carried along.
-MAX_DEGREE = 36
+# Most conjugates that are carried along, and most sums of two that are looked at for it.
+MAX_DEGREE, _MAX_PAIRS = 36, 36**2
 Conjugates = Sequence[acb]
 
 
@@ -76,54 +76,48 @@ def locate(poly: fmpz_poly, enclosure: Callable[[], arb]) -> RealRoot:
 
     def only(bits: int) -> RealRoot:
         ball = enclosure()
-        near = [
-            RealRoot(factor, index)
-            for factor in factors
-            for index, root in enumerate(real_roots(factor, bits))
-            if root.overlaps(ball)
-        ]
-        if len(near) != 1:
+        near = [factor for factor in factors if factor(ball).contains(0)]
+        places = [k for k, r in enumerate(real_roots(near[0], bits)) if r.overlaps(ball)]
+        if len(near) > 1 or len(places) > 1:
             raise UndecidedError("two roots are close")
-        return near[0]
+        return RealRoot(near[0], places[0])
 
     return decide(only)
 
 
 class Numbers:
-    """Real algebraic SymPy numbers: sums, products and powers of roots, with all conjugates."""
+    """Real algebraic SymPy numbers: sums, products and powers of roots, with all conjugates.
+
+    Which conjugates of several roots belong together is read off a weighted sum of the roots that
+    differs for all combinations: those belong together whose sum is one of its conjugates.
+    """
 
     def __init__(self, numbers: Iterable[sp.Expr]) -> None:
         self.numbers = [sp.sympify(number) for number in numbers]
-        self.roots: dict[sp.Expr, RealRoot] = {}
-        self.polynomials: dict[sp.Expr, fmpq_poly] = {}  # in the first of the roots
-        leaves = {leaf for number in self.numbers for leaf in _leaves(number)}
-        found = [(leaf, _real_root(leaf)) for leaf in sorted(leaves, key=str)]
-        # Of high degree first: the others are then most often polynomials in it.
-        for leaf, root in sorted(found, key=lambda pair: -pair[1].degree):
-            element = _express(next(iter(self.roots.values())), root) if self.roots else None
-            if element is None:
-                self.roots[leaf] = root
-            else:
-                self.polynomials[leaf] = element
-        self.degree = math.prod(root.degree for root in self.roots.values())
-        if self.degree > MAX_DEGREE:
-            raise TooHardError(
-                f"exact: expected numbers in a field of degree at most {MAX_DEGREE} over the "
-                f"rational numbers, got some of degree up to {self.degree}; use the numeric route "
-                "or an enclosure"
-            )
+        self.leaves = sorted({leaf for n in self.numbers for leaf in _leaves(n)}, key=str)
+        self._joined: list[tuple[RealRoot, int, RealRoot]] = []  # a root, its weight, the sum
+        joint = RealRoot(fmpz_poly([0, 1]), 0)
+        for root in map(_real_root, self.leaves):
+            weight, joint = _weighted_sum(joint, root)
+            self._joined.append((root, weight, joint))
+        self.degree = joint.degree
+
+    def _combinations(self) -> list[tuple[acb, ...]]:
+        """Return the conjugates of the leaves that belong together, the leaves themselves first."""
+        found = [((), acb(0))]
+        for root, weight, joint in self._joined:
+            sums = joint.conjugates()
+            longer = [((*t, r), s + weight * r) for t, s in found for r in root.conjugates()]
+            found = [(t, s) for t, s in longer if any(map(s.overlaps, sums))]
+            if len(found) > joint.degree:
+                raise UndecidedError("conjugates are close")
+        return [combination for combination, _ in found]
 
     def conjugates(self, numbers: Sequence[sp.Expr] | None = None) -> list[Conjugates]:
         """Return each number times a common positive whole factor, with all conjugates."""
-        tuples = list(itertools.product(*(root.conjugates() for root in self.roots.values())))
-        table = {
-            leaf: (abs(int(root.poly.leading_coefficient())), [t[k] for t in tuples])
-            for k, (leaf, root) in enumerate(self.roots.items())
-        }
-        for leaf, poly in self.polynomials.items():
-            den, values = table[next(iter(self.roots))]
-            values = [acb(poly.numer()(v)) / int(poly.denom()) for v in values]
-            table[leaf] = int(poly.denom()) * den ** poly.degree(), values
+        leads = [abs(int(root.poly.leading_coefficient())) for root, _, _ in self._joined]
+        values = zip(*self._combinations(), strict=True)
+        table = dict(zip(self.leaves, zip(leads, values, strict=True), strict=True))
         found = [self._value(n, table) for n in (self.numbers if numbers is None else numbers)]
         factor = math.lcm(1, *(den for den, _ in found))
         return [[factor * v for v in values] for _, values in found]
@@ -181,34 +175,28 @@ def _real_root(number: sp.Expr) -> RealRoot:
     return locate(fmpz_poly(coefficients), lambda: Balls()(number))
 
 
-def _express(alpha: RealRoot, beta: RealRoot) -> fmpq_poly | None:
-    """Look for beta as a polynomial in alpha by lattice reduction; prove what is found.
+def _weighted_sum(a: RealRoot, b: RealRoot) -> tuple[int, RealRoot]:
+    """Return k and a + k b with the least k for which all conjugates of a and b differ in it."""
+    degree, leads = a.degree * b.degree, [abs(int(r.poly.leading_coefficient())) for r in (a, b)]
 
-    Written as N(alpha) / (c m'(alpha)), m the minimal polynomial of alpha, a number has far
-    smaller integers than as a polynomial in alpha.
-    """
-    d, modulus = alpha.degree, fmpq_poly(alpha.poly)
-    if d % beta.degree:
-        return None
-    unit = modulus.derivative().xgcd(modulus)[1] % modulus
-    for bits in (256, 512, 1024, 2048, 4096, 8192)[: 2 + d // 2]:
-        with ctx.workprec(bits + 128):
-            a, b = alpha.ball(bits + 128), beta.ball(bits + 128)
-            values = [a**k for k in range(d)] + [b * alpha.poly.derivative()(a)]
-            column = [(v.mid() * arb(2) ** bits).floor().unique_fmpz() for v in values]
-        unity = [[int(i == j) for j in range(d + 1)] + [column[i]] for i in range(d + 1)]
-        row = [int(c) for c in fmpz_mat(unity).lll().tolist()[0][: d + 1]]
-        # A vector that no relation explains has about bits / (d + 1) bits in each entry.
-        if row[d] == 0 or max(map(abs, row)).bit_length() > 0.9 * bits / (d + 1):
-            continue
-        element = (fmpq_poly(row[:d]) * fmpq(-1, row[d]) * unit) % modulus
-        value = fmpq_poly()
-        for c in reversed(beta.poly.coeffs()):
-            value = (value * element) % modulus + int(c)
-        if value.is_zero():
-            found = locate(
-                beta.poly, lambda e=element: e.numer()(alpha.ball(ctx.prec)) / int(e.denom())
-            )
-            if found.index == beta.index:
-                return element
-    return None
+    def resultant(bits: int) -> fmpz_poly:
+        sums = [x + weight * y for x in a.conjugates() for y in b.conjugates()]
+        scale = leads[0] ** b.degree * leads[1] ** a.degree
+        poly = (scale * acb_poly.from_roots(sums)).unique_fmpz_poly()
+        if poly is None:
+            raise UndecidedError("a coefficient is open")
+        return poly
+
+    if degree <= _MAX_PAIRS:
+        for weight in itertools.count(1):
+            poly = decide(resultant)
+            if poly.gcd(poly.derivative()).degree() == 0:
+                break
+        joint = locate(poly, lambda: a.ball(ctx.prec) + weight * b.ball(ctx.prec))
+        degree = joint.degree
+    if degree > MAX_DEGREE:
+        raise TooHardError(
+            f"exact: expected numbers in a field of degree at most {MAX_DEGREE} over the rational "
+            f"numbers, got some of degree up to {degree}; use the numeric route or an enclosure"
+        )
+    return weight, joint
