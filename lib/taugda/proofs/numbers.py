@@ -177,19 +177,10 @@ def _real_root(number: sp.Expr) -> RealRoot:
 
 def _weighted_sum(a: RealRoot, b: RealRoot) -> tuple[int, RealRoot]:
     """Return k and a + k b with the least k for which all conjugates of a and b differ in it."""
-    degree, leads = a.degree * b.degree, [abs(int(r.poly.leading_coefficient())) for r in (a, b)]
-
-    def resultant(bits: int) -> fmpz_poly:
-        sums = [x + weight * y for x in a.conjugates() for y in b.conjugates()]
-        scale = leads[0] ** b.degree * leads[1] ** a.degree
-        poly = (scale * acb_poly.from_roots(sums)).unique_fmpz_poly()
-        if poly is None:
-            raise UndecidedError("a coefficient is open")
-        return poly
-
+    degree = a.degree * b.degree
     if degree <= _MAX_PAIRS:
         for weight in itertools.count(1):
-            poly = decide(resultant)
+            poly = decide(lambda bits, k=weight: _sums(a, b, k))
             if poly.gcd(poly.derivative()).degree() == 0:
                 break
         joint = locate(poly, lambda: a.ball(ctx.prec) + weight * b.ball(ctx.prec))
@@ -200,3 +191,13 @@ def _weighted_sum(a: RealRoot, b: RealRoot) -> tuple[int, RealRoot]:
             f"numbers, got some of degree up to {degree}; use the numeric route or an enclosure"
         )
     return weight, joint
+
+
+def _sums(a: RealRoot, b: RealRoot, weight: int) -> fmpz_poly:
+    """Return a polynomial whose roots are the conjugates of a plus weight times those of b."""
+    lead_a, lead_b = (abs(int(root.poly.leading_coefficient())) for root in (a, b))
+    sums = [x + weight * y for x in a.conjugates() for y in b.conjugates()]
+    poly = lead_a**b.degree * lead_b**a.degree * acb_poly.from_roots(sums)
+    if poly.unique_fmpz_poly() is None:
+        raise UndecidedError("a coefficient is open")
+    return poly.unique_fmpz_poly()
