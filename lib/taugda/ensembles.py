@@ -3,7 +3,7 @@
 import numpy as np
 
 from taugda.blocks import Blocks
-from taugda.checks import Array, count, positive
+from taugda.checks import count
 
 __all__ = ["random_blocks", "random_dse"]
 
@@ -27,9 +27,7 @@ def random_blocks(n1: int, n2: int, rng: np.random.Generator) -> Blocks:
     return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
 
-def random_dse(
-    n1: int, n2: int, rng: np.random.Generator, least: float = 0.1, coupling: float = 1.0
-) -> Blocks:
+def random_dse(n1: int, n2: int, rng: np.random.Generator) -> Blocks:
     """Draw the blocks of a differential Stackelberg equilibrium, as a rule no Nash equilibrium.
 
     Parameters
@@ -37,24 +35,15 @@ def random_dse(
     n1, n2 : int
         Numbers of coordinates of the players.
     rng : numpy.random.Generator
-    least : float
-        The smallest eigenvalue that A22 and S1 may have, greater than 0.
-    coupling : float
-        Scale of A12, greater than 0.
 
     Returns
     -------
     Blocks
-        A22 and S1 drawn positive definite, A12 normal and A11 = S1 - A12 A22^{-1} A12^T.
+        A22 and S1 drawn with eigenvalues of 0.1 or more, A12 normal, A11 = S1 - A12 A22^{-1} A12^T.
     """
     n1, n2 = count("n1", n1), count("n2", n2)
-    least, coupling = positive("least", least), positive("coupling", coupling)
-    a22, s1 = _definite(n2, least, rng), _definite(n1, least, rng)
-    a12 = coupling * rng.standard_normal((n1, n2))
+    a22, s1 = (a @ a.T for a in (rng.standard_normal((n, n)) for n in (n2, n1)))
+    a22, s1 = a22 + 0.1 * np.eye(n2), s1 + 0.1 * np.eye(n1)
+    a12 = rng.standard_normal((n1, n2))
     a11 = s1 - a12 @ np.linalg.solve(a22, a12.T)
     return Blocks((a11 + a11.T) / 2, a12, a22)
-
-
-def _definite(n: int, least: float, rng: np.random.Generator) -> Array:
-    a = rng.standard_normal((n, n))
-    return a @ a.T + least * np.eye(n)

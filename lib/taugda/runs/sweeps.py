@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -22,12 +22,14 @@ class _Sweep(BaseModel, extra="forbid", strict=True):
     base: dict[str, Any] | str = Field(
         {}, description="must be a mapping of parameters to values, or name a parameter file"
     )
-    grid: dict[str, list[Any]] = Field(
-        {}, description="must be a mapping of parameters to lists of at least one value: write "
-        "for instance 'seed: [0, 1, 2]' below it, and a single value under 'base'",
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        {}, min_length=1,
+        description="must be a mapping of parameters to lists of at least one value: write for "
+        "instance 'seed: [0, 1, 2]' below it, and a single value under 'base'",
     )  # fmt: skip
     runs: list[dict[str, Any]] = Field(
-        [], description="must be a list of at least one mapping of parameters: write for instance "
+        [], min_length=1,
+        description="must be a list of at least one mapping of parameters: write for instance "
         "'- {seed: 1}' below it",
     )  # fmt: skip
 
@@ -42,19 +44,17 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     def refuse(place: Sequence[Any], message: str) -> NoReturn:
         raise ParameterError(f"{path}, line {line_of(node, place)}: {message}")
 
-    def refuse_key(place: Sequence[Any], found: Any) -> NoReturn:
-        if place and (field := _Sweep.model_fields.get(place[0])):
-            refuse(place, f"{place[0]!r} {field.description}; found {found!r}")
-        what = f"unknown key {place[0]!r}; use" if place else "expected a mapping with the keys"
-        refuse(place, f"{what} {', '.join(_Sweep.model_fields)}")
-
     try:
         sweep = _Sweep.model_validate(content)
         stem = project.find_notebook(sweep.notebook)
         base = sweep.base
         base = read_file(project.root / Path(base).expanduser()) if isinstance(base, str) else base
     except ValidationError as error:
-        refuse_key(error.errors()[0]["loc"], error.errors()[0]["input"])
+        place, found = error.errors()[0]["loc"], error.errors()[0]["input"]
+        if place and (field := _Sweep.model_fields.get(place[0])):
+            refuse(place, f"{place[0]!r} {field.description}; found {found!r}")
+        what = f"unknown key {place[0]!r}; use" if place else "expected a mapping with the keys"
+        refuse(place, f"{what} {', '.join(_Sweep.model_fields)}")
     except ProjectError as error:
         refuse(["notebook"], str(error))
     except ParameterError as error:
@@ -63,15 +63,9 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     if len(kinds) != 1:
         word = "remove" if kinds else "add"
         refuse(["runs"], f"expected either 'grid' or 'runs'; {word} one of them")
-    for name, column in sweep.grid.items():
-        if not column:
-            refuse_key(["grid", name], column)
-    size = len(sweep.runs) + (math.prod(map(len, sweep.grid.values())) if sweep.grid else 0)
-    if not size:
-        refuse_key(kinds, getattr(sweep, kinds[0]))
+    size = len(sweep.runs) or math.prod(map(len, sweep.grid.values()))
     if size > _LARGEST:
         refuse(kinds, f"{size} runs are more than the limit of {_LARGEST}; name fewer")
-
     seen: dict[Any, Sequence[Any]] = {}
 
     def check(place: Sequence[Any], values: dict[str, Any], *key: Any) -> None:
