@@ -1,6 +1,6 @@
 """Pictures of GAN training: samples, distances along training, distances against tau."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -111,7 +111,7 @@ def scores(
     for k, (axis, (title, runs)) in enumerate(zip(axes, panels, strict=True)):
         axis.set(title=title, yscale="log", xlabel=r"$\tau$" if against_tau else "update")
         for name, run in runs.items():
-            x, values = run if not against_tau else (list(run), _columns(run.values()))
+            x, values = run if not against_tau else (list(run), [*zip_longest(*run.values())])
             _band(axis, np.asarray(x), np.asarray(values, dtype=float), against_tau, looks[name])
         if against_tau:
             axis.set_xscale("log", base=2)
@@ -122,16 +122,12 @@ def scores(
             axis.axhline(floor, **_FLOOR)
         if printed:
             _print(axis, printed[k], at, looks, bool(runs))
-    style.label_left(axes, label)
+    for axis in axes[:: columns or len(axes)]:
+        axis.set_ylabel(label)
     texts = [name if isinstance(name, str) else rf"$\tau = {name:g}$" for name in names]
     half = [] if floor is None else [style.key("two halves of the real data", **_FLOOR)]
     style.legend(figure, [*style.order_keys(texts), *half])
     return figure
-
-
-def _columns(columns: Iterable[ArrayLike]) -> list[tuple[float, ...]]:
-    """Return the rows of columns that may differ in length, nan where one has ended."""
-    return [*zip_longest(*columns, fillvalue=np.nan)]
 
 
 def _band(axis: Axes, x: NDArray, values: NDArray, dots: bool, look: dict[str, Any]) -> None:

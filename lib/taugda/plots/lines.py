@@ -81,15 +81,12 @@ def curves(
     ----------
     panels : sequence of (title, left, right)
         The sizes are of shape (k, stored + 1), one row a run.
-    labels : sequence of str
-        One a run, the same in all panels.
+    labels, every
+        As for :func:`distances`.
     names : (str, str)
         What is drawn left and right.
-    every : int
-        How many iterations lie between two stored states.
     radii : sequence of sequence of float, optional
-        For each game and run the predicted factor an iteration; a dotted line of that slope
-        is drawn through the largest size in the run's second half.
+        For each game as for :func:`distances`.
     """
     figure, axes = style.panels(2 * len(panels), 2.3, columns=2, sharey=True, sharex=True)
     sizes = [np.asarray(size, dtype=float) for _, *both in panels for size in both]

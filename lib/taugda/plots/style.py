@@ -84,13 +84,6 @@ def panels(
     return figure, axes[:count]
 
 
-def label_left(axes: Sequence[Axes], text: str) -> None:
-    """Name the vertical axis of the panels that are first in their row."""
-    for axis in axes:
-        if axis.get_subplotspec().is_first_col():
-            axis.set_ylabel(text)
-
-
 def key(label: str, **look: Any) -> Line2D:
     """Return a legend entry that looks like this; one with a marker has no line unless asked."""
     line = "none" if "marker" in look else "-"
@@ -120,23 +113,22 @@ def legend(figure: Figure, keys: Sequence[Any]) -> None:
 
 
 def name_taus(
-    axis: Axes, marks: Mapping[str, float], taus: Sequence[float], height: float = 1, side: int = 1
+    axis: Axes, marks: Mapping[str, float], taus: Sequence[float], height: float = 1
 ) -> None:
-    """Mark named values of tau that lie in a range, their names right or left (-1) of the line."""
+    """Mark named values of tau that lie in a range, their names right of the line."""
     for text, tau in marks.items():
         if taus[0] <= tau <= taus[-1]:
             axis.axvline(tau, color=GREY, lw=1, linestyle=":")
             axis.annotate(
-                text, (tau, height), xycoords=("data", "axes fraction"), xytext=(3 * side, -2),
-                textcoords="offset points", ha="left" if side > 0 else "right",
-                va="top" if height > 0.5 else "bottom", color=INK,
+                text, (tau, height), xycoords=("data", "axes fraction"), xytext=(3, -2),
+                textcoords="offset points", va="top" if height > 0.5 else "bottom", color=INK,
             )  # fmt: skip
 
 
-def mark(axes: Axes, x: float, y: float, kind: str, size: float = 9.0, **look: Any) -> None:
+def mark(axes: Axes, x: float, y: float, kind: str, **look: Any) -> None:
     """Draw a critical point of a kind; one on the frame is drawn whole."""
     marker, colour = KINDS.get(kind, ("o", INK))
-    size *= {"*": 1.5, "D": 0.75}.get(marker, 1.0)
+    size = {"*": 13.5, "D": 6.75}.get(marker, 9.0)
     look = {"color": colour, "markeredgecolor": INK, "markeredgewidth": 0.9, **look}
     axes.plot(x, y, marker, markersize=size, zorder=6, clip_on=False, **look)
 
