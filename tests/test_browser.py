@@ -113,6 +113,12 @@ SMALL = """least => [...document.querySelectorAll("body *")].filter(part =>
   !part.closest("script, style, .words, mjx-container, svg, [hidden]") &&
   parseFloat(getComputedStyle(part).fontSize) < least
 ).map(part => part.outerHTML.slice(0, 80))"""
+# Pictures that reach beyond the text, or are shown larger than they are.
+BEYOND = """() => [...document.querySelectorAll("figure img")].filter(picture => {
+  const width = picture.getBoundingClientRect().width, text = parseFloat(getComputedStyle(
+    document.documentElement).fontSize) * 46;
+  return width > text + 1 || width > picture.naturalWidth + 1;
+}).map(picture => picture.alt.slice(0, 80))"""
 FRAME = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))"
 
 
@@ -139,6 +145,7 @@ def misfits(page, width):
     rules = {v["id"]: [node["html"][:200] for node in v["nodes"][:3]] for v in found}
     needed = page.evaluate("document.documentElement.scrollWidth")
     found = {"width": needed if needed > width else 0, "small": page.evaluate(SMALL, LEAST)}
+    found["pictures"] = page.evaluate(BEYOND)
     return rules | {what: faults for what, faults in found.items() if faults}
 
 
@@ -156,14 +163,17 @@ def test_the_checks_would_find_what_they_look_for(browser, tmp_path):
     bad.write_text(
         "<!DOCTYPE html><html lang='en'><title>x</title><main><h1>Bad</h1>"
         "<p style='color: #bbb'>Pale, with $x^2$ and \\frac12.</p><img src='none.png' alt='gone'>"
-        "<img src='data:,'><div style='width: 2000px; font-size: 9px'>wide</div>"
+        "<img src='data:,'><figure><img width='900' alt='wide'></figure>"
+        "<div style='width: 2000px; font-size: 9px'>wide</div>"
         "<mjx-merror></mjx-merror></main>"
         "<script>console.error('no'); fetch('http://127.0.0.1:9/x').catch(() => {});"
         "document.documentElement.dataset.math = 'done'</script>",
         encoding="utf-8",
     )
     with opened(browser, bad) as page:
-        assert misfits(page, DESK).keys() >= {"color-contrast", "image-alt", "width", "small"}
+        assert misfits(page, DESK).keys() >= {
+            "color-contrast", "image-alt", "width", "small", "pictures",
+        }  # fmt: skip
         found = complaints(page)
         assert all(found.values())
         assert found["tex"] == ["$x^2$", "\\frac"]
