@@ -3,10 +3,13 @@
 import json
 from dataclasses import dataclass
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from taugda.__main__ import main
 from taugda.runs.machine import hold
-from taugda.runs.parameters import read_parameters
+from taugda.runs.parameters import resolve
 from taugda.runs.plan import make_plan
 from taugda.runs.project import Project
 from taugda.runs.state import Item
@@ -52,27 +55,15 @@ class Toy:
 
         ``marks`` are what its metadata say to the runner.
         """
-        cells = [("markdown", prose, []), ("code", parameters, ["parameters"])]
-        cells += [("code", source, []) for source in (RECORD.format(stem=stem), *code)]
+        tags = {"tags": ["parameters"]}
+        cells = [new_markdown_cell(prose), new_code_cell(parameters, metadata=tags)]
+        cells += map(new_code_cell, (RECORD.format(stem=stem), *code))
+        for number, cell in enumerate(cells):
+            cell["id"] = f"cell-{number}"
         metadata = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
         if marks:
             metadata["taugda"] = marks
-        content = {
-            "cells": [
-                {
-                    "cell_type": cell_type,
-                    "id": f"cell-{number}",
-                    "metadata": {"tags": tags} if tags else {},
-                    "source": source,
-                    **({"outputs": [], "execution_count": None} if cell_type == "code" else {}),
-                }
-                for number, (cell_type, source, tags) in enumerate(cells)
-            ],
-            "metadata": metadata,
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        self.project.notebook(stem).write_text(json.dumps(content), encoding="utf-8")
+        nbformat.write(new_notebook(cells=cells, metadata=metadata), self.project.notebook(stem))
 
     def training(self, stem="01_train", together=0):
         """Write a notebook that trains slowly, with checkpoints; some seeds may share a kernel."""
@@ -96,10 +87,13 @@ class Toy:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def item(self, stem="01_toy", **parameters):
+    def make(self, *arguments, status=0):
+        """Run runs, without the report."""
+        assert main(["run", *arguments, "--no-report"]) == status
+
+    def item(self, stem="01_toy", **different):
         """A run by the parameters that differ from the notebook's."""
-        own = {name: p.default for name, p in read_parameters(self.project.notebook(stem)).items()}
-        return Item(self.project, stem, {**own, **parameters})
+        return Item(self.project, stem, resolve(self.project, stem, different))
 
     def hold(self, stem="01_toy", run="default", **options):
         """Take a run's lock."""

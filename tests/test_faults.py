@@ -118,11 +118,25 @@ def check(toy, resumed=0):
 # Kills
 
 
-@pytest.mark.parametrize("kill", ["command", "group", "interrupt"])
-def test_the_same_command_goes_on_after_the_batch_was_ended(sweep, kill):
-    batch = start("seeds.yaml", "-j", "2")
-    wait_for(lambda: len(at_work(sweep)) == 2)
-    if kill == "command":
+@pytest.mark.parametrize(
+    ("engine", "kill"),
+    [("threads", "command"), ("threads", "group"), ("threads", "interrupt"), ("local", "command"),
+     ("local", "interrupt"), ("cluster", "interrupt"), ("cluster", "scheduler")],
+)  # fmt: skip
+def test_the_same_command_goes_on_after_the_batch_was_ended(sweep, request, engine, kill):
+    options = ["seeds.yaml", "-j", "2"]
+    if engine == "local":
+        pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+        options += ["--scheduler", "local"]
+    elif engine == "cluster":
+        cluster = request.getfixturevalue("cluster")
+        options += ["--scheduler", cluster.address]
+    batch = start(*options)
+    begun = 1 if engine == "local" else 2
+    wait_for(lambda: len(at_work(sweep)) >= begun)
+    if kill == "scheduler":
+        cluster.processes[0].kill()
+    elif kill == "command":
         batch.kill()
     else:
         os.killpg(batch.pid, signal.SIGINT if kill == "interrupt" else signal.SIGKILL)
@@ -131,39 +145,36 @@ def test_the_same_command_goes_on_after_the_batch_was_ended(sweep, kill):
     if kill == "interrupt":
         assert batch.returncode == 130
         assert output.endswith("taugda: interrupted; finished runs are kept\n")
-        assert list((sweep.project.runs / "01_train").iterdir()) == []
-    assert list(sweep.project.runs.glob("01_train/*/done.json")) == []
+    elif kill == "scheduler":
+        assert batch.returncode == 1
+        assert f"the scheduler at {cluster.address} is gone; finished runs are kept" in output
+        assert "Traceback" not in output
+        for process in cluster.processes:
+            process.wait(60)
+    if engine == "threads":
+        runs = sweep.project.runs / "01_train"
+        assert list(runs.iterdir() if kill == "interrupt" else runs.glob("*/done.json")) == []
+    elif engine == "local":
+        wait_for(lambda: not any(map(alive, sweep.ledger("begin", 3))))
+    # Which engine goes on does not matter.
     finish(start("seeds.yaml", "-j", "2"))
-    assert sorted(sweep.ledger("end")) == SEEDS
-    check(sweep, resumed=2)
+    check(sweep, resumed=begun)
 
 
-def test_a_killed_kernel_fails_its_run_which_goes_on_from_its_checkpoint(sweep):
+@pytest.mark.parametrize("together", [0, 2])
+def test_a_killed_kernel_fails_its_runs_which_go_on_from_their_checkpoints(sweep, together):
+    """Those that share one go on together, so that they end with an undisturbed run's numbers."""
+    sweep.training(together=together)
     batch = start("seeds.yaml", "-j", "2", "--retries", "1")
     wait_for(lambda: at_work(sweep))
     os.kill(sweep.ledger("begin", 2)[0], signal.SIGKILL)
     output = finish(batch)
-    assert output.count("failed (the kernel died (killed, or out of memory))") == 1
-    assert "trying again (1 of 1)" in output
+    for text in ("the kernel died (killed, or out of memory)", "trying again (1 of 1)"):
+        assert output.count(text) == (2 if together else 1)
+    if together:
+        killed, *others = sweep.ledger("begin", 2)
+        assert len(set(others)) == 1 and killed not in others
     check(sweep, resumed=1)
-
-
-def test_a_killed_kernel_fails_all_that_share_it_which_go_on_together(toy):
-    """So that what is trained side by side ends with the numbers of an undisturbed run."""
-    toy.training(together=2)
-    toy.write(
-        "sweeps/seeds.yaml",
-        f"notebook: train\nbase: {{updates: {UPDATES}, wait: 0.25}}\ngrid: {{seed: {SEEDS}}}\n",
-    )
-    batch = start("seeds.yaml", "-j", "2", "--retries", "1")
-    wait_for(lambda: at_work(toy))
-    (kernel,) = toy.ledger("begin", 2)
-    os.kill(kernel, signal.SIGKILL)
-    output = finish(batch)
-    assert output.count("the kernel died (killed, or out of memory)") == 2
-    assert output.count("trying again (1 of 1)") == 2
-    assert len(set(toy.ledger("begin", 2)[1:])) == 1 and kernel not in toy.ledger("begin", 2)[1:]
-    none_left(toy)
 
 
 def test_two_commands_on_one_folder_share_the_work(sweep):
@@ -306,29 +317,23 @@ def test_a_batch_leaves_a_run_to_the_notebook_that_is_open(sweep, end):
 
 class Cluster:
     def __init__(self, folder):
-        self.folder = folder
-        self.start()
-
-    def start(self):
         import distributed
 
-        path = self.folder / "scheduler.json"
-        path.unlink(missing_ok=True)
+        path = folder / "scheduler.json"
         self.processes = [
-            self._dask("scheduler", "--port", "0", "--scheduler-file", str(path)),
+            self._dask(folder, "scheduler", "--port", "0", "--scheduler-file", str(path)),
             # Threads, of which a worker may have several, are of no importance to the kernels.
-            *(self._dask("worker", "--scheduler-file", str(path), "--nworkers", "1",
-                         "--nthreads", "2", "--local-directory", str(self.folder))
-              for _ in range(2)),
+            self._dask(folder, "worker", "--scheduler-file", str(path), "--nworkers", "2",
+                       "--nthreads", "2", "--local-directory", str(folder)),
         ]  # fmt: skip
         # The scheduler may be writing it at this moment; its own workers read it so, too.
         self.address = distributed.utils.json_load_robust(path, timeout=60)["address"]
 
-    def _dask(self, command, *arguments):
+    def _dask(self, folder, command, *arguments):
         full = [sys.executable, "-m", "dask", command, *arguments, "--host", "127.0.0.1",
                 "--no-dashboard"]  # fmt: skip
         return subprocess.Popen(
-            full, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            full, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
 
@@ -361,55 +366,11 @@ def test_dask_survives_the_loss_of_a_worker_and_of_the_client(sweep, cluster):
     check(sweep, resumed=1)
 
 
-def test_dask_survives_the_loss_of_the_scheduler(sweep, cluster):
-    batch = start("seeds.yaml", "--scheduler", cluster.address)
-    wait_for(lambda: len(at_work(sweep)) == 2)
-    cluster.processes[0].kill()
-    none_left(sweep)
-    output = finish(batch, 1)
-    assert f"the scheduler at {cluster.address} is gone; finished runs are kept" in output
-    assert "Traceback" not in output
-    for process in cluster.processes:
-        process.wait(60)
-    cluster.start()
-    finish(start("seeds.yaml", "--scheduler", cluster.address))
-    check(sweep, resumed=2)
-
-
-def test_an_interrupted_client_ends_its_runs_on_the_workers(sweep, cluster):
-    batch = start("seeds.yaml", "--scheduler", cluster.address)
-    wait_for(lambda: len(at_work(sweep)) == 2)
-    os.killpg(batch.pid, signal.SIGINT)
-    assert finish(batch, 130).endswith("taugda: interrupted; finished runs are kept\n")
-    none_left(sweep)
-    finish(start("seeds.yaml", "--scheduler", cluster.address))
-    check(sweep, resumed=2)
-
-
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
-def test_dask_of_its_own_is_ended_with_the_batch(sweep, kill):
-    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    batch = start("seeds.yaml", "--scheduler", "local", "-j", "2")
-    wait_for(lambda: at_work(sweep))
-    if kill == signal.SIGINT:
-        os.killpg(batch.pid, kill)
-        assert finish(batch, 130).endswith("taugda: interrupted; finished runs are kept\n")
-    else:
-        batch.kill()  # its workers notice
-        batch.communicate()
-    none_left(sweep)
-    wait_for(lambda: not any(map(alive, sweep.ledger("begin", 3))))
-    # Which engine goes on does not matter.
-    finish(start("seeds.yaml", "-j", "2"))
-    check(sweep, resumed=1)
-
-
 def test_a_scheduler_that_is_not_there_is_refused(sweep, capsys, monkeypatch):
     pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
     monkeypatch.setattr("taugda.runs.batch._CONNECT", 1)
     assert main(["run", "seeds.yaml", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert "no scheduler answers at 'tcp://127.0.0.1:9'" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["run", "seeds.yaml", "--scheduler", "here"])
+    assert main(["run", "seeds.yaml", "--scheduler", "here"]) == 2
     assert "expected 'local' or an address such as" in capsys.readouterr().err
     assert sweep.ledger("begin") == []

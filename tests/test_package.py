@@ -316,8 +316,8 @@ def test_what_the_library_imports_is_declared():
     declared = {provided.get(r.name, r.name.replace("-", "_")) for r in requirements().values()}
     # What the declared packages are built on and bring along.
     brought = {
-        "IPython", "PIL", "bs4", "jinja2", "jupyter_client", "llvmlite", "markupsafe", "mpmath",
-        "traitlets",
+        "IPython", "PIL", "bs4", "jinja2", "jupyter_client", "jupyter_core", "llvmlite",
+        "markupsafe", "mpmath", "traitlets",
     }  # fmt: skip
     found = set()
     for path in (ROOT / "lib").rglob("*.py"):

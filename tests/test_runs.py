@@ -1,6 +1,7 @@
 """Parameters, names, what is up to date, files, and one execution after the other."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -22,7 +23,6 @@ from taugda.runs.parameters import (
     read_file,
     read_parameters,
     resolve,
-    run_name,
 )
 from taugda.runs.plan import make_plan
 
@@ -36,21 +36,27 @@ limit: float | None = None  # none means no limit
 extra: dict = {"a": [1, 2.5]}"""
 
 
+@pytest.fixture
+def celled(toy):
+    toy.notebook("01_toy", "run.finish()", parameters=CELL)
+    return toy
+
+
 # Parameters
 
 
-def test_parameters_are_read_in_order_with_types_and_help(toy):
-    toy.notebook("01_toy", parameters=CELL)
-    found = read_parameters(toy.project.notebook("01_toy"))
+def test_parameters_are_read_in_order_with_types_and_help(celled):
+    found = read_parameters(celled.project.notebook("01_toy"))
     assert list(found) == ["taus", "step", "seed", "name", "exact", "limit", "extra"]
     assert found["taus"].default == [2.0, 2.5]
     assert type(found["taus"].default[0]) is float
     assert found["taus"].title == "list[float]"
-    assert found["taus"].description == "timescale separations"
-    assert found["seed"].description == "seed, größer"
+    assert [found[n].description for n in ("taus", "seed")] == [
+        "timescale separations", "seed, größer",
+    ]  # fmt: skip
     assert found["limit"].default is None
-    toy.notebook("01_toy", parameters="n: int = 4")
-    assert resolve(toy.project, "toy", {}) == {"n": 4}
+    celled.notebook("01_toy", parameters="n: int = 4")
+    assert resolve(celled.project, "toy", {}) == {"n": 4}
 
 
 @pytest.mark.parametrize(
@@ -64,22 +70,19 @@ def test_bad_parameter_cells_are_refused(toy, cell):
     found = re.escape(repr(cell.splitlines()[cell.count("n: int = 2")]))
     with pytest.raises(ParameterError, match=rf"01_toy: .*'name: type = literal .*found {found}"):
         read_parameters(toy.project.notebook("01_toy"))
-    toy.notebook("01_toy", parameters="n: int = 2.5")
-    with pytest.raises(ParameterError, match=r"'n' must be int, found 2\.5"):
-        read_parameters(toy.project.notebook("01_toy"))
 
 
 def test_exactly_one_parameters_cell_in_a_notebook(toy):
-    toy.notebook("01_toy")
+    toy.notebook("01_toy", parameters="n: int = 2.5")
     path = toy.project.notebook("01_toy")
-    content = json.loads(path.read_text())
-    content["cells"][1]["metadata"] = {}
-    for text, message in (
-        (json.dumps(content), "exactly one .* found 0"),
+    text = path.read_text()
+    for content, message in (
+        (text, r"'n' must be int, found 2\.5"),
+        (text.replace('"parameters"', '"other"'), "exactly one .* found 0"),
         ("{", "01_toy.ipynb is not a notebook"),
         ("[]", "01_toy.ipynb is not a notebook: expected a JSON object"),
     ):
-        path.write_text(text)
+        path.write_text(content)
         with pytest.raises(ParameterError, match=message):
             read_parameters(path)
 
@@ -91,13 +94,14 @@ def test_exactly_one_parameters_cell_in_a_notebook(toy):
      ("name='12'", "12"), ("name='010'", "010"), ("name=5e-5", "5e-5"), ("limit=2", 2.0),
      ("limit=null", None), ("extra={b: 1}", {"b": 1})],
 )  # fmt: skip
-def test_assignments_take_the_annotated_type(toy, text, value):
-    toy.notebook("01_toy", parameters=CELL)
+def test_assignments_take_the_annotated_type(celled, text, value):
     name, given = parse_assignment(text)
-    found = resolve(toy.project, "toy", {name: given})
+    found = resolve(celled.project, "toy", {name: given})
     assert found[name] == value
     assert type(found[name]) is type(value)
-    assert read_file(toy.write("p.yaml", parameters_text(found)))[name] == value
+    file = celled.write("p.yaml", parameters_text(found))
+    assert read_file(file)[name] == value
+    assert resolve(celled.project, "toy", file) == found
 
 
 @pytest.mark.parametrize(
@@ -106,24 +110,13 @@ def test_assignments_take_the_annotated_type(toy, text, value):
      "exact=1", "exact='false'", "name=12", "taus=3", "taus=[a]", "extra=[1]", "limit=x",
      "extra={1: 2}", "extra={a: .nan}", "name=2021-01-01", "name=- x^2/2 + y"],
 )  # fmt: skip
-def test_values_of_the_wrong_type_are_refused(toy, text):
-    toy.notebook("01_toy", parameters=CELL)
+def test_values_of_the_wrong_type_are_refused(celled, text):
     name, given = parse_assignment(text)
     hint = "; quote a text for YAML, too: -p name=" if name == "name" else ""
     with pytest.raises(
         ParameterError, match=f"01_toy: parameter '{name}' must be .* found.*{hint}"
     ):
-        resolve(toy.project, "toy", {name: given})
-
-
-def test_unknown_names_are_refused_with_a_hint(toy):
-    toy.notebook("01_toy", parameters=CELL)
-    with pytest.raises(ParameterError, match="unknown parameter 'sed'; did you mean 'seed'"):
-        resolve(toy.project, "toy", {"sed": 1})
-    with pytest.raises(ProjectError, match="unknown notebook 'tyo'; did you mean 'toy'"):
-        resolve(toy.project, "tyo", {})
-    for name in ("toy", "01_toy", "01_toy.ipynb", "notebooks/01_toy.ipynb"):
-        assert toy.project.find_notebook(name) == "01_toy"
+        resolve(celled.project, "toy", {name: given})
 
 
 @pytest.mark.parametrize(
@@ -149,54 +142,42 @@ def test_parameter_files(toy):
     ):
         with pytest.raises(ParameterError, match=message):
             read_file(toy.write("p.yaml", text))
-    with pytest.raises(ParameterError, match="cannot be read"):
-        read_file(toy.project.root / "none.yaml")
 
 
 # Names
 
 
-def name_of(toy, **overrides):
-    return run_name(toy.project, "01_toy", resolve(toy.project, "toy", overrides))
+def test_run_names_say_the_parameters(celled):
+    def name_of(**different):
+        return celled.item(**different).run
 
-
-def test_run_names_say_the_parameters(toy):
-    toy.notebook("01_toy", parameters=CELL)
-    assert name_of(toy) == "default"
-    assert name_of(toy, seed=0, taus=[2, 2.5]) == "default"
-    assert name_of(toy, taus=[3, 4.5], seed=1).startswith("seed=1,taus=3+4.5-")
-    assert name_of(toy, step=0.0) == name_of(toy, step=-0.0)
-    assert name_of(toy, seed=1) != name_of(toy, seed=2)
-    values = resolve(toy.project, "toy", {"seed": 1})
-    digest = hashlib.sha256(canonical(values).encode()).hexdigest()
-    assert name_of(toy, seed=1) == f"seed=1-{digest[:8]}"
+    assert name_of() == name_of(seed=0, taus=[2, 2.5]) == "default"
+    assert name_of(taus=[3, 4.5], seed=1).startswith("seed=1,taus=3+4.5-")
+    assert name_of(step=0.0) == name_of(step=-0.0)
+    assert name_of(seed=1) != name_of(seed=2)
+    digest = hashlib.sha256(canonical(celled.item(seed=1).parameters).encode()).hexdigest()
+    assert name_of(seed=1) == f"seed=1-{digest[:8]}"
+    for name in ("toy", "01_toy", "01_toy.ipynb", "notebooks/01_toy.ipynb"):
+        assert celled.project.find_notebook(name) == "01_toy"
+    # No value escapes the folder.
+    for value in ("../../x", "/etc", "a\\b", "..", "\x00\n", "é" * 500, ".", "~"):
+        name = name_of(name=value)
+        folder = celled.run("01_toy", name).resolve()
+        assert folder.parent == (celled.project.runs / "01_toy").resolve()
+        assert len(name) < 120 and name.isascii() and not name.startswith("."), value
 
 
 def test_a_long_name_keeps_what_members_of_a_sweep_differ_in(toy, capsys):
     many = [f"parameter_{i}: float = 0.0\nlabel_{i}: str = 'a'" for i in range(6)]
     toy.notebook("01_toy", parameters="\n".join([*many, "seed: int = 0\ntau: float = 1.0"]))
     base = ", ".join(f"parameter_{i}: 0.125, label_{i}: some-long-text" for i in range(5))
-    toy.write(
-        "sweeps/s.yaml",
-        f"notebook: toy\nbase: {{{base}}}\ngrid:\n  tau: [1, 2]\n  seed: [0, 1, 2]\n"
-        "  parameter_5: [1, 2]",
-    )
-    assert main(["run", "s.yaml", "--dry-run", "--only", "*seed=1*"]) == 0
+    grid = "{tau: [1, 2], seed: [0, 1, 2], parameter_5: [1, 2]}"
+    toy.write("sweeps/s.yaml", f"notebook: toy\nbase: {{{base}}}\ngrid: {grid}\n")
+    toy.make("s.yaml", "--dry-run", "--only", "*seed=1*")
     *lines, last = capsys.readouterr().out.splitlines()
     assert last.startswith("4 of 4 runs")
     assert all(len(line) < 130 and ",parameter_0=0.125," in line for line in lines)
     assert lines[-1].startswith("01_toy/tau=2,seed=1,")
-
-
-@pytest.mark.parametrize("value", ["../../x", "/etc", "a\\b", "..", "\x00\n", "é" * 500, ".", "~"])
-def test_no_value_escapes_the_folder(toy, value):
-    toy.notebook("01_toy", parameters=CELL)
-    name = name_of(toy, name=value)
-    folder = toy.run("01_toy", name)
-    assert folder.resolve().parent == (toy.project.runs / "01_toy").resolve()
-    assert len(name) < 120
-    assert name.isascii()
-    assert not name.startswith(".")
 
 
 # What is up to date
@@ -205,20 +186,16 @@ def test_no_value_escapes_the_folder(toy, value):
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     """A function that writes a module of a small library, which takes the place of the real one."""
-    package = tmp_path / "taugda"
+    package, ticks = tmp_path / "taugda", itertools.count(1)
     monkeypatch.setattr(state, "PACKAGE", package)
 
     def write(name, text):
         path = package / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        os.utime(path, ns=(0, write.time))  # a second version within one tick of the clock
-        write.time += 1_000_000_000
+        os.utime(path, (0, next(ticks)))  # a second version within one tick of the clock
 
-    write.time = 0
-    write(
-        "games/game", '"""Help."""\n\ndef double(x):\n    """Twice x."""\n    return 2 * x  # x\n'
-    )
+    write("games/game", '"""Help."""\n\ndef double(x):\n    """Twice."""\n    return 2 * x  # x\n')
     write("plots/lines", "def draw():\n    from taugda.games import game\n")
     write("gan/loop", "from taugda.checks import count\n")
     write("proofs/balls", "from taugda import games\n")
@@ -248,46 +225,41 @@ def test_a_notebook_depends_on_the_groups_that_it_uses(toy, library, code, found
     assert set(groups(toy, code)) == found | {"record"}
 
 
-def test_training_depends_on_no_pictures_and_no_record(toy, library):
-    assert set(groups(toy, "from taugda import gan, plots", kind="training")) == {"gan", "checks"}
-
-
 def test_documentation_and_the_engine_make_nothing_stale(toy, library):
-    before = groups(toy, "from taugda import games")
+    code = "from taugda import games"
+    before = groups(toy, code)
     library("games/game", '"""Other."""\n# note\ndef double(x):\n    """New."""\n    return 2*x\n')
     for name in ("runs/execute", "claims", "report/build", "__main__"):
         library(name, "x = 2\n")
-    assert groups(toy, "from taugda import games") == before
+    assert groups(toy, code) == before
     library("games/game", "def double(x):\n    return x + x\n")
-    after = groups(toy, "from taugda import games")
-    assert state.differences({"library": before}, {"library": after}) == [
-        "library changed (mathematics)"
-    ]
-    assert after["record"] == before["record"]
+    after = groups(toy, code)
+    said = state.differences({"library": before}, {"library": after})
+    assert said == ["library changed (mathematics)"]
     library("games/new", "")
-    assert groups(toy, "from taugda import games")["mathematics"] != after["mathematics"]
+    assert groups(toy, code)["mathematics"] != after["mathematics"]
+    # Training depends on no pictures and no record.
+    assert set(groups(toy, "from taugda import gan, plots", kind="training")) == {"gan", "checks"}
 
 
 def test_a_notebook_counts_with_its_cells_and_what_they_say_to_the_runner(toy, library):
     toy.notebook("01_toy", "x = 1")
     path = toy.project.notebook("01_toy")
+    content, base = json.loads(path.read_text()), state.fingerprint(toy.item())
 
-    def made_of(**parameters):
-        return state.fingerprint(toy.item(**parameters))
+    def reasons(**parameters):
+        return state.differences(base, state.fingerprint(toy.item(**parameters)))
 
-    base = made_of()
-    assert state.differences(base, made_of()) == []
-    assert state.differences(base, made_of(n=4)) == ["parameters changed"]
-    content = json.loads(path.read_text())
+    assert (reasons(), reasons(n=4)) == ([], ["parameters changed"])
     for key, value in (("tags", ["x"]), ("taugda", {"texts": {"a": {"caption": "b"}}})):
         content["cells"][-1]["metadata"] = {key: value}
         path.write_text(json.dumps(content))
-        assert state.differences(base, made_of()) == ["notebook changed"]
+        assert reasons() == ["notebook changed"]
     content["cells"][-1] |= {"metadata": {"collapsed": True}, "outputs": [], "execution_count": 7}
     path.write_text(json.dumps(content))
-    assert made_of() == base
+    assert state.fingerprint(toy.item()) == base
     toy.notebook("01_toy", "x = 1", prose="# Other words")
-    assert state.differences(base, made_of()) == ["notebook changed"]
+    assert reasons() == ["notebook changed"]
 
 
 # Files and locks
@@ -368,18 +340,18 @@ def test_a_batch_runs_what_is_due(toy, capfd):
     assert "Failed: 04_open/default: the notebook left no metrics.json" in out
     assert out.rstrip().endswith("Open outputs/index.html")
 
-    good = toy.run("01_toy")
-    assert {path.name for path in good.iterdir()} == {
+    good = {path.name: path.read_bytes() for path in toy.run("01_toy").iterdir()}
+    assert set(good) == {
         "notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "log.txt",
         "done.json",
     }  # fmt: skip
     assert toy.metrics("01_toy") == {"n": 3}
-    assert "hello" in (good / "log.txt").read_text()
-    provenance = json.loads((good / "provenance.json").read_text())
+    assert b"hello" in good["log.txt"]
+    provenance = json.loads(good["provenance.json"])
     assert provenance["mode"] == "batch"
     assert provenance["versions"]["numpy"] == np.__version__
-    assert str(toy.project.root) not in (good / "notebook.ipynb").read_text()
-    assert "papermill" not in nbformat.read(good / "notebook.ipynb", 4).metadata
+    assert str(toy.project.root).encode() not in good["notebook.ipynb"]
+    assert "papermill" not in json.loads(good["notebook.ipynb"])["metadata"]
 
     for stem in ("02_bad", "03_killed", "04_open"):
         assert [path.name for path in (toy.project.runs / stem).iterdir()] == ["default.failed"]
@@ -393,11 +365,14 @@ def test_a_batch_runs_what_is_due(toy, capfd):
     wanted = [(stem, {}) for stem in toy.project.stems()]
     assert toy.states(*wanted) == ["up to date", *["failed before"] * 3]
 
-    # Mended, it succeeds, and its failure is forgotten.
+    # Mended, it succeeds, and its failure is forgotten; one that fails leaves its former success.
     toy.notebook("02_bad", "run.finish()")
-    assert main(["run", "bad", "toy"]) == 0
+    toy.notebook("01_toy", "1 / 0", "run.finish()")
+    assert toy.states(("toy", {})) == ["stale"]
+    toy.make("bad", "toy", status=1)
     assert [path.name for path in (toy.project.runs / "02_bad").iterdir()] == ["default"]
-    assert "up to date" in capfd.readouterr().out
+    assert {path.name: path.read_bytes() for path in toy.run("01_toy").iterdir()} == good
+    assert toy.states(("bad", {}), ("toy", {})) == ["up to date", "failed before"]
 
 
 GROUP = "notebook: train\nbase: {updates: 2%s}\ngrid: {seed: [0, 1, 2, 3, 4]}\n"
@@ -406,7 +381,7 @@ GROUP = "notebook: train\nbase: {updates: 2%s}\ngrid: {seed: [0, 1, 2, 3, 4]}\n"
 def test_runs_that_may_be_trained_together_share_a_kernel(toy, capsys):
     toy.training(together=3)
     toy.write("sweeps/seeds.yaml", GROUP % "")
-    assert main(["run", "seeds.yaml", "-j", "1", "--no-report"]) == 0
+    toy.make("seeds.yaml", "-j", "1")
     folders = (toy.project.runs / "01_train").glob("[!.]*")
     runs = {read_file(path / "parameters.yaml")["seed"]: path for path in sorted(folders)}
     beside = {seed: toy.metrics("01_train", path.name)["beside"] for seed, path in runs.items()}
@@ -420,33 +395,21 @@ def test_runs_that_may_be_trained_together_share_a_kernel(toy, capsys):
         counts = [cell.execution_count for cell in cells if cell.cell_type == "code"]
         assert counts == list(range(1, len(counts) + 1))
     # One that is chosen alone is alone.
-    assert main(["run", "seeds.yaml", "--only", runs[1].name, "--force", "--no-report"]) == 0
+    toy.make("seeds.yaml", "--only", runs[1].name, "--force")
     assert toy.metrics("01_train", runs[1].name)["beside"] == []
 
 
 def test_one_that_fails_does_not_stop_those_that_share_its_kernel(toy, capsys):
     toy.training(together=5)
     toy.write("sweeps/seeds.yaml", GROUP % ", fail_at: 2")
-    assert main(["run", "seeds.yaml", "-j", "1", "--no-report", "--retries", "1"]) == 0
+    toy.make("seeds.yaml", "-j", "1", "--retries", "1")
     assert capsys.readouterr().out.count("trying again (1 of 1)") == 5
     assert len(set(toy.ledger("begin", 2)[:5])) == len(set(toy.ledger("begin", 2)[5:])) == 1
 
 
-def test_a_failure_leaves_the_former_success_alone(toy):
-    toy.notebook("01_toy", "run.measure('n', n)", "run.finish()")
-    assert main(["run", "toy", "--no-report"]) == 0
-    before = {p.name: p.read_bytes() for p in toy.run("01_toy").iterdir()}
-    toy.notebook("01_toy", "1 / 0", "run.finish()")
-    assert toy.states(("toy", {})) == ["stale"]
-    assert main(["run", "toy", "--no-report"]) == 1
-    assert {p.name: p.read_bytes() for p in toy.run("01_toy").iterdir()} == before
-    assert toy.states(("toy", {})) == ["failed before"]
-
-
 def test_parameters_reach_the_notebook_and_another_run_has_another_folder(toy, capsys):
     toy.notebook("01_toy", "run.measure('n', n)", "run.finish()")
-    file = toy.write("small.yaml", "n: 5\n")
-    assert main(["run", "toy", "-f", str(file), "--no-report"]) == 0
+    toy.make("toy", "-f", str(toy.write("small.yaml", "n: 5\n")))
     (folder,) = (toy.project.runs / "01_toy").iterdir()
     assert folder.name.startswith("n=5-")
     assert toy.metrics("01_toy", folder.name) == {"n": 5}
@@ -455,16 +418,15 @@ def test_parameters_reach_the_notebook_and_another_run_has_another_folder(toy, c
     assert toy.states(("toy", {"n": 5}), force=True) == ["forced"]
     done = folder / "done.json"
     done.write_text(json.dumps({**json.loads(done.read_text()), "duration": 83.2}))
-    capsys.readouterr()
-    assert main(["run", "toy", "-p", "n=5", "--force", "--dry-run"]) == 0
+    toy.make("toy", "-p", "n=5", "--force", "--dry-run")
     assert "forced, would run, took 83 s last time" in capsys.readouterr().out
-    assert main(["run", "toy", "-p", "n=5", "--force", "--no-report"]) == 0
+    toy.make("toy", "-p", "n=5", "--force")
     assert json.loads(done.read_text())["duration"] < 83
 
 
 def test_stale_training_is_kept_unless_asked(toy, capsys):
     toy.notebook("01_toy", "from taugda import gan", "run.finish()", kind="training")
-    assert main(["run", "toy", "--no-report"]) == 0
+    toy.make("toy")
     done = toy.run("01_toy") / "done.json"
     content = json.loads(done.read_text())
     content["fingerprint"]["library"]["gan"] = "older"
@@ -473,9 +435,9 @@ def test_stale_training_is_kept_unless_asked(toy, capsys):
     assert (item.state, item.due) == ("kept", False)
     assert item.reason == "library changed (gan)"
     assert toy.states(("toy", {}), refresh=True) == ["stale"]
-    assert main(["run", "toy", "--no-report"]) == 0
-    assert "Run it again with --refresh" in capsys.readouterr().out
-    assert main(["run", "toy", "--no-report", "--refresh"]) == 0
+    toy.make("toy")
+    assert "kept (library changed (gan)), --refresh runs it again" in capsys.readouterr().out
+    toy.make("toy", "--refresh")
     assert toy.states(("toy", {})) == ["up to date"]
 
 
@@ -487,9 +449,9 @@ def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, 
     startup = tmp_path / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (startup / "00.py").write_text("raise SystemExit('the user own start-up file was run')\n")
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "home"))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "home"))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    homes = {"JUPYTER_DATA_DIR": "home", "JUPYTER_PATH": "home", "IPYTHONDIR": "ipython"}
+    for name, folder in homes.items():
+        monkeypatch.setenv(name, str(tmp_path / folder))
     toy.notebook(
         "01_toy", "import os, sys", "run.measure('python', sys.executable)",
         "for name in ('OMP_NUM_THREADS', 'NUMBA_NUM_THREADS', 'MALLOC_TRIM_THRESHOLD_'):\n"
@@ -497,7 +459,7 @@ def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, 
         "run.measure('folder', os.getcwd())", "run.finish()",
     )  # fmt: skip
     before = dict(os.environ)
-    assert main(["run", "toy", "--no-report", "-j", "1000"]) == 0
+    toy.make("toy", "-j", "1000")
     assert dict(os.environ) == before
     found = toy.metrics("01_toy")
     assert found["python"] == sys.executable
@@ -509,63 +471,65 @@ def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, 
 # Requests
 
 
+def refused(arguments, capsys):
+    """What a command that is refused says, by argparse or by us in one line."""
+    try:
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1
+    except SystemExit as end:
+        assert end.code == 2
+        error = capsys.readouterr().err
+    return error
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("command", "message"),
     [
-        (["run", "tyo"], "unknown notebook 'tyo'"),
-        (["run", "toy", "-p", "m=3"], "unknown parameter 'm'"),
-        (["run", "toy", "-p", "n=x"], "'n' must be int, found 'x'"),
-        (["run", "-p", "n=3"], "exactly one notebook"),
-        (["run", "toy", "other", "-p", "n=3"], "exactly one notebook"),
-        (["run", "toy", "-f", "none.yaml"], "none.yaml: cannot be read"),
-        (["run", "none.yaml"], "cannot be read"),
-        (["run", "Untitled"], "notebooks/Untitled.ipynb is left out: a notebook of the project"),
-        (["parameters", "tyo"], "unknown notebook"),
+        ("run tyo", "unknown notebook 'tyo'; did you mean 'toy'"),
+        ("run toy -p nn=3", "unknown parameter 'nn'; did you mean 'n'"),
+        ("run toy -p n=x", "'n' must be int, found 'x'"),
+        ("run -p n=3", "exactly one notebook"),
+        ("run toy other -p n=3", "exactly one notebook"),
+        ("run toy -f none.yaml", "none.yaml: cannot be read"),
+        ("run none.yaml", "cannot be read"),
+        ("run Untitled", "notebooks/Untitled.ipynb is left out: a notebook of the project"),
+        ("parameters tyo", "unknown notebook"),
+        ("run s.yaml --index 2", "the number of a run: from 0 to 1, found 2"),
+        ("run toy --index 0", "--index needs exactly one sweep file"),
+        ("run s.yaml --only *n=9*", "no run matches '*n=9*'"),
+        *((f"run -j {number}", "expected an integer >= 1") for number in ("0", "-1", "²")),
+        ("run s.yaml --index -1", "expected an integer >= 0"),
+        ("run s.yaml --retries x", "expected an integer >= 0, found 'x'"),
+        ("run toy --time-limit soon", "a time such as 90s, 30m, 12h or 2d, found 'soon'"),
     ],
 )
-def test_wrong_requests_are_refused_before_anything_starts(toy, capsys, arguments, message):
+def test_wrong_requests_are_refused_before_anything_starts(toy, capsys, command, message):
     for stem in ("01_toy", "02_other", "Untitled"):
         toy.notebook(stem, "run.finish()")
-    assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert len(error.splitlines()) == 1
+    toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}")
+    assert message in refused(command.split(), capsys)
     assert not toy.project.outputs.exists()
 
 
-def test_a_notebook_that_does_not_belong_is_named_and_left_out(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
+def test_plans_and_parameters_are_listed(celled, capsys):
     for name in ("Untitled", "01_toy-Copy1"):
-        toy.write(f"notebooks/{name}.ipynb", "{}")
-    assert main(["run", "--dry-run"]) == 0
-    out, error = capsys.readouterr()
-    assert out.splitlines()[-1].startswith("1 of 1 run to execute")
-    copy, untitled = error.splitlines()
-    assert copy.startswith("taugda: notebooks/01_toy-Copy1.ipynb is left out: ")
-    assert untitled.endswith("rename it so, or move it to another folder")
-
-
-def test_outputs_that_cannot_be_written_are_refused(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("outputs", "a file where the folder should be")
-    assert main(["run", "toy"]) == 2
-    assert "output folder outputs cannot be written" in capsys.readouterr().err
-    for number in ("0", "-1", "²"):
-        with pytest.raises(SystemExit) as caught:
-            main(["run", "-j", number])
-        assert caught.value.code == 2
-
-
-def test_parameters_command_and_dry_run(toy, capsys):
-    toy.notebook("01_toy", "run.finish()", parameters=CELL)
+        celled.write(f"notebooks/{name}.ipynb", "{}")
     assert main(["parameters", "toy"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["taus", "list[float]", "[2.0,", "2.5]", "timescale", "separations"] in lines
     assert main(["run", "--dry-run", "-j", "3"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
+    out, error = capsys.readouterr()
+    assert out.splitlines() == [
         "01_toy/default: missing, would run", "1 of 1 run to execute, 3 at a time",
     ]  # fmt: skip
-    assert not toy.project.outputs.exists()
+    # What does not belong is named and left out.
+    copy, untitled = error.splitlines()
+    assert copy.startswith("taugda: notebooks/01_toy-Copy1.ipynb is left out: ")
+    assert untitled.endswith("rename it so, or move it to another folder")
+    assert not celled.project.outputs.exists()
+    celled.write("outputs", "a file where the folder should be")
+    assert "output folder outputs cannot be written" in refused(["run", "toy"], capsys)
 
 
 def test_a_reader_that_goes_away_is_no_error(toy):

@@ -12,7 +12,7 @@ from taugda.__main__ import main
 from taugda.runs import ParameterError
 from taugda.runs.machine import gpus, take_gpu
 from taugda.runs.plan import make_plan
-from taugda.runs.state import fingerprint, identities
+from taugda.runs.state import identities
 from taugda.runs.sweeps import read_sweep
 
 # Checkpoints
@@ -20,29 +20,23 @@ from taugda.runs.sweeps import read_sweep
 
 def test_a_failed_run_goes_on_from_its_checkpoint_which_success_removes(toy):
     toy.training()
-    command = ["run", "train", "-p", "fail_at=3", "--no-report"]
-    assert main(command) == 1
-    (kept,) = (toy.project.checkpoints / "01_train").glob("fail_at=3-*/")
+    checkpoints, run = toy.project.checkpoints / "01_train", toy.item("01_train", fail_at=3).run
+    toy.make("train", "-p", "fail_at=3", status=1)
+    (kept,) = checkpoints.glob(f"{run}.*")
     assert json.loads((kept / "state.json").read_text())["done"] == 2
-    assert main(command) == 0
-    assert list((toy.project.checkpoints / "01_train").iterdir()) == []
-    assert main(["run", "train", "--no-report"]) == 0
-    assert toy.metrics("01_train", kept.name)["from"] == [0, 2]
-    undisturbed = toy.metrics("01_train")
-    assert undisturbed["from"] == [0]
-    assert toy.metrics("01_train", kept.name)["sum"] == undisturbed["sum"]
-
-
-def test_checkpoints_of_other_code_are_set_aside_until_success(toy):
-    toy.training()
-    command = ["run", "train", "-p", "fail_at=3", "--no-report"]
-    assert main(command) == 1
-    toy.notebook("01_train", TRAINING.replace("done\"] == fail_at", "done\"] == 99"), DONE,
-                 parameters=PARAMETERS, kind="training")  # fmt: skip
-    (kept,) = (toy.project.checkpoints / "01_train").glob("fail_at=3-*/")
-    assert main(command) == 0
-    assert toy.metrics("01_train", kept.name)["from"] == [0]
-    assert list((toy.project.checkpoints / "01_train").iterdir()) == []
+    toy.make("train", "-p", "fail_at=3")
+    assert list(checkpoints.iterdir()) == []
+    toy.make("train")
+    undisturbed, resumed = toy.metrics("01_train"), toy.metrics("01_train", run)
+    assert (undisturbed["from"], resumed["from"]) == ([0], [0, 2])
+    assert resumed["sum"] == undisturbed["sum"]
+    # Those of other code are left alone until success.
+    toy.make("train", "-p", "fail_at=3", "--force", status=1)
+    other = TRAINING.replace('done"] == fail_at', 'done"] == 99')
+    toy.notebook("01_train", other, DONE, parameters=PARAMETERS, kind="training")
+    toy.make("train", "-p", "fail_at=3", "--refresh")
+    assert toy.metrics("01_train", run)["from"] == [0]
+    assert list(checkpoints.iterdir()) == []
 
 
 # What notebooks read
@@ -60,18 +54,18 @@ def test_what_collects_runs_starts_after_them_and_is_stale_when_they_change(toy)
     toy.notebook("00_collect", COLLECT, "run.finish()", reads=["train"])
     wanted = [("collect", {}), *(("train", {"seed": seed}) for seed in (0, 1, 2))]
     toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [0, 1, 2]}\n")
-    assert main(["run", "collect", "seeds.yaml", "-j", "2", "--no-report"]) == 0
+    toy.make("collect", "seeds.yaml", "-j", "2")
     assert len(toy.metrics("00_collect")["runs"]) == 3
     assert toy.states(*wanted) == ["up to date"] * 4
     # Runs to come make it stale beforehand; one that ended makes it stale afterwards.
     (item, _) = make_plan(toy.project, [("collect", {}), ("train", {"seed": 3})])
     assert (item.state, item.reason) == ("stale", "runs of 01_train are to come")
-    assert main(["run", "train", "-p", "seed=3", "--no-report"]) == 0
+    toy.make("train", "-p", "seed=3")
     (item,) = make_plan(toy.project, [("collect", {})])
     assert (item.state, item.reason) == ("stale", "data changed")
-    assert main(["run", "collect", "--no-report"]) == 0
+    toy.make("collect")
     assert toy.states(("collect", {})) == ["up to date"]
-    toy.write("outputs/published/long/01_train/seed=9/metrics.json", "{}")
+    toy.write("outputs/published/long/01_train/seed=9/done.json", "{}")
     assert toy.states(("collect", {})) == ["stale"]
 
 
@@ -79,68 +73,20 @@ def test_a_run_that_downloads_its_data_is_made_of_them(toy):
     fetch = "path = run.project.root / data_path\nif not path.exists():\n    path.write_text('x')"
     fail = "if not (run.checkpoints / 'state').exists():\n    run.checkpoints.mkdir(parents=True)\n"
     fail += "    (run.checkpoints / 'state').touch()\n    raise RuntimeError('failed')"
-    cell = "data_path: str = 'data.bin'\ndownload: bool = False"
-    toy.notebook(
-        "01_toy", fetch, fail, "run.finish()", parameters=cell, kind="training", data=["data_path"]
-    )
+    cell, marks = "data_path: str = 'data.bin'\ndownload: bool = False", {"data": ["data_path"]}
+    marks["kind"] = "training"
+    toy.notebook("01_toy", fetch, fail, "run.finish()", parameters=cell, **marks)
     with pytest.raises(ParameterError, match="'data_path' must name an existing"):
         make_plan(toy.project, [("toy", {})])
-    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 1
+    toy.make("toy", "-p", "download=true", status=1)
     # The data are there now; its checkpoint was made from them.
-    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
+    toy.make("toy", "-p", "download=true")
     assert toy.states(("toy", {"download": True})) == ["up to date"]
     shutil.rmtree(toy.project.runs)
     (toy.project.root / "data.bin").unlink()
-    toy.notebook(
-        "01_toy", fetch, "run.finish()", parameters=cell, kind="training", data=["data_path"]
-    )
-    assert main(["run", "toy", "-p", "download=true", "--no-report"]) == 0
+    toy.notebook("01_toy", fetch, "run.finish()", parameters=cell, **marks)
+    toy.make("toy", "-p", "download=true")
     assert toy.states(("toy", {"download": True})) == ["up to date"]
-
-
-FETCH = """from taugda.gan.fetch import fetch_into
-import time
-root = run.project.root
-(root / f"begun-{n}").touch()
-def get(folder):
-    with (root / "fetches").open("a") as lines:
-        print(n, file=lines)
-    while len(list(root.glob("begun-*"))) < 2:
-        time.sleep(0.05)
-    (folder / "data.bin").write_text("x")
-if not (root / data_path / "data.bin").exists():
-    fetch_into(root / data_path, "data.bin", get, "failed", "Put it there")"""
-
-
-def test_runs_of_a_sweep_that_start_at_once_download_their_data_once(toy):
-    cell = "n: int = 0\ndata_path: str = 'data'\ndownload: bool = True"
-    toy.notebook(
-        "01_toy", FETCH, "run.finish()", parameters=cell, kind="training", data=["data_path"]
-    )
-    toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
-    assert main(["run", "s.yaml", "-j", "2", "--time-limit", "2m", "--no-report"]) == 0
-    assert len((toy.project.root / "fetches").read_text().splitlines()) == 1
-    assert [path.name for path in (toy.project.root / "data").glob("[!.]*")] == ["data.bin"]
-    # Whichever found the other's half download, each was made of the data that it waited for.
-    wanted = read_sweep(toy.project, toy.project.sweeps / "s.yaml")
-    assert toy.states(*wanted) == ["up to date"] * 2
-
-
-def test_hidden_files_are_no_data(toy):
-    toy.notebook("01_toy", "run.finish()", parameters="path: str = 'data'", data=["path"])
-    item = toy.item()
-    toy.write("data/.data.bin.lock", "")
-    toy.write("data/.data.bin.1/data.bin", "half of it")
-    assert fingerprint(item)["awaited"]
-    toy.write("data/set/data.bin", "whole")
-    before = identities(item)
-    assert not fingerprint(item)["awaited"]
-    shutil.rmtree(toy.project.root / "data" / ".data.bin.1")
-    (toy.project.root / "data" / ".data.bin.lock").unlink()
-    assert identities(item) == before
-    toy.write("data/set/data.bin", "other")
-    toy.write("data/set/more.bin", "1")
-    assert identities(item) != before
 
 
 def test_notebooks_that_read_those_that_read_are_refused(toy):
@@ -155,24 +101,30 @@ def test_notebooks_that_read_those_that_read_are_refused(toy):
 
 def test_data_that_parameters_name_count_and_must_be_there(toy):
     toy.notebook("01_toy", "run.finish()", parameters="path: str | None = None", data=["path"])
+
+    def found(path="pictures"):
+        return identities(toy.item(path=path)).get("path")
+
     file = toy.write("pictures/a.bin", "1234")
-    assert identities(toy.item(path=None)) == {}
-    for value in ("pictures/a.bin", str(file)):
-        found = identities(toy.item(path=value))
-        assert found["path"].startswith("4-03ac674216f3e15c")  # sha256 of "1234"
-    folder = {"path": "pictures"}
-    before = identities(toy.item(**folder))
-    toy.write("pictures/b/c.bin", "1")
-    assert identities(toy.item(**folder)) != before
-    assert main(["run", "toy", "-p", "path=pictures", "--no-report"]) == 0
-    assert toy.states(("toy", folder)) == ["up to date"]
-    toy.write("pictures/b/c.bin", "12")
-    assert toy.states(("toy", folder)) == ["stale"]
-    before = identities(toy.item(**folder))
+    assert found(None) is None
+    assert found("pictures/a.bin") == found(str(file))
+    assert found(str(file)).startswith("4-03ac674216f3e15c")  # sha256 of "1234"
+    before = found()
+    for name, text in (("b/c.bin", "1"), ("b/c.bin", "12"), ("d.bin", "")):
+        toy.write(f"pictures/{name}", text)
+        assert found() not in (before, None)
+        before = found()
+    # Hidden files are none, such as a download on its way; links are followed, once each.
+    toy.write("pictures/.a.bin.1/a.bin", "half of it")
+    assert found() == before
     toy.write("far/d.bin", "123")
     (toy.project.root / "pictures" / "link").symlink_to(toy.project.root / "far")
     (toy.project.root / "far" / "circle").symlink_to(toy.project.root / "pictures")
-    assert identities(toy.item(**folder)) != before  # links are followed, once each
+    assert found() != before
+    toy.make("toy", "-p", "path=pictures")
+    assert toy.states(("toy", {"path": "pictures"})) == ["up to date"]
+    toy.write("pictures/b/c.bin", "123")
+    assert toy.states(("toy", {"path": "pictures"})) == ["stale"]
     with pytest.raises(ParameterError, match="'path' must name an existing file or folder"):
         make_plan(toy.project, [("toy", {"path": "nowhere"})])
     toy.notebook("01_toy", "run.finish()", data=["path"])
@@ -280,22 +232,10 @@ def test_one_member_of_a_sweep_runs_by_its_number(toy, capsys):
     assert main(["run", "seeds.yaml", "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("   1  01_train/seed=6-")
-    assert main(["run", "seeds.yaml", "--index", "1"]) == 0
-    assert toy.ledger("end") == [6]
+    for _ in "ab":
+        assert main(["run", "seeds.yaml", "--index", "1"]) == 0
+        assert toy.ledger("end") == [6]
     assert not toy.project.index.exists()
-    assert main(["run", "seeds.yaml", "--index", "1"]) == 0
-    assert toy.ledger("end") == [6]
-    for arguments, message in (
-        (["seeds.yaml", "--index", "3"], "--index must be from 0 to 2 for seeds.yaml, found 3"),
-        (["train", "--index", "0"], "--index needs exactly one sweep file"),
-        (["seeds.yaml", "--only", "*seed=9*"], "no run matches '*seed=9*'"),
-    ):
-        assert main(["run", *arguments]) == 2
-        assert message in capsys.readouterr().err
-    for arguments in (["--index", "-1"], ["--retries", "x"], ["--time-limit", "soon"]):
-        with pytest.raises(SystemExit):
-            main(["run", "seeds.yaml", *arguments])
-    assert "expected a time such as 90s, 30m, 12h or 2d, found 'soon'" in capsys.readouterr().err
 
 
 EVIL = ["__import__('os').system('touch pwned')", "'); open('pwned', 'w'); ('", "a\nb = 1 #",
@@ -306,7 +246,7 @@ def test_values_are_never_code_and_never_leave_the_outputs(toy):
     toy.notebook("01_toy", "run.measure('text', text)", "run.finish()", parameters="text: str = ''")
     toy.write("sweeps/evil.yaml", yaml.safe_dump({"notebook": "toy", "grid": {"text": EVIL}}))
     before = {path for path in toy.project.root.parent.rglob("*")}
-    assert main(["run", "evil.yaml", "--no-report", "-j", "2"]) == 0
+    toy.make("evil.yaml", "-j", "2")
     new = {path for path in toy.project.root.parent.rglob("*")} - before
     assert all(path.is_relative_to(toy.project.outputs) for path in new)
     texts = [
@@ -331,7 +271,7 @@ def test_each_kernel_of_a_machine_with_gpus_sees_one(toy, tmp_path, monkeypatch)
         "run.finish()",
     )
     toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
-    assert main(["run", "s.yaml", "--no-report", "-j", "2", "--time-limit", "2m"]) == 0
+    toy.make("s.yaml", "-j", "2", "--time-limit", "2m")
     found = [toy.metrics("01_toy", path.name)["gpu"] for path in toy.run("01_toy", "").iterdir()]
     assert sorted(found) == ["4", "6"]
     lock.close()

@@ -4,23 +4,26 @@ import argparse
 import os
 import re
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taugda.runs.files import check_writable
 from taugda.runs.machine import cores
 from taugda.runs.project import ParameterError, Project
 
 if TYPE_CHECKING:
-    from taugda.runs.execute import Outcome
     from taugda.runs.state import Item
 
 
 def _is_sweep(name: str) -> bool:
     return name.lower().endswith((".yaml", ".yml", ".json"))  # JSON is YAML, too
+
+
+def _one_sweep(options: argparse.Namespace) -> bool:
+    return len(options.names) == 1 and _is_sweep(options.names[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         help="read parameters from a YAML file; -p comes after it")
     add("-j", dest="jobs", type=partial(_natural, least=1), default=cores(), metavar="N",
         help="runs at the same time (default: the number of cores, %(default)s)")
-    add("--scheduler", metavar="local|ADDRESS", type=_scheduler,
+    add("--scheduler", metavar="local|ADDRESS",
         help="run on the workers of a Dask scheduler; 'local' starts -j workers here")
     add("--only", metavar="PATTERN",
         help="leave out runs whose name does not match, such as '*tau=4*'")
@@ -76,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         help="execute run I of one sweep file, from 0, and make no report (for job arrays)")
     add("--retries", type=_natural, default=0, metavar="N",
         help="try a run that fails N more times, from its checkpoint (default: %(default)s)")
-    add("--time-limit", dest="limit", type=_duration, metavar="TIME",
+    add("--time-limit", type=_duration, metavar="TIME",
         help="end a run that takes longer, such as 90s, 30m, 12h, 2d")
     add("--refresh", action="store_true", help="also rerun stale training runs")
     add("--force", action="store_true", help="rerun what is up to date, too")
@@ -125,14 +128,6 @@ def _duration(text: str) -> float:
     return seconds
 
 
-def _scheduler(text: str) -> str:
-    if text != "local" and not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|[a-z]+://\S+", text):
-        raise argparse.ArgumentTypeError(
-            f"expected 'local' or an address such as tcp://127.0.0.1:8786, found {text!r}"
-        )
-    return text
-
-
 def _run(project: Project, options: argparse.Namespace) -> int:
     """Run notebooks and sweeps, by default every notebook and the default sweep.
 
@@ -140,31 +135,40 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     """
     from taugda.record.claims import read_claims
     from taugda.runs.batch import execute_all
-    from taugda.runs.files import check_writable
     from taugda.runs.plan import make_plan
 
     plan = make_plan(project, _wanted(project, options), options.refresh, options.force)
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
-    one_sweep = len(options.names) == 1 and _is_sweep(options.names[0])
     for number, item in enumerate(plan):
-        print(_preview(item, f"{number:4}  " if one_sweep and not options.only else ""))
+        numbered = f"{number:4}  " if _one_sweep(options) and not options.only else ""
+        print(f"{numbered}{item.label}: {_words(item)}")
     due, runs = sum(item.due for item in plan), "run" if len(plan) == 1 else "runs"
     print(f"{due} of {len(plan)} {runs} to execute, {options.jobs} at a time")
     if options.dry_run:
         return 0
     check_writable(project)
     outcomes = execute_all(
-        plan, options.jobs, retries=options.retries, limit=options.limit,
-        scheduler=options.scheduler,
-    )  # fmt: skip
-    print(f"\n{_summary(plan, outcomes)}\n")
-    status = 1 if any(outcome.error for outcome in outcomes.values()) else 0
+        plan, options.jobs, options.retries, options.time_limit, options.scheduler
+    )
+    failed = [(item, outcome) for item, outcome in outcomes if outcome.error]
+    for item, outcome in failed:
+        print(f"\nFailed: {item.label}: {outcome.error}")
+        if outcome.log:
+            print(f"  log: {project.display(outcome.log)}")
     if not options.no_report and options.index is None:
-        options.names, options.forms, options.target = [], [], None
-        status = max(status, _report(project, options))
-    return status
+        _report(project, argparse.Namespace(names=[], forms=[], target=None))
+    return 1 if failed else 0
+
+
+def _words(item: "Item") -> str:
+    """Say what is there of a run, whether it is executed, and how long it took last time."""
+    words = [f"{item.state} ({item.reason})" if item.reason else item.state]
+    words += ["--refresh runs it again"] * (item.state == "kept") + ["would run"] * item.due
+    if item.due and item.duration:
+        words.append(f"took {item.duration:.0f} s last time")
+    return ", ".join(words)
 
 
 def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
@@ -176,7 +180,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     for file in options.files:
         overrides |= read_file(Path(file).expanduser())
     overrides |= dict(map(parse_assignment, options.assignments))
-    if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(names[0])):
+    if (options.files or options.assignments) and (len(names) != 1 or _one_sweep(options)):
         raise ParameterError("-p and -f need exactly one notebook")
     if not names:
         default = project.sweeps / "default.yaml"
@@ -186,8 +190,7 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     wanted: list[tuple[str, dict[str, Any]]] = []
     for name in names:
         if _is_sweep(name):
-            named = project.sweeps / name
-            file = Path(name).expanduser()
+            file, named = Path(name).expanduser(), project.sweeps / name
             wanted += read_sweep(project, file if file.exists() or not named.exists() else named)
         else:
             wanted.append((name, overrides))
@@ -198,56 +201,26 @@ def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
     """Keep the runs that --index or --only name."""
     index, only = options.index, options.only
     if index is not None:
-        if only or len(options.names) != 1 or not _is_sweep(options.names[0]):
-            raise ParameterError("--index needs exactly one sweep file, and no --only")
-        if index >= len(plan):
-            last = len(plan) - 1
+        if only or not _one_sweep(options) or index >= len(plan):
             raise ParameterError(
-                f"--index must be from 0 to {last} for {options.names[0]}, found {index}"
+                "--index needs exactly one sweep file, no --only, and the number of a run: "
+                f"from 0 to {len(plan) - 1}, found {index}"
             )
         return [plan[index]]
     if only is None:
         return plan
     chosen = [x for x in plan if fnmatchcase(x.run, only) or fnmatchcase(x.label, only)]
     if not chosen:
-        known = ", ".join([item.label for item in plan[:3]] + ["..."] * (len(plan) > 3))
+        known = ", ".join(item.label for item in plan[:3])
         raise ParameterError(
-            f"--only: no run matches {only!r}; use a pattern such as '*tau=4*' (runs: {known})"
+            f"--only: no run matches {only!r}; use a pattern such as '*tau=4*' (runs: {known}...)"
         )
     return chosen
-
-
-def _preview(item: "Item", number: str) -> str:
-    """Write what is there of a run, whether it would run, and how long it took last time."""
-    words = [f"{item.state} ({item.reason})" if item.reason else item.state]
-    words += ["would run"] * item.due
-    if item.due and item.duration:
-        words.append(f"took {item.duration:.0f} s last time")
-    return f"{number}{item.label}: {', '.join(words)}"
-
-
-def _summary(items: "list[Item]", outcomes: "Mapping[str, Outcome]") -> str:
-    """Count how the runs of a batch ended; then the error and the log of each that failed."""
-    states, notes = Counter[str](), list[str]()
-    for item in items:
-        if outcome := outcomes.get(item.label):
-            states["failed" if outcome.error else "done"] += 1
-            if outcome.error:
-                notes.append(f"\nFailed: {item.label}: {outcome.error}")
-                notes += [f"  log: {item.project.display(outcome.log)}"] if outcome.log else []
-        else:
-            states[item.state] += 1
-            if item.state == "kept":
-                hint = "Run it again with --refresh if you want to."
-                notes.append(f"\nKept: {item.label}: {item.reason}. {hint}")
-    ended = ", ".join(f"{number} {state}" for state, number in states.items())
-    return "\n".join([ended or "nothing to run", *notes])
 
 
 def _report(project: Project, options: argparse.Namespace) -> int:
     """Make the HTML pages in outputs/, or export pages to a file that works anywhere."""
     from taugda.report import build
-    from taugda.runs.files import check_writable
 
     if not options.forms:
         if options.names or options.target:
@@ -268,7 +241,6 @@ def _report(project: Project, options: argparse.Namespace) -> int:
 def _publish(project: Project, options: argparse.Namespace) -> int:
     """Copy finished runs into a published collection; without arguments, remake `default`."""
     from taugda.report.publish import DEFAULT, publish, size
-    from taugda.runs.files import check_writable
     from taugda.runs.plan import make_plan
 
     if (options.collection == DEFAULT) != (not options.names):

@@ -1,6 +1,7 @@
 """The cells of an open notebook: which one runs, what it displayed, how an error looks in it."""
 
 import base64
+import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -52,7 +53,7 @@ class Shown:
 
 
 def shorten_errors() -> None:
-    """Let what the library refuses show the cell's line and the message, not the way to it."""
+    """Let what the library refuses show the cell's line and the message, but not in a batch."""
     from IPython import get_ipython
 
     def show(
@@ -71,5 +72,6 @@ def shorten_errors() -> None:
             error.__cause__, error.__suppress_context__ = None, True
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
-    if shell := get_ipython():
-        shell.set_custom_exc((ValueError, TypeError), show)
+    shell = get_ipython()
+    if shell and not os.environ.get("TAUGDA_RUN"):
+        shell.set_custom_exc((ValueError, TypeError, RuntimeError), show)

@@ -8,6 +8,7 @@ from typing import Any
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_file
 from taugda.runs.project import ParameterError, Project
+from taugda.runs.state import finished_runs
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,14 @@ def finished(project: Project, notebook: str) -> list[Finished]:
     ProjectError
         If the notebook is unknown.
     """
-    stem = project.find_notebook(notebook)
     found: dict[str, Finished] = {}
-    for done in [
-        *sorted((project.runs / stem).glob("[!.]*/done.json")),
-        *sorted(project.published.glob(f"*/{stem}/[!.]*/done.json")),
-    ]:
-        folder = done.parent
-        if folder.name.endswith(".failed") or folder.name in found:
-            continue
-        collection = "" if folder.parents[1] == project.runs else folder.parents[1].name
+    for folder in finished_runs(project, project.find_notebook(notebook)):
+        name, owner = folder.name, folder.parents[1]
         metrics, made = read_json(folder / "metrics.json"), read_json(folder / "provenance.json")
         with contextlib.suppress(ParameterError, AttributeError):  # files that are not whole
             parameters = read_file(folder / "parameters.yaml")
-            values = {name: entry.get("value") for name, entry in metrics.items()}
+            values = {key: entry.get("value") for key, entry in metrics.items()}
             if isinstance(made, dict):
-                name = folder.name
-                found[name] = Finished(name, folder, collection, parameters, values, made)
+                collection = "" if owner == project.runs else owner.name
+                found.setdefault(name, Finished(name, folder, collection, parameters, values, made))
     return [found[name] for name in sorted(found)]

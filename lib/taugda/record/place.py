@@ -11,11 +11,11 @@ from weakref import WeakValueDictionary
 
 from taugda.atomic import write_atomic
 from taugda.record.cells import Shown
-from taugda.runs import checkpoints, files
+from taugda.runs import files
 from taugda.runs.machine import held, hold
 from taugda.runs.parameters import changed, parameters_text, read_notebook
 from taugda.runs.project import ParameterError
-from taugda.runs.state import UP_TO_DATE, Item, compare, fingerprint
+from taugda.runs.state import UP_TO_DATE, Item, checkpoints, clear_checkpoints, compare, fingerprint
 
 # What this process holds; two records of one run for a moment, when the cell is run again.
 _locks: WeakValueDictionary[tuple[int, Path], TextIO] = WeakValueDictionary()
@@ -34,7 +34,9 @@ class Place:
             if prepared["notebook"] != item.stem:
                 expected = prepared["notebook"]
                 raise ParameterError(f"{expected}: the notebook calls Run({item.stem!r}, ...)")
-            self.folder = Path(prepared["folder"])
+            self.folder, self.checkpoints = (
+                Path(prepared[key]) for key in ("folder", "checkpoints")
+            )
             self.beside = [(parameters, Path(kept)) for parameters, kept in prepared["beside"]]
             return
         self.folder = files.staging_folder(item.folder)
@@ -46,8 +48,7 @@ class Place:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
-            if item.marks.kind == "training":
-                checkpoints.prepare(item.checkpoints, self._fingerprint)
+            self.checkpoints = checkpoints(item)
         except BaseException:
             self._lock = None  # IPython keeps the traceback, and with it this object
             raise
@@ -80,7 +81,7 @@ class Place:
             done = {"fingerprint": self._fingerprint, "mode": self.mode, "finished": now}
             files.write_json(self.folder / "done.json", {**done, "duration": duration})
             files.swap_in(self.folder, item.folder)
-            checkpoints.clear(item.checkpoints)
+            clear_checkpoints(item)
         self._lock = None
         why = "a batch made it from the same notebook, parameters and library"
         return f"Kept {place}: {why}. Nothing was written." if kept else f"Results: {place}"

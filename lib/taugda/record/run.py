@@ -14,9 +14,8 @@ from taugda.record.place import Place
 from taugda.record.provenance import provenance
 from taugda.record.values import plain
 from taugda.runs.files import write_json
-from taugda.runs.machine import BusyError
 from taugda.runs.parameters import read_notebook, read_parameters, resolve
-from taugda.runs.project import ParameterError, Project, ProjectError
+from taugda.runs.project import ParameterError, Project
 from taugda.runs.state import Item
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -71,24 +70,15 @@ class Run:
         self.figures: dict[str, dict[str, str]] = {}
         self._cells: dict[tuple[str, str], tuple[str | None, int]] = {}
         self._shown = Shown()
-        try:
-            self.project = Project.find()
-            self.notebook = self.project.find_notebook(notebook)
-            self.parameters = self._take_parameters(namespace)
-            self._texts = self._read_texts()
-            item = Item(self.project, self.notebook, self.parameters)
-            self._place = Place(item)
-            self.name, self.checkpoints = item.run, item.checkpoints
-            self.folder, self.beside = self._place.folder, self._place.beside
-            if self._place.mode == "interactive":
-                shorten_errors()
-        except (BusyError, ParameterError, ProjectError) as error:
-            # The message says all: JupyterLab shows it without a screen of our calls.
-            line = f"{type(error).__name__}: {error}"
-            if isinstance(error, BusyError):
-                line += "; when it has ended, or been ended, run this cell again"
-            error._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
-            raise
+        shorten_errors()
+        self.project = Project.find()
+        self.notebook = self.project.find_notebook(notebook)
+        self.parameters = self._take_parameters(namespace)
+        self._texts = self._read_texts()
+        item = Item(self.project, self.notebook, self.parameters)
+        self._place = Place(item)
+        self.name, self.beside = item.run, self._place.beside
+        self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
 
     def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))

@@ -31,15 +31,14 @@ class EngineError(RuntimeError):
 def execute_all(
     items: Sequence[Item],
     jobs: int,
-    *,
     retries: int = 0,
     limit: float | None = None,
     scheduler: str | None = None,
-) -> dict[str, Outcome]:
+) -> list[tuple[Item, Outcome]]:
     """Execute the runs of a plan that are due, in parallel; one that fails does not stop others.
 
     One that fails is tried again so many times, from its checkpoint; one that another process is
-    at waits until that is over.  The outcomes have the runs' labels.
+    at waits until that is over.
     """
     from tqdm import tqdm
 
@@ -102,7 +101,7 @@ def execute_all(
             end([item.folder for item in due])
             wait(at_work, 60)
             raise
-    return ended
+    return [(item, ended[item.label]) for item in due]
 
 
 def _label(group: Sequence[Item]) -> str:
@@ -155,6 +154,8 @@ def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
             ))  # fmt: skip
             signal.signal(signal.SIGINT, handler)
         try:
+            if target == scheduler and ":" not in scheduler:
+                raise ValueError("expected 'local' or an address such as tcp://127.0.0.1:8786")
             client = distributed.Client(target, timeout=_CONNECT, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ProjectError(

@@ -17,12 +17,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from taugda.atomic import write_atomic
-from taugda.runs import checkpoints
 from taugda.runs.files import recover, staging_folder, swap_in, write_json
 from taugda.runs.machine import BusyError, gpus, held, hold, take_gpu
 from taugda.runs.parameters import changed, parameters_text
 from taugda.runs.project import Project
-from taugda.runs.state import Item, compare, fingerprint
+from taugda.runs.state import Item, checkpoints, clear_checkpoints, compare, fingerprint
 
 # By default the C library gives a large array's memory back as soon as it is freed and asks for new
 # pages, to be cleared, for the next one: about a tenth of a training run.  This keeps it.
@@ -56,14 +55,16 @@ class _Session(ExitStack):
         self.kernel: Any = None
         self.reason = ""  # why the kernel can be used no more
         self.locks: dict[str, TextIO] = {}
-        self.notes = ""  # for the log
+        self.checkpoints: dict[str, Path] = {}
         self._process = 0
         self.folder = self.enter_context(TemporaryDirectory(prefix="taugda-"))
         self.told = Path(self.folder, "run.json")  # says to the notebook which run it is
 
     def start(self, project: Project, threads: int, log: Path) -> None:
-        """Make the kernel, which papermill starts; its own words go to the log."""
-        from taugda.runs.kernel import Kernel
+        """Start the kernel: this interpreter, whose own words go to the log."""
+        from jupyter_client.kernelspec import KernelSpecManager
+        from jupyter_client.manager import AsyncKernelManager
+        from jupyter_core.utils import run_sync
 
         environment, devices = dict(os.environ), gpus()
         descriptors = [lock.fileno() for lock in self.locks.values()]
@@ -81,11 +82,35 @@ class _Session(ExitStack):
             **_MEMORY,
             **dict.fromkeys(_THREADS, str(threads)),
         }
+        manager = AsyncKernelManager(
+            # Without folders it finds no python3 of another environment in the user's home.
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            # Sockets, not ports, which another process may take first.  Where a path is too long
+            # for a socket, there is no other way.
+            transport="ipc" if len(self.folder) < 80 else "tcp",
+            connection_file=f"{self.folder}/kernel.json",
+        )
+        make = manager.client
+
+        def client(**options: Any) -> Any:
+            made = make(**options)
+            self.callback(made.stop_channels)  # papermill closes those of its own managers only
+            return made
+
+        def close() -> None:
+            self.end()  # and what a notebook started and did not end
+            with suppress(Exception):  # it may never have started
+                run_sync(manager.shutdown_kernel)(now=True)
+
+        self.callback(close)
+        manager.client = client
         file = self.enter_context(log.open("a", encoding="utf-8"))
-        options = {"cwd": str(project.root), "env": environment, "pass_fds": descriptors}
-        self.kernel = Kernel(options | {"stdout": file, "stderr": file}, self._started, self.folder)
-        self.callback(self.kernel.close)
-        self.callback(self.end)  # and what a notebook started and did not end
+        run_sync(manager.start_kernel)(
+            cwd=str(project.root), env=environment, pass_fds=descriptors, stdout=file, stderr=file
+        )
+        self.kernel, self._process = manager, manager.provisioner.pid
+        if self.reason:
+            self.end()
 
     def end(self, reason: str = "") -> None:
         """Kill the kernel and all that it started, a group of processes; any thread may."""
@@ -93,11 +118,6 @@ class _Session(ExitStack):
         if self._process:
             with suppress(OSError):
                 os.killpg(self._process, signal.SIGKILL)
-
-    def _started(self, process: int) -> None:
-        self._process = process
-        if self.reason:
-            self.end()
 
 
 _at_work: dict[Path, _Session] = {}
@@ -138,7 +158,7 @@ def execute(items: Sequence[Item], threads: int = 1, limit: float | None = None)
 
 
 def _take(item: Item, session: _Session) -> Outcome | None:
-    """Take a run's lock and make its checkpoints ready; an outcome where it is not to be made."""
+    """Take a run's lock; an outcome where it is not to be made."""
     if not item.notebook.is_file():
         where = f"{socket.gethostname()} does not see the project at {item.project.root}"
         return Outcome(f"{where}; all machines need it under one path")
@@ -150,10 +170,7 @@ def _take(item: Item, session: _Session) -> Outcome | None:
         now = compare(item)
         if not now.due and now.finished != item.finished:
             return Outcome(shared=True)
-        if item.marks.kind == "training":
-            # No run goes on from a state that other code or data led to.
-            if not checkpoints.prepare(item.checkpoints, fingerprint(item)):
-                session.notes += f"{item.label}: earlier checkpoints are of other code or data.\n"
+        session.checkpoints[item.label] = checkpoints(item)
     except BusyError as error:
         return Outcome(busy=error.holder)
     except OSError as error:
@@ -179,19 +196,19 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
         write_atomic(prepared, parameters_text(item.parameters))
         started = True
         if session.kernel is None:
-            log.write_text(session.notes, encoding="utf-8")
             session.start(item.project, threads, log)
-        beside = [[other.parameters, str(other.checkpoints)] for other in others]
-        told = {"notebook": item.stem, "folder": str(staging), "beside": beside}
-        write_json(session.told, told)
+        kept = {label: str(folder) for label, folder in session.checkpoints.items()}
+        beside = [[other.parameters, kept[other.label]] for other in others]
+        told = {"folder": str(staging), "checkpoints": kept[item.label], "beside": beside}
+        write_json(session.told, {"notebook": item.stem, **told})
         _execute_notebook(item, staging, session.kernel)
         # The notebook makes its folder again where it is gone, but not this file.
         if not prepared.is_file() or not held(session.locks[item.label]):
             raise RunFailedError(_REMOVED)
-        made_of = fingerprint(item) if made_of["awaited"] else made_of
+        made_of = fingerprint(item) if item.downloads else made_of
         write_end("done.json", fingerprint=made_of, mode="batch")
         swap_in(staging, item.folder)
-        checkpoints.clear(item.checkpoints)
+        clear_checkpoints(item)
         shutil.rmtree(item.failed, ignore_errors=True)
         return Outcome(seconds=time.monotonic() - begin)
     except Exception as error:

@@ -19,7 +19,8 @@ class BusyError(RuntimeError):
     """Somebody else is at work on the run; `holder` says who."""
 
     def __init__(self, label: str, holder: str) -> None:
-        super().__init__(f"{label}: {holder} is at work on it")
+        hint = "when it has ended, or been ended, do this again"
+        super().__init__(f"{label}: {holder} is at work on it; {hint}")
         self.holder = holder
 
 

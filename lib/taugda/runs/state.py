@@ -9,6 +9,8 @@ not count at all.
 
 import ast
 import hashlib
+import itertools
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -73,7 +75,7 @@ class Item:
     marks = property(lambda self: marks(self.notebook))
     folder = property(lambda self: self.project.run(self.stem, self.run))
     failed = property(lambda self: self.project.run(self.stem, f"{self.run}.failed"))
-    checkpoints = property(lambda self: self.project.checkpoints / self.stem / self.run)
+    downloads = property(lambda self: self.parameters.get("download") is True)
     lock = property(lambda self: self.project.locks / self.stem / f"{self.run}.lock")
 
 
@@ -98,10 +100,7 @@ def compare(item: Item) -> Item:
 
 
 def fingerprint(item: Item) -> dict[str, Any]:
-    """Hash all that a run depends on: in all, by part, and the library by group in use.
-
-    ``awaited`` says that data have to be downloaded first, so that they do not count yet.
-    """
+    """Hash all that a run depends on: in all, by part, and the library by group in use."""
     cells = [
         [cell["cell_type"], "".join(cell["source"])]
         + [cell["metadata"].get(key) for key in ("tags", "taugda")]
@@ -114,9 +113,24 @@ def fingerprint(item: Item) -> dict[str, Any]:
         "data": _digest(identities(item)),
         "library": _library(code, item.marks.kind),
     }
-    paths = data_paths(item).values()
-    awaited = not all(files_below(path) if path.is_dir() else path.exists() for path in paths)
-    return {"total": _digest(parts), **parts, "awaited": awaited}
+    return {"total": _digest(parts), **parts}
+
+
+def checkpoints(item: Item) -> Path:
+    """Folder of a run's checkpoints, which goes by what the run is made of.
+
+    So an attempt never goes on from a state that other code or other data led to.
+    """
+    made_of = fingerprint(item)
+    if item.downloads:  # data that are not there yet do not count
+        made_of = {**made_of, "total": "", "data": ""}
+    return item.project.checkpoints / item.stem / f"{item.run}.{_digest(made_of)[:8]}"
+
+
+def clear_checkpoints(item: Item) -> None:
+    """Remove the checkpoints of a run that has succeeded, and those of other code."""
+    for folder in item.project.checkpoints.glob(f"{item.stem}/{item.run}.*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -166,7 +180,7 @@ def data_paths(item: Item, check: bool = False) -> dict[str, Path]:
             )
         if value := item.parameters[name]:
             found[name] = item.project.root / Path(value).expanduser()
-            if check and item.parameters.get("download") is not True and not found[name].exists():
+            if check and not item.downloads and not found[name].exists():
                 raise ParameterError(
                     f"{item.stem}: parameter {name!r} must name an existing file or folder, found "
                     f"{value!r}, which is missing (relative paths start at the project)"
@@ -182,8 +196,19 @@ def identities(item: Item) -> dict[str, str]:
     """
     found = {name: _identify(path) for name, path in data_paths(item).items()}
     for source in sorted(reads(item.project, item.stem)):
-        found[f"runs of {source}"] = _identify_runs(item.project, source)
+        # A run of this checkout stands for its published copy.
+        made = {path.name: path for path in reversed(finished_runs(item.project, source))}
+        done = {name: read_json(path / "done.json") or {} for name, path in made.items()}
+        totals = {name: (d.get("fingerprint") or {}).get("total") for name, d in done.items()}
+        found[f"runs of {source}"] = _digest(totals)
     return found
+
+
+def finished_runs(project: Project, stem: str) -> list[Path]:
+    """Folders of a notebook's finished runs, those of this checkout before published ones."""
+    places = [(project.runs / stem).glob("[!.]*"), project.published.glob(f"*/{stem}/[!.]*")]
+    folders = itertools.chain(*map(sorted, places))
+    return [f for f in folders if (f / "done.json").is_file() and not f.name.endswith(".failed")]
 
 
 def _digest(value: Any) -> str:
@@ -204,21 +229,6 @@ def _identify(path: Path) -> str:
 def _sha256(path: Path, size: int, mtime: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _identify_runs(project: Project, stem: str) -> str:
-    finished = {
-        path.parent.name: (done.get("fingerprint") or {}).get("total")
-        for path in sorted((project.runs / stem).glob("[!.]*/done.json"))  # hidden: runs at work
-        if isinstance(done := read_json(path), dict)
-    }
-    # A run of this checkout stands for its published copy.
-    published = [
-        [path.relative_to(project.published).as_posix(), _identify(path)]
-        for path in sorted(project.published.glob(f"*/{stem}/*/metrics.json"))
-        if path.parent.name not in finished
-    ]
-    return _digest([list(finished.items()), published])
 
 
 def _library(code: Iterable[str], kind: str) -> dict[str, str]:
