@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from taugda.gan.configuration import Configuration
-from taugda.gan.models import Discriminator, Generator
-from taugda.gan.update import Trainer
+from taugda.gan.update import Trainer, players
 
 ROUNDS = 5
 SETTINGS = {
@@ -26,22 +25,19 @@ class Plain:
     """Separate passes for real pictures, penalty and generated pictures; double differentiation."""
 
     def __init__(self, c: Configuration) -> None:
-        torch.manual_seed(c.seed)
-        sizes = {"resolution": c.resolution, "channels": c.channels, "width": c.width}
         self.c, self.k = c, 0
-        self.generator, self.average = Generator(latent=c.latent, **sizes), None
-        self.discriminator = Discriminator(**sizes)
+        self.generator, self.discriminator = (player.to(c.device, c.dtype) for player in players(c))
         self.average = [p.detach().clone() for p in self.generator.parameters()]
         self.optimizers = [
-            torch.optim.RMSprop(p.parameters(), lr=rate, alpha=c.rms_alpha, eps=c.rms_eps)
-            for p, rate in zip((self.generator, self.discriminator), c.rates(0), strict=True)
+            torch.optim.RMSprop(p.parameters(), lr=c.gamma1, alpha=c.rms_alpha, eps=c.rms_eps)
+            for p in (self.generator, self.discriminator)
         ]
 
-    def update(self, real: Tensor, z2: Tensor, z1: Tensor) -> tuple[float, float, float]:
+    def update(self, real: Tensor, z2: Tensor, z1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Step player 2, then player 1; return both losses and the penalty."""
         c, D = self.c, self.discriminator
-        for optimizer, rate in zip(self.optimizers, c.rates(self.k), strict=True):
-            optimizer.param_groups[0]["lr"] = rate
+        for optimizer, times in zip(self.optimizers, (1, c.tau), strict=True):
+            optimizer.param_groups[0]["lr"] = times * c.rate(self.k)
         self.optimizers[1].zero_grad()
         loss_real = F.softplus(-D(real)).mean()
         loss_real.backward()
@@ -65,7 +61,7 @@ class Plain:
             for a, p in zip(self.average, self.generator.parameters(), strict=True):
                 a.lerp_(p, 1 - c.averages[0])
         self.k += 1
-        return loss.item(), (loss_real + loss_fake).item(), penalty.item()
+        return loss.detach(), (loss_real + loss_fake).detach(), penalty.detach()
 
 
 def compare(name: str, c: Configuration) -> dict[str, Any]:
@@ -88,8 +84,7 @@ def compare(name: str, c: Configuration) -> dict[str, Any]:
 
     losses = ours.update(*batch(0))
     expected = plain.update(*batch(0))
-    found = [float(x) for x in (losses.generator, losses.discriminator, losses.penalty)]
-    gap = max(abs(a - b) / abs(b) for a, b in zip(found, expected, strict=True))
+    gap = max(abs(float(a / b) - 1) for a, b in zip(losses, expected, strict=True))
     repeats = 1 if c.resolution > 8 else 20
     pairs = [
         (

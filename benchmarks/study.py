@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from taugda.atomic import write_atomic
-from taugda.record.provenance import provenance
-from taugda.runs.project import Project
 
 TAUS, MUS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (1.0, 10.0)
 AT = (2 / 3, 5 / 6, 1)  # of the updates: where the distances are taken
@@ -63,7 +61,7 @@ def stacks(name: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
+def train(task: dict[str, Any], cache: Path | None) -> list[dict[str, Any]]:
     """Train the GANs of one seed; an entry each, with its distances."""
     import torch
 
@@ -73,18 +71,22 @@ def train(task: dict[str, Any], cache: Path) -> list[dict[str, Any]]:
     from taugda.gan.update import Trainer
 
     torch.set_num_threads(task["threads"])
-    images = data.load("digits")
-    scorer = distances.scorer("digits", images, count=1797, samples=2000, cache=cache)
+    images, device = data.load("digits"), task.get("device", "cpu")
+    scorer = distances.scorer(
+        "digits", images, count=1797, samples=2000, device=device, cache=cache
+    )
     latents, seed = distances.fixed_latents(2000, FIXED["latent"]), task["seed"]
     everyone = [
-        Configuration(tau=tau, mu=mu, seed=seed, **{**FIXED, **task["settings"]})
+        Configuration(tau=tau, mu=mu, seed=seed, device=device, **{**FIXED, **task["settings"]})
         for mu in task["mus"] for tau in task["taus"]
     ]  # fmt: skip
     entries = []
     for start in range(0, len(everyone), task["stack"]):
         some = everyone[start : start + task["stack"]]
         trainer = Trainer(*some)
-        streams = [data.Batches(images, c.batch, seed=seed, noise=c.noise) for c in some]
+        streams = [
+            data.Batches(images, c.batch, seed=seed, device=device, noise=c.noise) for c in some
+        ]
         at = [round(share * some[0].updates) for share in AT]
         scores: list[dict[str, list[float | None]]] = [{} for _ in some]
         spectra: list[dict[str, Any]] = [{} for _ in some]
@@ -118,7 +120,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[[], *PARTS], metavar="NAME",
                         help=f"parts, of {', '.join(PARTS)}; all by default")  # fmt: skip
     parser.add_argument("-j", type=int, default=2, help="stacks at the same time (default: 2)")
-    options, project = parser.parse_args(), Project.find()
+    options = parser.parse_args()
+    from taugda.record.provenance import provenance
+    from taugda.runs.project import Project
+
+    project = Project.find()
     for name in options.names or PARTS:
         path = project.root / "outputs" / "published" / "study" / f"{name}.json"
         former = json.loads(path.read_text()) if path.is_file() else {"runs": []}

@@ -1,0 +1,85 @@
+"""The script for a GPU, at toy size on a CPU, without what the GPU's machine does not have."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKED = """import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+"""
+ABSENT = ("pydantic", "papermill", "nbformat", "nbclient", "nbconvert", "jupyter_client", "IPython",
+          "numba", "flint", "pytorch_fid")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gpu")
+    rng = np.random.default_rng(0)
+    for kind, level in (("dark", 60), ("light", 180)):
+        (folder / "pictures" / kind).mkdir(parents=True)
+        for k in range(50):
+            pixels = rng.integers(level, level + 60, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "pictures" / kind / f"{k}.png")
+    (folder / "sitecustomize.py").write_text(BLOCKED.format(names=ABSENT))
+    path = os.pathsep.join([str(folder), str(ROOT / "lib")])
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--device", "cpu", "--minutes"]
+    done = subprocess.run(
+        [*command, "0.5", "--out", str(folder / "out"), "--data", str(folder / "pictures")],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder / "out"
+
+
+def test_every_stage_leaves_what_it_found(made):
+    found = json.loads((made / "results.json").read_text())
+    errors = {name: part["error"] for name, part in found.items() if "error" in part}
+    assert errors == {}
+    assert found["about"]["toy"] and set(found["seconds"]) == {
+        "right",
+        "fast",
+        "question",
+        "digits",
+    }
+    right, fast = found["right"], found["fast"]
+    assert (
+        right["float32"]["within the bounds"] and right["float32"]["a resumed run differs by"] == 0
+    )
+    assert right["one pass against double differentiation"] < 1e-3
+    assert fast["rounds"] >= 2 and fast["times the plain loop"] > 0
+    runs = found["question"]["runs"]
+    assert [(r["parameters"]["mu"], r["parameters"]["tau"]) for r in runs] == [
+        (mu, tau) for mu in (10.0, 1.0) for tau in (1.0, 2.0, 4.0, 8.0)
+    ]
+    for run in runs:
+        history = run["metrics"]["history"]
+        assert history["update"][0] == 0 and history["update"][-1] == run["parameters"]["updates"]
+        (by_beta,) = history["scores"].values()
+        assert set(by_beta) == {"0.999", "0.9999"}
+        assert all(len(values) == len(history["update"]) for values in by_beta.values())
+    assert set(found["digits"]["verdicts"]) == {"pixel distance", "digits distance"}
+    assert found["digits"]["seeds"] == [200, 201]
+
+
+def test_what_it_leaves_is_little(made):
+    files = list(made.rglob("*"))
+    assert {path.name for path in files} == {
+        "results.json", "digits.json", "classifier.pt", "samples_mu10.png", "samples_mu1.png"
+    }  # fmt: skip
+    assert all(path.stat().st_size < 2**24 for path in files)
+    assert (
+        Image.open(made / "samples_mu10.png").width
+        == 4 * Image.open(made / "samples_mu10.png").height
+    )
