@@ -1,7 +1,9 @@
 """The script for a GPU, at toy size on a CPU, without what the GPU's machine does not have."""
 
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_report import dead_addresses
+
+from taugda.gan.results import experiments
+from taugda.record import finished
+from taugda.report.measured import publish_measured
+from taugda.report.publish import PublishError
+from taugda.runs.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = """import sys
@@ -83,3 +92,39 @@ def test_what_it_leaves_is_little(made):
         Image.open(made / "samples_mu10.png").width
         == 4 * Image.open(made / "samples_mu10.png").height
     )
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "notebooks" / "09_gan_training.ipynb", tmp_path / "notebooks")
+    return Project(tmp_path, tmp_path / "outputs")
+
+
+def test_toy_results_are_not_published(made, project):
+    for folder, what in ((made, "toy ones"), (made.parent / "pictures", "none")):
+        with pytest.raises(PublishError, match=f"expected results.json .*, got {what}"):
+            publish_measured(project, folder, "gpu")
+    assert not project.published.exists()
+
+
+def test_results_become_published_runs(made, project, tmp_path):
+    folder = shutil.copytree(made, tmp_path / "made")
+    found = json.loads((folder / "results.json").read_text())
+    found["about"]["toy"] = False
+    (folder / "results.json").write_text(json.dumps(found))
+    for _ in range(2):  # again, in place of what is there
+        published = publish_measured(project, folder, "gpu")
+    runs = finished(project, "gan_training")
+    assert len(runs) == 8 and {run.collection for run in runs} == {"gpu"}
+    for run, measured in itertools.product(runs, found["question"]["runs"]):
+        if all(run.parameters[name] == measured["parameters"][name] for name in ("tau", "mu")):
+            assert run.metrics["history"] == measured["metrics"]["history"]
+            sheet = np.asarray(Image.open(folder / f"samples_mu{run.parameters['mu']:g}.png"))
+            mine = np.asarray(Image.open(run.folder / "figures" / "samples.png"))
+            place = len(mine) * (1, 2, 4, 8).index(run.parameters["tau"])
+            assert (mine == sheet[:, place : place + len(mine)]).all()
+    assert len(experiments(runs).others()) == 2
+    assert dead_addresses(published / "README.md") == []
+    text = (published / "README.md").read_text()
+    assert "| plain loop, float32 |" in text and "| float32 |" in text

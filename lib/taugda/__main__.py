@@ -101,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
                   "copy finished runs to outputs/published/, which the repository keeps")
     add("collection", nargs="?", default="default", metavar="COLLECTION",
         help="default (every run that `run` makes), or another one of training runs")
-    add("names", nargs="*", metavar="SWEEP", help="sweep files whose finished runs are added")
+    add("names", nargs="*", metavar="SWEEP",
+        help="sweep files whose finished runs are added; or a folder that benchmarks/gpu.py made")
 
     command("claims", _claims, "print the paper's claims and what the runs say")
 
@@ -249,6 +250,12 @@ def _publish(project: Project, options: argparse.Namespace) -> int:
         )
     options.files = options.assignments = []
     check_writable(project, project.published)
+    if [Path(name).is_dir() for name in options.names] == [True]:
+        from taugda.report.measured import publish_measured
+
+        folder = publish_measured(project, Path(options.names[0]), options.collection)
+        print(f"What was measured is in {project.display(folder)}")
+        return 0
     done = publish(project, make_plan(project, _wanted(project, options)), options.collection)
     for item in done.left_out:
         print(f"{item.label}: {item.state}, left out")

@@ -205,7 +205,7 @@ def _readme(project: Project, folder: Path, collection: str, found: Sequence[Ver
             parts += [f"[Read the executed notebook]({place}/notebook.ipynb)", ""]
             parts += _gallery(lead, place)
         else:
-            parts += [_table(runs, folder), ""]
+            parts += [training_table(runs, folder), ""]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -221,7 +221,8 @@ def _gallery(run: Path, place: str) -> list[str]:
     return [*first, "", *links, ""] if links else []
 
 
-def _table(runs: Sequence[Path], folder: Path) -> str:
+def training_table(runs: Sequence[Path], folder: Path) -> str:
+    """Write the table of a collection's training runs."""
     rows = []
     for run in runs:
         details = read_json(run / "provenance.json") or {}

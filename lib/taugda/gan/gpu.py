@@ -1,0 +1,66 @@
+"""What ``benchmarks/gpu.py`` measured on a GPU, set out as tables."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taugda.gan import paper
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the script's results.
+
+    Parameters
+    ----------
+    path : Path
+        A file such as ``outputs/published/gpu/results.json``.
+
+    Returns
+    -------
+    dict
+        Empty where the file is not there.
+    """
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def cost_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what an update and a run of the paper cost, a row a way to compute it.
+
+    Parameters
+    ----------
+    found : mapping
+        From `read`.
+
+    Returns
+    -------
+    list of dict
+        Milliseconds an update, hours of a run of 150,000 updates, and of one sweep's twelve runs.
+    """
+    times = found.get("fast", {}).get("milliseconds an update", {})
+    hours, runs = paper.UPDATES / 3.6e6, len(paper.TAUS) * len(paper.SEEDS)
+    return [
+        {"way": way, "milliseconds an update": each, f"hours for {paper.UPDATES:,}": hours * each,
+         f"hours for a sweep's {runs} runs": runs * hours * each}
+        for way, each in times.items() if way != "data"
+    ]  # fmt: skip
+
+
+def right_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return how far ten updates are from the CPU's in float64, a row a precision.
+
+    Parameters
+    ----------
+    found : mapping
+        From `read`.
+
+    Returns
+    -------
+    list of dict
+    """
+    right = found.get("right", {})
+    return [
+        {"precision": precision, **right[precision]}
+        for precision in ("float32", "tf32")
+        if precision in right
+    ]
