@@ -216,3 +216,11 @@ def test_blocks_of_large_games_are_not_formed(monkeypatch):
     monkeypatch.setattr(network, "_MOST", 3)
     with pytest.raises(ValueError, match="expected at most 3 numbers, got 4"):
         network.LocalGame([a], [b], loss).blocks()
+
+
+def test_a_player_that_nothing_reaches_has_eigenvalues_zero():
+    """More parameters than are taken apart as a matrix, and a loss that is linear in them."""
+    x, y = (torch.zeros(400, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    game = network.LocalGame([x], [y], lambda: x.sum() - (y**2).sum())
+    assert game.extremes(1, ["LA"]) == [0.0]
+    assert game.extremes(2, ["LA"]) == pytest.approx([2.0])

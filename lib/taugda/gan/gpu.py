@@ -9,34 +9,12 @@ from taugda.gan import paper
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read the script's results.
-
-    Parameters
-    ----------
-    path : Path
-        A file such as ``outputs/published/gpu/results.json``.
-
-    Returns
-    -------
-    dict
-        Empty where the file is not there.
-    """
+    """Read the script's ``results.json``; empty where it is not there."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def cost_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what an update and a run of the paper cost, a row a way to compute it.
-
-    Parameters
-    ----------
-    found : mapping
-        From `read`.
-
-    Returns
-    -------
-    list of dict
-        Milliseconds an update, hours of a run of 150,000 updates, and of one sweep's twelve runs.
-    """
+    """Return what an update costs, a run of the paper's, and a sweep's, a row a way to compute."""
     times = found.get("fast", {}).get("milliseconds an update", {})
     hours, runs = paper.UPDATES / 3.6e6, len(paper.TAUS) * len(paper.SEEDS)
     return [
@@ -47,17 +25,7 @@ def cost_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def right_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return how far ten updates are from the CPU's in float64, a row a precision.
-
-    Parameters
-    ----------
-    found : mapping
-        From `read`.
-
-    Returns
-    -------
-    list of dict
-    """
+    """Return how far ten updates are from the CPU's in float64, a row a precision."""
     right = found.get("right", {})
     return [
         {"precision": precision, **right[precision]}

@@ -76,17 +76,10 @@ class _Steps:
 
 
 class Captured:
-    """A function of tensors that is recorded on a CUDA device once, and then replayed as a graph.
+    """A function of tensors that CUDA records once and then replays, in place of slow launches.
 
-    A small update is some hundred kernels that take less time than their launch from Python.  The
-    first calls run as they are, which is where libraries choose their algorithms.
-
-    Parameters
-    ----------
-    function : callable
-        Takes and returns tensors of shapes that stay; what else it changes, it changes in place.
-    warm_up : int
-        Calls before it is recorded.
+    Shapes stay, and what it changes beside what it returns, it changes in place.  The first calls
+    run as they are, which is where libraries choose their algorithms.
     """
 
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], warm_up: int = 3) -> None:
