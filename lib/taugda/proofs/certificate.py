@@ -192,9 +192,9 @@ def _locate(game: Game, start: Sequence[float]) -> tuple[list[arb], list[arb], s
     """Return a box with one critical point, a small one around it, and the sentence about it."""
     x = [arb(c) for c in start]
     for _ in range(_NEWTON):
-        step = _newton(game, x)
-        x = [(a - b).mid() for a, b in zip(x, step, strict=True)]
-        if max(abs(b).mid() for b in step) < arb(2) ** (-2 * ctx.prec // 3):
+        before, x = x, [b.mid() for b in _image(game, x)]
+        size = max(abs(a - b).mid() for a, b in zip(x, before, strict=True))
+        if size < arb(2) ** (-2 * ctx.prec // 3):
             break
     reach = _REACH * max(1.0, *map(abs, start))
     if not all(abs(a - c) < reach for a, c in zip(x, start, strict=True)):
@@ -203,8 +203,8 @@ def _locate(game: Game, start: Sequence[float]) -> tuple[list[arb], list[arb], s
         centre = [int((a.fmpq() * 10 ** (k + 2) + fmpq(1, 2)).floor()) for a in x]
         wide = [arb(fmpq(c, 10 ** (k + 2))) + arb(0, 1) / 10**k for c in centre]
         try:
-            _krawczyk(game, wide)
-            box = _krawczyk(game, [a + arb(0, 1) / 2 ** (ctx.prec // 2) for a in x])
+            _alone(game, wide)
+            box = _alone(game, [a + arb(0, 1) / 2 ** (ctx.prec // 2) for a in x])
             break
         except UndecidedError as error:
             if k == _RADII[-1]:
@@ -216,33 +216,30 @@ def _locate(game: Game, start: Sequence[float]) -> tuple[list[arb], list[arb], s
     )  # fmt: skip
 
 
-def _newton(game: Game, x: Sequence[arb]) -> list[arb]:
-    """Return Newton's step from a point, which nobody has to trust."""
-    n, values = game.n, Balls(game.variables, x)
-    slope = arb_mat(n, n, [values(e) for e in game.symbolic_jacobian]).mid()
-    try:
-        return slope.solve(arb_mat(n, 1, [values(e) for e in game.g]).mid()).entries()
-    except ZeroDivisionError as error:
-        raise UndecidedError("the Jacobian of g is singular there") from error
-
-
-def _krawczyk(game: Game, box: Sequence[arb]) -> list[arb]:
-    """Prove one zero of g in a box on which the cost is real, and enclose it (Krawczyk's test)."""
-    n, middle, values = game.n, [b.mid() for b in box], Balls(game.variables, box)
+def _alone(game: Game, box: Sequence[arb]) -> list[arb]:
+    """Prove that g has one zero in a box on which the cost is real, and enclose it."""
+    values = Balls(game.variables, box)
     for e in [*game.g, *([] if game.expr is None else [game.expr])]:
         values(e)
-    slope, there = arb_mat(n, n, map(values, game.symbolic_jacobian)), Balls(game.variables, middle)
+    image = _image(game, box)
+    if not all(b.contains_interior(k) for b, k in zip(box, image, strict=True)):
+        raise UndecidedError("no critical point is alone there for sure")
+    return image
+
+
+def _image(game: Game, box: Sequence[arb]) -> list[arb]:
+    """Return what Krawczyk's operator makes of a box; of a point, where Newton's step leads."""
+    n, middle = game.n, [b.mid() for b in box]
+    slope = arb_mat(n, n, map(Balls(game.variables, box), game.symbolic_jacobian))
+    there = arb_mat(n, 1, map(Balls(game.variables, middle), game.g))
     try:
         inverse = slope.mid().inv().mid()
     except ZeroDivisionError as error:
         raise UndecidedError("the Jacobian of g is singular there") from error
     one = arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
     around = arb_mat(n, 1, [b - m for b, m in zip(box, middle, strict=True)])
-    shift = (one - inverse * slope) * around - inverse * arb_mat(n, 1, map(there, game.g))
-    image = [m + s for m, s in zip(middle, shift.entries(), strict=True)]
-    if not all(b.contains_interior(k) for b, k in zip(box, image, strict=True)):
-        raise UndecidedError("no critical point is alone there for sure")
-    return image
+    shift = (one - inverse * slope) * around - inverse * there
+    return [m + s for m, s in zip(middle, shift.entries(), strict=True)]
 
 
 def _exactly(game: Game, point: Any, wide: Sequence[arb], box: Sequence[arb]) -> ExactBlocks | None:
