@@ -301,6 +301,12 @@ def test_a_continuum_is_named(f, message):
     assert "method" not in str(caught.value)
 
 
+def test_points_met_once_are_a_sign_that_others_are_missed():
+    many = game_from_text("cos(20*x) - cos(20*y)", ["x"], ["y"])
+    with pytest.warns(UserWarning, match="from one start each: others may be missing; more starts"):
+        assert len(critical_points(many, starts=8)) < 39**2
+
+
 def test_flat_places_are_named_and_the_box_holds_in_every_coordinate():
     game = game_from_text("exp(-9*x^2 - 4*y^2) + x*y*exp(-5*x^2 - 5*y^2)", ["x"], ["y"])
     with pytest.warns(UserWarning, match="flat places, where g and its Jacobian both vanish"):
@@ -316,6 +322,8 @@ def test_flat_places_are_named_and_the_box_holds_in_every_coordinate():
         critical_points(step, bounds=[(-3e3, 3.1e3)] * 2)
     four = "tanh(3*x)^2 + tanh(3*z)^2 + tanh(x)*tanh(y) - tanh(y)^2 - tanh(w)^2"
     assert len(critical_points(game_from_text(four, ["x", "z"], ["y", "w"]))) == 1
+    # Nearly all of a large box is flat, which says nothing of the points in the rest.
+    assert len(found("cos(x)*exp(-y^2) + exp(-2*y^2)", ["x"], bounds=[(-50, 50)] * 2)) == 4
     # Units of the coordinates change nothing.
     wide = game_from_text("cos(2*x/a) - cos(y/b) + x*y/a/b/3", ["x"], ["y"], {"a": 1e4, "b": 1e-3})
     points = [p.x / [1e4, 1e-3] for p in critical_points(wide, bounds=[(-3e4, 3e4), (-3e-3, 3e-3)])]

@@ -37,17 +37,21 @@ def search(
     flat[flat] = (near <= _FLAT * usual).all(axis=-1)
     # A steep game looks flat where it is not steep: more digits tell, for a few of these ends.
     doubtful = flat & (np.cumsum(flat) <= (_DOUBTFUL if game.symbolic else 0))
+    lost = ends[flat]
     # On a tail g and J vanish together, and Newton's step stays as long as the tail.
     short = (~flat | doubtful) & (np.abs(steps) <= 1e-4).all(axis=-1)
     ends, steps, doubtful = ends[short], steps[short], doubtful[short]
     found: list[tuple[list[Any], list[Any]]] = []
-    places = np.empty((0, game.n))
+    places, alone = np.empty((0, game.n)), 0
     while len(ends):
         x, small = ends[0], 10.0 ** -(look.digits // 2) if doubtful[0] else tolerance
         apart = np.maximum(tolerance, MULTIPLICITY * np.abs(steps[0]).max())
         away = (np.abs(game.displacement(ends, x)) > apart * width).any(axis=-1)
+        met = len(away) - away.sum()
         ends, steps, doubtful = ends[away], steps[away], doubtful[away]
-        refined = look.refined(x, width, small, 1e-12 * usual)
+        sizes, _ = _singular(_local(game, x, width)[1])
+        regular = sizes[-1] > 1e-6 * sizes[0]  # there a short step is enough
+        refined = look.refined(x, width, small, 1e-12 * (sizes[0] if regular else usual))
         if refined is None:
             continue
         x = game.wrap([float(c) for c in refined[0]])
@@ -60,13 +64,23 @@ def search(
         if (np.abs(game.displacement(places, x)) > tolerance * width).any(axis=-1).all():
             found.append(refined)
             places = np.vstack([places, x])
-    if flat.any():
-        place = "flat places, where g and its Jacobian both vanish to rounding"
-        if not found:
-            raise ValueError(f"game: expected critical points in the box, got only {place}")
-        share = f"{flat.sum()} of {len(seeds)} starts"
-        warnings.warn(f"the search met {place} ({share}): no critical points", stacklevel=3)
+            alone += met == 1
+    for x in places:
+        lost = lost[(np.abs(game.displacement(lost, x)) > 1e-4 * width).any(axis=-1)]
+    place = "flat places, where g and its Jacobian both vanish to rounding"
+    if len(lost) and not found:
+        raise ValueError(f"game: expected critical points in the box, got only {place}")
+    if len(lost):
+        _warn(f"met {place}, and took none for a point ({len(lost)} of {len(seeds)} starts)")
+    if alone:
+        _warn(f"met {alone} of its {len(found)} points from one start each: others may be missing")
     return found
+
+
+def _warn(text: str) -> None:
+    """Say what the search may have missed, and how to look again."""
+    more = "more starts, or bounds around what matters, find more"
+    warnings.warn(f"the search {text}; {more}", stacklevel=4)
 
 
 def _local(game: Game, points: Array, width: Array) -> tuple[Array, Array]:
