@@ -430,7 +430,9 @@ def test_narrow_figures_have_all_panels_with_their_names():
     assert right.get_ylabel() == left.get_ylabel() == "$x_{2}$"
     assert [t.get_text() for t in right.get_yticklabels()] == [r"$-\pi$", "0", r"$\pi$"]
     assert {t.get_text() for t in figure.legends[0].get_texts()} >= {"start", "end", "DSE"}
-    assert not layout.narrow(Figure())
+    own = Figure(layout="constrained")  # a reader's figure is left as it is
+    own.subplots(1, 2)
+    assert not layout.narrow(own) and not layout.small(own, [0]) and len(own.axes) == 2
 
 
 def test_small_figures_show_the_chosen_panels():

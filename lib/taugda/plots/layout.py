@@ -17,7 +17,7 @@ _SMALL = (3.4, 2.125)  # of a small picture
 def narrow(figure: Figure) -> bool:
     """Stack a figure's panels for a narrow page, two beside each other if they are small.
 
-    False, and nothing is changed, where it is narrow already or its layout is not of this library.
+    False, and nothing is changed, where it is narrow already or not drawn by this library.
     """
     panels = _panels(figure)
     if not panels or figure.get_figwidth() <= NARROW:
@@ -35,22 +35,23 @@ def narrow(figure: Figure) -> bool:
     return True
 
 
-def small(figure: Figure, chosen: Sequence[int]) -> None:
-    """Leave the chosen panels of a figure only, without legend and colour bars, side by side."""
+def small(figure: Figure, chosen: Sequence[int]) -> bool:
+    """Leave the chosen panels only, without legend and colour bars, side by side; as `narrow`."""
     panels = _panels(figure)
     kept = [panels[k] for k in chosen if k < len(panels)] or panels[:1]  # a run may have fewer
-    for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
-        other.remove()
-    with settings.context(style.LOOK):
-        _place(kept, len(kept))
-        figure.set_size_inches(*_SMALL)
+    if kept:
+        for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
+            other.remove()
+        with settings.context(style.LOOK):
+            _place(kept, len(kept))
+            figure.set_size_inches(*_SMALL)
+    return bool(kept)
 
 
 def _panels(figure: Any) -> list[Axes]:
-    """Return the panels in their order; none where they can not be laid out again."""
-    own = isinstance(figure, Figure) and type(figure.get_layout_engine()).__name__
-    found = figure.axes if own in ("ConstrainedLayoutEngine", "PlaceHolderLayoutEngine") else []
-    return [axes for axes in found if axes.get_subplotspec() is not None]
+    """Return the panels in their order; none of a figure that this library did not draw."""
+    axes = figure.axes if getattr(figure, "ours", False) else []
+    return [panel for panel in axes if panel.get_subplotspec() is not None]
 
 
 def _place(panels: Sequence[Axes], columns: int) -> None:

@@ -51,6 +51,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with style.context(LOOK):
             figure = draw(*args, **kwargs)
+        figure.ours = True  # it may be laid out again
         for axis in [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]:
             former = axis.get_major_formatter()
             if isinstance(former, LogFormatterSciNotation):
