@@ -11,7 +11,7 @@ from matplotlib.gridspec import GridSpec
 from taugda.plots import style
 
 NARROW = 3.5  # inches: with its margin what a phone of 390 pixels has between its own margins
-_SMALL = (3.4, 2.125)  # of a small picture
+_SMALL = (2.4, 1.28)  # of a small picture
 
 
 def narrow(figure: Figure) -> bool:
@@ -36,16 +36,21 @@ def narrow(figure: Figure) -> bool:
 
 
 def small(figure: Figure, chosen: Sequence[int]) -> bool:
-    """Leave the chosen panels only, without legend and colour bars, side by side; as `narrow`."""
+    """Leave the chosen panels only, side by side and without any text; False as for `narrow`."""
     panels = _panels(figure)
     kept = [panels[k] for k in chosen if k < len(panels)] or panels[:1]  # a run may have fewer
-    if kept:
-        for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
-            other.remove()
-        with settings.context(style.LOOK):
-            _place(kept, len(kept))
-            figure.set_size_inches(*_SMALL)
-    return bool(kept)
+    if not kept:
+        return False
+    for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
+        other.remove()
+    _place(kept, len(kept))
+    for panel in kept:
+        panel.set(title="", xlabel="", ylabel="")
+        panel.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+        for text in [*panel.texts, *filter(None, [panel.get_legend()])]:
+            text.remove()
+    figure.set_size_inches(*_SMALL)
+    return True
 
 
 def _panels(figure: Any) -> list[Axes]:

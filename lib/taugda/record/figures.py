@@ -39,7 +39,7 @@ def store(
     if layout.narrow(figure):
         write_atomic(folder / f"{name}.narrow.png", _png(figure, 0)[0])
     if thumbnail is not None and layout.small(figure, thumbnail):
-        write_atomic(folder / f"{name}.thumbnail.png", _png(figure, 0, box=None, dpi=200)[0])
+        write_atomic(folder / f"{name}.thumbnail.png", _png(figure, 0, box=None, dpi=260)[0])
     plt.close(figure)
     return png, width
 
