@@ -67,8 +67,10 @@ def train(task: dict[str, Any], cache: Path | None) -> list[dict[str, Any]]:
 
     from taugda.gan import data, distances
     from taugda.gan.configuration import Configuration
-    from taugda.gan.spectrum import spectrum
     from taugda.gan.update import Trainer
+
+    if task["spectra"]:  # it needs what a machine with a GPU may not have
+        from taugda.gan.spectrum import spectrum
 
     torch.set_num_threads(task["threads"])
     images, device = data.load("digits"), task.get("device", "cpu")

@@ -15,6 +15,7 @@ from test_report import dead_addresses
 
 from taugda.gan.results import experiments
 from taugda.record import finished
+from taugda.report.entries import find_entries
 from taugda.report.measured import publish_measured
 from taugda.report.publish import PublishError
 from taugda.runs.project import Project
@@ -44,7 +45,7 @@ def made(tmp_path_factory):
     path = os.pathsep.join([str(folder), str(ROOT / "lib")])
     command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--device", "cpu", "--minutes"]
     done = subprocess.run(
-        [*command, "0.5", "--out", str(folder / "out"), "--data", str(folder / "pictures")],
+        [*command, "0.01", "--out", str(folder / "out"), "--data", str(folder / "pictures")],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -53,19 +54,14 @@ def made(tmp_path_factory):
 
 
 def test_every_stage_leaves_what_it_found(made):
-    found = json.loads((made / "results.json").read_text())
-    errors = {name: part["error"] for name, part in found.items() if "error" in part}
-    assert errors == {}
-    assert found["about"]["toy"] and set(found["seconds"]) == {
-        "right",
-        "fast",
-        "question",
-        "digits",
-    }
+    # NaN is no JSON.
+    found = json.loads((made / "results.json").read_text(), parse_constant=pytest.fail)
+    stages = ["right", "fast", "question", "digits"]
+    assert [found[stage].get("error") for stage in stages] == [None] * 4
+    assert found["about"]["toy"] and list(found["seconds"]) == stages
     right, fast = found["right"], found["fast"]
-    assert (
-        right["float32"]["within the bounds"] and right["float32"]["a resumed run differs by"] == 0
-    )
+    assert right["float32"]["within the bounds"]
+    assert right["float32"]["a resumed run differs by"] == 0
     assert right["one pass against double differentiation"] < 1e-3
     assert fast["rounds"] >= 2 and fast["times the plain loop"] > 0
     runs = found["question"]["runs"]
@@ -79,19 +75,17 @@ def test_every_stage_leaves_what_it_found(made):
         assert set(by_beta) == {"0.999", "0.9999"}
         assert all(len(values) == len(history["update"]) for values in by_beta.values())
     assert set(found["digits"]["verdicts"]) == {"pixel distance", "digits distance"}
-    assert found["digits"]["seeds"] == [200, 201]
+    assert found["digits"]["seeds"] == [200]
 
 
 def test_what_it_leaves_is_little(made):
-    files = list(made.rglob("*"))
-    assert {path.name for path in files} == {
-        "results.json", "digits.json", "classifier.pt", "samples_mu10.png", "samples_mu1.png"
-    }  # fmt: skip
-    assert all(path.stat().st_size < 2**24 for path in files)
-    assert (
-        Image.open(made / "samples_mu10.png").width
-        == 4 * Image.open(made / "samples_mu10.png").height
-    )
+    files = {path.name: path.stat().st_size for path in made.rglob("*")}
+    sheets = {f"samples_mu{mu}.png" for mu in (10, 1)}
+    assert files.keys() == {"results.json", "digits.json", "classifier.pt", *sheets}
+    assert max(files.values()) < 2**24
+    for name in sheets:
+        sheet = Image.open(made / name)
+        assert sheet.width == 4 * sheet.height
 
 
 @pytest.fixture
@@ -125,6 +119,8 @@ def test_results_become_published_runs(made, project, tmp_path):
             place = len(mine) * (1, 2, 4, 8).index(run.parameters["tau"])
             assert (mine == sheet[:, place : place + len(mine)]).all()
     assert len(experiments(runs).others()) == 2
+    for entry in find_entries(project):  # each has a page
+        assert entry.figures["samples"]["alt"] and entry.notebook["cells"]
     assert dead_addresses(published / "README.md") == []
     text = (published / "README.md").read_text()
     assert "| plain loop, float32 |" in text and "| float32 |" in text

@@ -62,10 +62,14 @@ def _write_run(
     write_json(target / "metrics.json", {k: {"value": v} for k, v in run["metrics"].items()})
     made = {key: about[key] for key in ("versions", "machine", "commit", "driver")}
     duration = parameters["updates"] / run["metrics"]["updates_per_second"]
+    samples = {
+        "caption": "Generated pictures at the end of training, not selected.",
+        "alt": f"Eight rows of eight generated pictures after {parameters['updates']:,} updates.",
+    }
     write_json(target / "provenance.json", {
         "parameters": parameters, "seed": parameters["seed"], **made, "notebook": _STEM,
         "run": name, "mode": "script", "started": about["began"], "duration": duration,
-        "figures": ["samples"],
+        "figures": {"samples": samples},
     })  # fmt: skip
     write_json(target / "done.json", {"finished": about["began"], "duration": duration})
     # The script leaves the sheets of one mu side by side, in the order of tau.
