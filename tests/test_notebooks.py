@@ -59,6 +59,8 @@ def test_notebook_is_valid_and_clean(stem):
     notebook = nbformat.read(PROJECT.notebook(stem), as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
+    told = notebook.metadata.language_info  # for nbconvert --to script
+    assert (told.file_extension, told.nbconvert_exporter) == (".py", "python")
     assert all(c.outputs == [] and c.execution_count is None for c in cells(stem, "code"))
     assert all(set(c.metadata) <= {"tags", "taugda"} for c in notebook.cells)
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 from conftest import Toy
 from matplotlib.figure import Figure
+from nbconvert import HTMLExporter, PythonExporter
 
 from taugda.__main__ import main
 from taugda.record import Run
@@ -196,6 +197,7 @@ def test_figures_have_their_texts_and_lead_to_their_place(site):
     assert image["src"].startswith("data:image/webp;base64,")
     text = (site.project.pages / "02_other.html").read_text(encoding="utf-8")
     assert text.count("data:image/webp;base64,") == 3 + 1
+    assert "lmSuppressShortcuts" in text  # JupyterLab leaves the arrows to the slider
     assert moving.text.count("It rises.") - moving.folded.count("It rises.") == 1
     assert [a["id"] for a in moving.all("figure")] == ["figure-samples", "figure-move"]
 
@@ -531,6 +533,20 @@ def test_a_wrong_request_for_an_export_says_what_was_expected(here, capsys, tmp_
     status, said = exported(here, capsys, "--pdf", "-o", tmp_path / "a.pdf")
     assert (status, "apt install chromium" in said) == (1, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_stock_tools_keep_the_texts_and_a_script_prints_no_bytes(here, tmp_path, monkeypatch):
+    executed = here.run("01_toy") / "notebook.ipynb"
+    text, _ = HTMLExporter(template_name="classic").from_filename(str(executed))
+    assert 'alt="A rising line &amp; more."' in text
+    script, _ = PythonExporter().from_filename(str(here.project.notebook("01_toy")))
+    (tmp_path / "toy.py").write_text(script)
+    monkeypatch.setenv("TAUGDA_OUTPUTS", str(tmp_path / "outputs"))
+    said = subprocess.run(
+        [sys.executable, tmp_path / "toy.py"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "A rising line & more.\nIt rises for $x < 1$.\nOf $x$." in said
+    assert "image/png" not in said
 
 
 # Publishing

@@ -96,10 +96,9 @@ def _pdf(project: Project, home: Path, entries: Sequence[Entry]) -> bytes:
 def _zip(project: Project, home: Path, entries: Sequence[Entry]) -> bytes:
     for page in [home / "index.html", *(home / "pages").glob("*.html")]:
         text = page.read_text(encoding="utf-8")
-        take = partial(_take, project, home, page)
-        page.write_text(
-            re.sub(r'(?<= href=")[^":#]+|(?<= src=")[^":#]+|(?<= srcset=")[^":#]+', take, text)
-        )
+        address = r'(?<= href=")[^":#]+|(?<= src=")[^":#]+|(?<= srcset=")[^":#]+'
+        text = re.sub(address, partial(_take, project, home, page), text)
+        page.write_text(text, encoding="utf-8")
     made = shutil.make_archive(str(home), "zip", home.parent, home.name)
     return Path(made).read_bytes()
 
@@ -132,7 +131,7 @@ def find_runs(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
         exact = [known[one] for one in wanted if one in known][:1]
         mine = exact or [one for label, one in known.items() if fnmatchcase(label, wanted[0])]
         if not mine:
-            labels = ", ".join(label for label, one in known.items() if "/" not in label) or "none"
+            labels = ", ".join(bare_name(one.stem) for one in entries if one.is_chapter) or "none"
             raise ProjectError(
                 f"unknown run {name!r}{nearest(wanted[0], known)} (runs: {labels}, or NOTEBOOK/RUN)"
             )

@@ -87,7 +87,7 @@ def compare(item: Item) -> Item:
     if isinstance(done, dict) and all((item.folder / name).is_file() for name in files):
         reasons = differences(done.get("fingerprint") or {}, fingerprint(item))
         if done.get("mode") != "batch":
-            reasons.append("made interactively, so there is no executed copy")
+            reasons.append("made interactively, so not all that its cells said is kept")
         stale = KEPT if item.marks.kind == "training" else STALE
         state, duration = stale if reasons else UP_TO_DATE, done.get("duration")
         ended = f"{done.get('finished')} {duration}"

@@ -76,7 +76,7 @@ function nameHeaders() {
 
 // On paper nothing unfolds.
 function preparePrint() {
-  for (const fold of document.querySelectorAll("details.group")) fold.open = true;
+  for (const fold of document.querySelectorAll(".group:has(.claims)")) fold.open = true;
   drawHeaders();
 }
 
