@@ -7,8 +7,6 @@ import numpy as np
 from taugda.blocks import Blocks
 from taugda.checks import positive
 
-__all__ = ["Classification", "classify"]
-
 
 @dataclass(frozen=True)
 class Classification:

@@ -17,8 +17,6 @@ from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
 from taugda.equilibria.search import search
 from taugda.games import Game
 
-__all__ = ["CriticalPoint", "critical_points"]
-
 
 @dataclass(frozen=True, eq=False)
 class CriticalPoint:

@@ -1,6 +1,5 @@
 """All real solutions of a polynomial system, exactly."""
 
-import itertools
 from collections.abc import Sequence
 
 import mpmath
@@ -8,8 +7,6 @@ import sympy as sp
 
 from taugda.games import Game
 from taugda.games.exact_points import without_common_exponential
-
-__all__ = ["NotPolynomialError", "solve_exactly"]
 
 # Digits in which candidates for exact solutions are put into the equations.
 _DIGITS = 60
@@ -69,9 +66,8 @@ def _solve_polynomials(
 ) -> list[tuple[sp.Expr, ...]]:
     """Return all real solutions of a polynomial system with finitely many.
 
-    Each coordinate's values are the real roots of an elimination polynomial, found in the
-    Groebner basis's quotient ring; the combinations that solve the system are told from the
-    others by the equations' values in many digits.
+    Each coordinate's values are the real roots of an elimination polynomial; the combinations
+    that solve the system are told from the others by the equations' values in many digits.
     """
     system = [p for p in system if p != 0]
     basis = sp.groebner(system, *variables, order="grevlex", field=True, extension=True)
@@ -87,33 +83,11 @@ def _solve_polynomials(
 
 
 def _eliminate(basis: sp.GroebnerBasis, variable: sp.Symbol) -> sp.Poly:
-    """Return the lowest polynomial in one variable that vanishes on all solutions.
-
-    The normal forms of 1, v, v^2, ... lie in the finite-dimensional quotient ring; the first
-    linear dependence among them is the polynomial.
-    """
-    powers: list[sp.Poly] = []
-    monomials: dict[tuple[int, ...], int] = {}
-    form = sp.Integer(1)
-    while True:
-        form = sp.expand(basis.reduce(form)[1])
-        poly = sp.Poly(form, *basis.gens)
-        powers.append(poly)
-        for monomial in poly.monoms():
-            monomials.setdefault(monomial, len(monomials))
-        matrix = sp.zeros(len(monomials), len(powers))
-        for column, p in enumerate(powers):
-            for monomial, coefficient in p.terms():
-                matrix[monomials[monomial], column] = coefficient
-        # Without the extension an irrational coefficient would make it symbolic and very slow.
-        exact = sp.polys.matrices.DomainMatrix.from_Matrix(matrix, extension=True)
-        kernel = exact.to_field().nullspace()
-        if kernel.shape[0]:
-            coefficients = kernel.to_Matrix().row(0)
-            return sp.Poly(
-                sum(c * variable**k for k, c in enumerate(coefficients)), variable, extension=True
-            )
-        form = form * variable
+    """Return the lowest polynomial in one variable that vanishes on all solutions."""
+    others = [v for v in basis.gens if v != variable]
+    order = {"order": "grevlex", "field": True, "extension": True}
+    last = sp.groebner(basis.exprs, *others, variable, **order).fglm("lex").exprs[-1]
+    return sp.Poly(last, variable, extension=True)
 
 
 def _real_roots(poly: sp.Poly) -> list[sp.Expr]:
@@ -121,11 +95,9 @@ def _real_roots(poly: sp.Poly) -> list[sp.Expr]:
 
     Irrational coefficients are removed by multiplying with the conjugate polynomials.
     """
-    found: set[sp.Expr] = set()
-    for factor, _ in poly.factor_list()[1]:
-        rational = factor.lift() if factor.get_domain().is_Algebraic else factor
-        found.update(rational.real_roots(radicals=False))
-    return sorted(found, key=float)
+    factors = [factor for factor, _ in poly.factor_list()[1]]
+    rational = [f.lift() if f.get_domain().is_Algebraic else f for f in factors]
+    return sorted({root for f in rational for root in f.real_roots(radicals=False)}, key=float)
 
 
 def _match(
@@ -136,20 +108,18 @@ def _match(
     Equations are used as soon as all their variables are set, so that combinations of four and
     more coordinates are not enumerated in full.
     """
+    partial: list[tuple[sp.Expr, ...]] = [()]
     with mpmath.workdps(_DIGITS):
-        digits = {r: _number(r) for values in roots for r in values}
-        partial: list[tuple[sp.Expr, ...]] = [()]
+        digits = {root: _number(root) for values in roots for root in values}
         for k, values in enumerate(roots):
             known, newest = variables[: k + 1], variables[k]
-            checks = [
-                [(m, _number(c)) for m, c in sp.Poly(p, *known).terms()]
-                for p in system
-                if newest in p.free_symbols and p.free_symbols <= set(known)
-            ]
+            ready = [p for p in system if {newest} <= p.free_symbols <= set(known)]
+            checks = [[(m, _number(c)) for m, c in sp.Poly(p, *known).terms()] for p in ready]
+            longer = [(*head, value) for head in partial for value in values]
             partial = [
-                (*head, value)
-                for head, value in itertools.product(partial, values)
-                if all(_vanishes(terms, [digits[c] for c in (*head, value)]) for terms in checks)
+                point
+                for point in longer
+                if all(_vanishes(terms, [digits[c] for c in point]) for terms in checks)
             ]
     return partial
 
