@@ -3,7 +3,7 @@
 import inspect
 import io
 import sys
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 import matplotlib as mpl
 import numpy as np
@@ -67,7 +67,7 @@ DRAWINGS = {
     "agreement": lambda: plots.agreement([("a", "b", [1.0, 2.0], [1.0, 3.0])], bound=True),
     "costs": lambda: plots.trajectories(TORUS, torus_paths(), ["1", "5"], [(0, 1)], cost=True),
     "curves": lambda: plots.curves(
-        [("d", FALLING, FALLING / 2)], ["1", "5"], ("gap", "size"), radii=[[0.9, 0.8]]
+        [("a long name", FALLING, FALLING / 2)], ["1", "5"], ("gap", "size"), radii=[[0.9, 0.8]]
     ),
     "distances": lambda: plots.distances(
         QUADRATIC, quadratic_paths(), ["1", "5"], np.zeros(4), radii=[1.001, 0.99]
@@ -157,6 +157,8 @@ def test_pictures_can_be_stored_and_fit_the_text_and_a_phone(name):
         assert pixels.shape[1] <= 96 * width and pixels.std() > 0.01  # something is on it
         texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
         assert min(text.get_fontsize() for text in texts) * 96 / 72 >= 9  # pixels
+        titles = [a.title.get_window_extent() for a in figure.axes if a.get_title()]
+        assert not any(one.overlaps(other) for one, other in combinations(titles, 2))
         layout.narrow(figure)
 
 
@@ -237,11 +239,13 @@ def test_distances_that_are_stored_now_and_then_keep_their_iterations():
     assert np.allclose(y[1:] / y[:-1], 0.9**50)
 
 
-def test_runs_that_diverge_are_drawn_as_far_as_they_go():
+def test_runs_that_diverge_or_arrive_are_drawn_as_far_as_they_go():
     paths = np.geomspace(1, 1e150, 50)[None, :, None] * np.ones((1, 1, 4))
-    paths = np.concatenate([paths, np.full((1, 50, 4), np.nan), paths[:, ::-1]])
-    axes = plots.distances(QUADRATIC, paths, list("abc"), np.zeros(4), radii=[0.9] * 3).axes[0]
-    assert np.isfinite(axes.get_ylim()).all()
+    paths = np.concatenate([paths, np.full((1, 50, 4), np.nan), paths[:, ::-1], 0 * paths])
+    axes = plots.distances(QUADRATIC, paths, list("abcd"), np.zeros(4), radii=[0.9] * 4).axes[0]
+    low, high = axes.get_ylim()
+    assert 1e-3 < low < high < np.inf
+    assert {text.get_text() for text in axes.texts} == set("abcd")
 
 
 def test_curves_show_both_sizes():

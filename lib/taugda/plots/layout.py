@@ -24,6 +24,8 @@ def narrow(figure: Figure) -> bool:
         return False
     grid = panels[0].get_subplotspec().get_gridspec()
     columns = 2 if grid.ncols > 3 or (grid.ncols == 2 and grid.nrows > 1) else 1
+    titles = max(panel.title.get_window_extent().width for panel in panels)
+    columns = columns if titles < NARROW / columns * figure.dpi else 1
     width, height = figure.get_figwidth() / grid.ncols, figure.get_figheight() / grid.nrows
     tall = height if len(panels) == 1 else min(max(height * NARROW / columns / width, 1.8), 2.6)
     with settings.context(style.LOOK):

@@ -134,7 +134,7 @@ def _end_above(axis: Axes, sizes: Sequence[NDArray[np.float64]]) -> None:
     The dips of an oscillation go to zero, and runs that diverge to no number.
     """
     last = np.concatenate([size[:, -max(1, size.shape[1] // 100) :].max(axis=1) for size in sizes])
-    lowest = float(np.min(last, where=np.isfinite(last), initial=np.inf))
+    lowest = float(np.min(last, where=np.isfinite(last) & (last > 0), initial=np.inf))
     if np.isfinite(lowest):
         axis.set_ylim(bottom=max(lowest, 1e-30) / 30)
 
@@ -145,8 +145,8 @@ def _label_ends(axis: Axes, labels: Sequence[str]) -> None:
     ends = []
     for line, label in zip(axis.lines, labels, strict=False):
         y = np.asarray(line.get_ydata())
-        tail = y[-max(1, len(y) // 10) :]
-        level = np.log10(np.nanmax(tail)) if np.isfinite(tail).any() else high
+        y = y[np.isfinite(y)]
+        level = np.log10(y[-max(1, len(y) // 10) :].max()) if y.size else high
         ends.append([(np.clip(level, low, high) - low) / (high - low), label, line.get_color()])
     ends.sort(key=lambda end: end[0])
     places = [end[0] for end in ends]
