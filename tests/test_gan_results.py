@@ -374,3 +374,50 @@ def test_other_runs_decide_nothing_about_the_papers_table(made):
     rows, measured = results.experiments(made).beside_paper(PAPERS)
     assert set(measured.values()) == {"not run"} and len(measured) == 5
     assert [row["whose"] for row in rows] == ["paper"] * 3
+
+
+def test_starts_of_rmsprop_are_set_side_by_side(tmp_path):
+    """Three times as far at tau = 8 with the first, a tie with the others: noise alone."""
+
+    def distance(far, tau, seed):
+        return (far if tau == 8 else 1) * (2 + seed / 10) * (1 + 0.02 * ((7 * tau + 3 * seed) % 5))
+
+    for part, far in (("large", 3.0), ("large_corrected", 1.0), ("large_warm", 1.0)):
+        entries = [
+            {"tau": tau, "mu": 10.0, "seed": seed, "gamma1": 1e-3, "updates": 9, "update": [6, 9],
+             "scores": {"d": [99.0, distance(far, tau, seed)]}}
+            for tau in (1.0, 2.0, 4.0, 8.0) for seed in range(5)
+        ]  # fmt: skip
+        (tmp_path / f"{part}.json").write_text(json.dumps({"runs": entries}))
+    found = results.starts(tmp_path, "d")
+    assert results.slower_by_start(found) == [True, False, False]
+    rows = results.start_rows(found)
+    assert [row["start of RMSprop"] for row in rows] == list(results.STARTS)
+    logs = np.log([e["scores"]["d"][1] for e in entries if e["tau"] == 2.0])
+    assert rows[2]["$d(2)$"] == pytest.approx(np.exp(logs.mean()))
+    assert results.starts(tmp_path / "nowhere", "d") == {}
+
+
+def test_spectra_are_summed_up_by_rate_and_by_order_of_steps(tmp_path):
+    found = {
+        "edge": 2.0,
+        "sharpness": 30.0,
+        "factors": [0.5, 1.2, 1.2],
+        "modes_imaginary": [0, 1, -1],
+    }
+    runs = [
+        {"tau": 4.0, "mu": 1.0, "seed": seed, "gamma1": 1e-3, "update": [7], "scores": {}, **order,
+         "spectra": {"5": found | {"edge": 1.0 + seed}}}
+        for seed in range(3) for order in ({}, {"alternating": False})
+    ]  # fmt: skip
+    (tmp_path / "spectra.json").write_text(json.dumps({"runs": runs}))
+    entries = results.spectra(tmp_path / "spectra.json")
+    assert len(entries) == 6 and {e["update"] for e in entries} == {5}
+    (row,) = results.edge_rows(entries)
+    assert list(row.values()) == [0.004, 1.0, 6, "2 [1, 3]", "0.12 [0.12, 0.12]"]
+    by_order = results.rotations(entries)
+    assert {order: f.tolist() for order, f in by_order.items()} == {
+        "alternating": [1.2] * 3, "simultaneous": [1.2] * 3
+    }  # fmt: skip
+    assert results.rotation_rows(by_order)[0]["share beyond 1"] == "100%"
+    assert results.spectra(tmp_path / "nowhere.json") == []

@@ -338,7 +338,7 @@ def study(path: Path) -> Rates:
         return Rates()
     runs = []
     for entry in json.loads(path.read_text(encoding="utf-8"))["runs"]:
-        parameters = {k: v for k, v in entry.items() if k not in ("update", "scores")}
+        parameters = _without({"update", "scores", "spectra"}, entry)
         parameters |= {"dataset": "digits", "averages": [0.99]}
         scores = {name: {"0.99": values} for name, values in entry["scores"].items()}
         history = {"update": entry["update"], "scores": scores}
@@ -354,7 +354,12 @@ def study(path: Path) -> Rates:
 VARIANTS = {
     "eight other seeds": ("seeds", _GAMMA1), "stacks of six": ("order", _GAMMA1),
     r"half $\gamma_1$": ("rates", _GAMMA1 / 2), "bias corrected": ("corrected", _GAMMA1),
-    "simultaneous": ("simultaneous", _GAMMA1),
+    "simultaneous": ("simultaneous", _GAMMA1), "two threads": ("threads", _GAMMA1),
+}  # fmt: skip
+# Starts of RMSprop at the former default's sizes (width 16, batch 64), at mu = 10.
+STARTS = {
+    "as released": "large", "bias corrected": "large_corrected",
+    "100 updates of warm-up": "large_warm",
 }  # fmt: skip
 
 
@@ -379,6 +384,158 @@ def variants(folder: Path, score: str) -> dict[str, dict[str, Finding]]:
         for what, family in families.items()
         if family
     }
+
+
+def starts(folder: Path, score: str) -> dict[str, Scores]:
+    """Return logarithms of a distance after the last update, by `STARTS` of RMSprop.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as ``outputs/published/study``.
+    score : str
+        Name of the distance.
+
+    Returns
+    -------
+    dict of str to mapping
+        Of the starts that are there.
+    """
+    families = {what: study(folder / f"{part}.json").get(_GAMMA1) for what, part in STARTS.items()}
+    return {
+        what: family.logs(score, family[10.0].updates[-1:])[10.0]
+        for what, family in families.items()
+        if family
+    }
+
+
+def start_rows(found: Mapping[str, Scores]) -> list[dict[str, Any]]:
+    """Return geometric means over seeds by tau, and d(8)/d(4) with its interval, a row a start.
+
+    Parameters
+    ----------
+    found : mapping of str to tau to seed to float
+        From `starts`.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [
+        {"start of RMSprop": what}
+        | {f"$d({tau:g})$": np.exp(np.mean(list(by[tau].values()))) for tau in sorted(by)}
+        | {"$d(8)/d(4)$": f"{ratio(by[8], by[4])}", "$d(1)/d(8)$": f"{ratio(by[1], by[8])}"}
+        for what, by in found.items()
+    ]
+
+
+def slower_by_start(found: Mapping[str, Scores]) -> list[bool]:
+    """Say of each start whether the interval of d(8)/d(4) lies above 1.
+
+    Parameters
+    ----------
+    found : mapping of str to tau to seed to float
+        From `starts`.
+
+    Returns
+    -------
+    list of bool
+    """
+    return [ratio(by[8], by[4]).low > 1 for by in found.values()]
+
+
+def spectra(path: Path) -> list[dict[str, Any]]:
+    """Read the spectra that ``benchmarks/study.py`` left: settings and findings, one a moment.
+
+    Parameters
+    ----------
+    path : Path
+        Such as ``outputs/published/study/spectra.json``.
+
+    Returns
+    -------
+    list of dict
+        With ``update`` and what `taugda.gan.spectrum.spectrum` found; empty without the file.
+    """
+    entries = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
+    return [
+        {"alternating": True, **_without({"scores", "spectra"}, entry), **found, "update": int(at)}
+        for entry in entries
+        for at, found in entry["spectra"].items()
+    ]
+
+
+def edge_rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return how near to the edge of stability the discriminator is, with P and without.
+
+    Parameters
+    ----------
+    entries : sequence of mapping
+        From `spectra`.
+
+    Returns
+    -------
+    list of dict
+        A row for each gamma2 and mu; as text the median, and between what 80 % of the values lie.
+    """
+    groups: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        groups.setdefault((entry["tau"] * entry["gamma1"], entry["mu"]), []).append(entry)
+    edge = r"$\gamma_2\lambda_{\max}(P^{-1/2} A_{22} P^{-1/2})$"
+    bare = r"$\gamma_2\lambda_{\max}(A_{22})$"
+    return [
+        {
+            r"$\gamma_2$": rate, r"$\mu$": mu, "spectra": len(group),
+            edge: _spread([e["edge"] for e in group]),
+            bare: _spread([rate * e["sharpness"] for e in group]),
+        }
+        for (rate, mu), group in sorted(groups.items())
+    ]  # fmt: skip
+
+
+def rotations(entries: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.float64]]:
+    """Return |1 - l| of the leading complex modes l of gamma1 P^-1 J_tau, by the order of steps.
+
+    Parameters
+    ----------
+    entries : sequence of mapping
+        From `spectra`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``alternating``, ``simultaneous``, where there are any; one number a conjugate pair.
+    """
+    found: dict[str, list[float]] = {"alternating": [], "simultaneous": []}
+    for entry in entries:
+        order = "alternating" if entry["alternating"] else "simultaneous"
+        pairs = zip(entry["factors"], entry["modes_imaginary"], strict=True)
+        found[order] += [factor for factor, imaginary in pairs if imaginary > 0]
+    return {order: np.array(factors) for order, factors in found.items() if factors}
+
+
+def rotation_rows(found: Mapping[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
+    """Return the spread of what `rotations` found, a row an order of steps.
+
+    Parameters
+    ----------
+    found : mapping of str to ndarray
+        From `rotations`.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [
+        {"steps": order, "complex pairs": len(f), r"$|1 - \lambda|$": _spread(f),
+         "share beyond 1": f"{np.mean(f > 1):.0%}"}
+        for order, f in found.items()
+    ]  # fmt: skip
+
+
+def _spread(values: Sequence[float] | NDArray[np.float64]) -> str:
+    """Write the median and between what 80 % of the values lie."""
+    return "{1:.3g} [{0:.3g}, {2:.3g}]".format(*np.quantile(values, [0.1, 0.5, 0.9]))
 
 
 def _without(names: set[str], settings: Mapping[str, Any]) -> dict[str, Any]:
