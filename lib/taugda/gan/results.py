@@ -429,7 +429,7 @@ def start_rows(found: Mapping[str, Scores]) -> list[dict[str, Any]]:
     ]
 
 
-def slower_by_start(found: Mapping[str, Scores]) -> list[bool]:
+def slower_by_start(found: Mapping[str, Scores]) -> list[bool] | str:
     """Say of each start whether the interval of d(8)/d(4) lies above 1.
 
     Parameters
@@ -439,8 +439,10 @@ def slower_by_start(found: Mapping[str, Scores]) -> list[bool]:
 
     Returns
     -------
-    list of bool
+    list of bool, or `NOT_RUN` where one is not there
     """
+    if len(found) < len(STARTS):
+        return NOT_RUN
     return [ratio(by[8], by[4]).low > 1 for by in found.values()]
 
 
