@@ -27,7 +27,7 @@ ROOMS = {
     "claims": (200, ""),
     "runs": (1100, ""),
     "record": (950, "plots claims runs"),
-    "report": (1400, "claims runs record"),
+    "report": (1450, "gan claims runs record"),
     "rest": (350, "claims runs record report"),
 }
 GROUND = {"atomic", "blocks", "checks"}
