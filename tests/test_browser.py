@@ -285,6 +285,7 @@ def test_the_whole_site_in_one_file_is_read_as_the_site_is(site, browser, tmp_pa
         page.wait_for_function("document.documentElement.dataset.math === 'done'")
         assert shown.get_attribute("id") == "03_polynomial"
         page.wait_for_function("scrollY > 1000")
+        assert page.evaluate("document.activeElement.id") == "03_polynomial"
         assert page.locator("[id='03_polynomial:figure-regions'] img").is_visible()
         shown.locator("a[href='#03_polynomial:mjx-eqn%3A1'], a[href$='mjx-eqn:1']").first.click()
         assert page.locator("[id='03_polynomial:mjx-eqn:1']").is_visible()

@@ -40,6 +40,10 @@ function showSheet() {
   return MathJax.typesetPromise(fresh).then(finish).then(() => {
     unfoldTarget();
     (document.getElementById(name) ?? document.body).scrollIntoView();
+    // The link that led here may be hidden now: whoever goes on by keyboard begins at the top.
+    if (document.activeElement.closest(".sheet[hidden]") || document.activeElement === document.body) {
+      shown.focus({ preventScroll: true });
+    }
   });
 }
 
