@@ -109,6 +109,11 @@ def critical_points(
         If there are infinitely many solutions, a search found flat places only (where g and
         its Jacobian both vanish to rounding), or an argument is out of range.
 
+    Warns
+    -----
+    UserWarning
+        If a search may have missed points: it met flat places, or points from one start only.
+
     Examples
     --------
     >>> from taugda import games

@@ -197,10 +197,8 @@ def _guard(parts: Parts) -> list[acb]:
 
 
 def _schur(a11: acb_mat, a12: acb_mat, a22: acb_mat) -> acb_mat:
-    """Return det(A22) S1 without a division: Cayley and Hamilton's theorem gives the adjugate."""
-    n, c = a22.nrows(), a22.charpoly().coeffs()
-    one = acb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
-    adjugate = one
-    for k in reversed(range(1, n)):
-        adjugate = adjugate * a22 + c[k] * one
-    return (-1) ** n * (c[0] * a11 - a12 * adjugate * a12.transpose())
+    """Return det(A22) S1, of algebraic integers where the blocks are."""
+    try:
+        return a22.det() * (a11 + a12 * a22.solve(a12.transpose()))
+    except ZeroDivisionError as error:
+        raise UndecidedError("A22, or a conjugate of it, is not known to be regular") from error
