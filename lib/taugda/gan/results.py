@@ -423,7 +423,7 @@ def start_rows(found: Mapping[str, Scores]) -> list[dict[str, Any]]:
     """
     return [
         {"start of RMSprop": what}
-        | {f"$d({tau:g})$": np.exp(np.mean(list(by[tau].values()))) for tau in sorted(by)}
+        | {f"$d({t:g})$": f"{np.exp(np.mean(list(by[t].values()))):.3g}" for t in sorted(by)}
         | {"$d(8)/d(4)$": f"{ratio(by[8], by[4])}", "$d(1)/d(8)$": f"{ratio(by[1], by[8])}"}
         for what, by in found.items()
     ]
