@@ -46,14 +46,14 @@ class CriticalPoint:
         """The classification in a word: DNE, DSE, neither or degenerate."""
         return self.classification.kind
 
-    def exact_form(self, degree: int = 4) -> str:
-        """Return the exact point in TeX, with r_k for the k-th real root; no high degrees."""
+    def exact_form(self) -> str:
+        """Return the exact point in TeX, with r_k for the k-th real root of degree 4 at most."""
         if self.exact is None:
             return "numerical"
         roots = set().union(*(c.atoms(sp.CRootOf) for c in self.exact))
         polynomials = {root.poly.as_expr(sp.Symbol("r")) for root in roots}
         top = max((root.poly.degree() for root in roots), default=0)
-        if top > degree or len(polynomials) > 1:
+        if top > 4 or len(polynomials) > 1:
             return f"algebraic of degree {top}"
         names = {root: sp.Symbol(f"r_{{{root.index + 1}}}") for root in roots}
         text = "$(" + r",\ ".join(sp.latex(c.xreplace(names)) for c in self.exact) + ")$"

@@ -50,8 +50,9 @@ def search(
         met = len(away) - away.sum()
         ends, steps, doubtful = ends[away], steps[away], doubtful[away]
         sizes, _ = _singular(_local(game, x, width)[1])
-        regular = sizes[-1] > 1e-6 * sizes[0]  # there a short step is enough
-        refined = look.refined(x, width, small, 1e-12 * (sizes[0] if regular else usual))
+        # Where J is regular a short step is enough, however flat most of the box may be.
+        scale = max(usual, sizes[0]) if sizes[-1] > 1e-6 * sizes[0] else usual
+        refined = look.refined(x, width, small, 1e-12 * scale)
         if refined is None:
             continue
         x = game.wrap([float(c) for c in refined[0]])
