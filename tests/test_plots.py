@@ -82,7 +82,9 @@ DRAWINGS = {
         [("a", {1.0: RUNS[1.0]}), ("b", {}), ("c", {}), ("d", {})],
         "FID", printed=PRINTED, at=100, columns=2,
     ),
-    "rate_maps": lambda: plots.rate_maps(*GRID, [("a", np.geomspace(1e-9, 1, 20).reshape(4, 5))]),
+    "rate_maps": lambda: plots.rate_maps(
+        *GRID, [(name, np.geomspace(1e-9, 1, 20).reshape(4, 5)) for name in "ab"]
+    ),
     "region_frames": lambda: [
         plots.flows(TORUS, [t], BOX, torus_equilibria(), basins=np.zeros((1, 5, 5)), arrows=True)
         for t in TAUS
@@ -142,6 +144,7 @@ def test_every_public_picture_is_drawn_here():
     assert all(f"plots.{name}(" in source for name in plots.__all__)
 
 
+@pytest.mark.filterwarnings("error::UserWarning")  # a layout that was not found
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_pictures_can_be_stored_and_fit_the_text_and_a_phone(name):
     before = dict(mpl.rcParams)

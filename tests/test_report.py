@@ -9,11 +9,14 @@ import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from conftest import Toy
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter, PythonExporter
+from PIL import Image
 
+from taugda import plots
 from taugda.__main__ import main
 from taugda.record import Run
 from taugda.report import ReportError, build
@@ -349,6 +352,31 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
     build(toy.project)
     assert len(list(toy.project.pages.glob("01_toy*.html"))) == 4
     assert not path.exists()
+
+
+def test_a_picture_is_drawn_for_a_phone_too_and_small_for_the_first_page(toy):
+    toy.notebook("01_toy", "run.finish()")
+    path = toy.project.notebook("01_toy")
+    content = json.loads(path.read_text())
+    texts = {"maps": {"caption": "Two maps.", "alt": "Two maps, one light.", "thumbnail": [1]}}
+    content["cells"][-1]["metadata"]["taugda"] = {"texts": texts}
+    path.write_text(json.dumps(content))
+    run, grid = Run("01_toy", {"n": 3}), np.geomspace(1, 9, 4)
+    run.show(
+        plots.rate_maps(grid, grid, [("a", np.outer(grid, grid)), ("b", np.eye(4) + 1)]), "maps"
+    )
+    run.finish()
+    build(toy.project)
+    figures = toy.run("01_toy") / "figures"
+    widths = {path.name: Image.open(path).width for path in figures.glob("*.png")}
+    assert sorted(widths) == ["maps.narrow.png", "maps.png", "maps.thumbnail.png"]
+    assert widths["maps.narrow.png"] / 150 < 3.73 < widths["maps.png"] / 150 < 8.15
+    (narrow,) = page(toy, "01_toy.html").all("source")
+    assert narrow["srcset"].endswith("figures/maps.narrow.png") and "max-width" in narrow["media"]
+    assert page(toy, "figures.html").all("img")[0]["src"] == "thumbnails/01_toy/maps.narrow.webp"
+    (card,) = read(toy.project.index).all("img")
+    assert card["src"] == "pages/thumbnails/01_toy/maps.thumbnail.webp"
+    assert dead_links(toy.project) == []
 
 
 def test_a_run_made_in_a_notebook_has_its_figures_tables_and_numbers(toy):

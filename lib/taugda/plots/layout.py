@@ -43,7 +43,9 @@ def small(figure: Figure, chosen: Sequence[int]) -> bool:
     kept = [panels[k] for k in chosen if k < len(panels)] or panels[:1]  # a run may have fewer
     if not kept:
         return False
-    for other in [*figure.legends, *(axes for axes in figure.axes if axes not in kept)]:
+    drawn = [each for panel in panels for each in panel.collections]
+    scales = [each.colorbar for each in drawn if each.colorbar]
+    for other in [*figure.legends, *scales, *(panel for panel in panels if panel not in kept)]:
         other.remove()
     _place(kept, len(kept))
     for panel in kept:
@@ -78,4 +80,8 @@ def _place(panels: Sequence[Axes], columns: int) -> None:
             panel.yaxis.set_tick_params(labelleft=False)
     for panel in panels:
         panel.xaxis.set_tick_params(labelbottom=True)
+    for scale in leader.figure.axes:
+        if scale.get_subplotspec() is None:  # where it was, it would crowd out the panels
+            scale.set_position([0.9, 0.1, 0.02, 0.3])
+            scale.set_in_layout(True)
     leader.figure.set_layout_engine("constrained", h_pad=0.08)
