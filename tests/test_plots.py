@@ -96,6 +96,10 @@ DRAWINGS = {
         ),
     ),
     "sample_grids": lambda: plots.sample_grids([("a", PICTURES)] * 2),
+    "judged": lambda: plots.judged(
+        [("before", [0, 1], [0, 0, 0]), ("after", [2, 3], [1, 2, 4])],
+        [2, 3], [0.25, 0.75], [1, 2, 3],
+    ),
     "score_maps": lambda: plots.score_maps(
         [("a", SCORES), ("b", SCORES)], [1, 2, 4], [1e-3, 2e-3], "distance"
     ),
@@ -407,6 +411,19 @@ def test_a_map_of_scores_says_its_numbers_and_marks_the_best_of_each_row():
     # Equal gamma2: one step to the left for one step up.
     slopes = {tuple(np.diff(line.get_xydata(), axis=0)[0]) for line in axis.lines if line != stars}
     assert slopes == {(-2.0, 2.0)}
+
+
+def test_judged_numbers_lie_where_they_are_each_as_large_as_it_is_likely():
+    for axis, made, values in zip(
+        DRAWINGS["judged"]().axes, ([0, 1], [2, 3]), ([0, 0, 0], [1, 2, 4]), strict=True
+    ):
+        real, generated = axis.collections
+        assert real.get_offsets().tolist() == [[2, 0], [3, 0]]
+        assert generated.get_offsets().tolist() == [[x, 0] for x in made]
+        for points in (real, generated):
+            assert points.get_sizes()[1] == 3 * points.get_sizes()[0]
+        assert len(real.get_facecolors()) and not len(generated.get_facecolors())
+        assert axis.lines[1].get_ydata().tolist() == values
 
 
 def test_thresholds_spectra_and_runs_are_drawn_as_given():

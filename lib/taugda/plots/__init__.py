@@ -6,7 +6,7 @@ colour-blind readers tell apart, and by marks.
 """
 
 from taugda.plots.eigenvalues import abscissae, spectra, stability_map, threshold_and_runs
-from taugda.plots.gans import sample_grids, score_maps, scores, training_losses
+from taugda.plots.gans import judged, sample_grids, score_maps, scores, training_losses
 from taugda.plots.lines import agreement, curves, distances
 from taugda.plots.maps import eigenvalue_planes, rate_maps, step_curves, theory_and_practice
 from taugda.plots.planes import flows, surface, trajectories
@@ -19,6 +19,7 @@ __all__ = [
     "distances",
     "eigenvalue_planes",
     "flows",
+    "judged",
     "place",
     "rate_maps",
     "sample_grids",

@@ -202,3 +202,36 @@ def mean_and_error(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.f
     # As in the paper's tables: the population standard deviation over the root of the number.
     count = np.isfinite(values).sum(axis=0)
     return np.nanmean(values, axis=0), np.nanstd(values, axis=0) / np.sqrt(count)
+
+
+@style.styled
+def judged(
+    panels: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    real: ArrayLike, weights: ArrayLike, x: ArrayLike,
+) -> Figure:  # fmt: skip
+    """Draw what a discriminator of numbers thinks of the real and of the generated ones.
+
+    Parameters
+    ----------
+    panels : sequence of (title, made, D)
+        Generated numbers, shape (n,), and the discriminator's values at ``x``.
+    real, weights : array_like, shape (n,)
+        The real numbers, and the probability of each, generated alike.
+    x : array_like, shape (m,)
+        Where the discriminator is drawn.
+    """
+    figure, axes = style.panels(len(panels), 2.6, sharey=True)
+    sizes = 400 * np.asarray(weights)
+    for axis, (title, made, values) in zip(axes, panels, strict=True):
+        axis.axhline(0, color=style.GREY, lw=0.8)
+        axis.plot(x, values, color=style.INK, lw=1.3)
+        axis.scatter(real, np.zeros_like(sizes), sizes, color=style.GREY)
+        axis.scatter(made, np.zeros_like(sizes), sizes, facecolors="none", edgecolors=style.INK)
+        axis.set(title=title, xlabel="$x$")
+    axes[0].set_ylabel(r"$D_\omega(x)$")
+    marks = (
+        style.key("real", marker="o", color=style.GREY),
+        style.key("generated", marker="o", mfc="none"),
+    )
+    style.legend(figure, [style.key(r"$D_\omega$"), *marks])
+    return figure
