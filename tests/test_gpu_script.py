@@ -118,7 +118,8 @@ def test_results_become_published_runs(made, project, tmp_path):
             mine = np.asarray(Image.open(run.folder / "figures" / "samples.png"))
             place = len(mine) * (1, 2, 4, 8).index(run.parameters["tau"])
             assert (mine == sheet[:, place : place + len(mine)]).all()
-    assert len(experiments(runs).others()) == 2
+    assert len(experiments(runs).others(by_script=True)) == 2
+    assert experiments(runs).others() == []
     for entry in find_entries(project):  # each has a page
         assert entry.figures["samples"]["alt"] and entry.notebook["cells"]
     assert dead_addresses(published / "README.md") == []

@@ -13,6 +13,12 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def device(found: Mapping[str, Any]) -> str:
+    """Return on what it was measured."""
+    machine = found["about"]["machine"]
+    return machine.get("gpu") or machine["system"]
+
+
 def cost_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what an update costs, a run of the paper's, and a sweep's, a row a way to compute."""
     times = found.get("fast", {}).get("milliseconds an update", {})

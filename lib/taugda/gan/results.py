@@ -14,6 +14,7 @@ from taugda.gan import paper
 from taugda.gan.seeds import STATEMENTS, Finding, gaps, holm, judge, larger, ratio
 
 NOT_RUN, HERE = "not run", "this machine"
+GPU = "gpu"  # collection of what benchmarks/gpu.py left
 # What may differ between two runs of one experiment: the varied settings, and those that say
 # where and how a run is made and looked at rather than what it is.
 _FREE = {"tau", "seed", "checkpoint_every", "data_path", "device", "download", "pictures_at",
@@ -35,6 +36,11 @@ class Experiment:
         self.updates = _shared(history["update"] for history in histories)
         self.betas = [f"{beta}" for beta in settings["averages"]]
         self.scores = sorted({score for history in histories for score in history["scores"]})
+
+    @property
+    def collections(self) -> list[str]:
+        """Where the runs come from."""
+        return sorted({run.collection or HERE for run in self.runs.values()})
 
     def at(self, update: int, score: str, beta: str | None = None) -> Scores:
         """Return a score after an update, of the last average if none is named, of those there."""
@@ -120,7 +126,7 @@ class Experiments(list[Experiment]):
             | {
                 r"$\tau$": ", ".join(f"{tau:g}" for tau in e.taus),
                 "seeds": ", ".join(map(str, e.seeds)),
-                "from": ", ".join(sorted({r.collection or HERE for r in e.runs.values()})),
+                "from": ", ".join(e.collections),
             }
             for e in self
         ]
@@ -131,10 +137,11 @@ class Experiments(list[Experiment]):
         chosen = [e for e in self if _without(_FREE_IN_FAMILY, e.settings) == wanted]
         return Family(sorted((float(e.settings["mu"]), e) for e in chosen))
 
-    def others(self) -> list[Experiment]:
-        """Return those on neither the digits nor the paper's data sets."""
+    def others(self, by_script: bool = False) -> list[Experiment]:
+        """Return those on neither the digits nor the paper's data: yours, or the GPU script's."""
         known = {"digits", *(dataset for dataset, _ in paper.FID)}
-        return [e for e in self if e.settings["dataset"] not in known]
+        others = [e for e in self if e.settings["dataset"] not in known]
+        return [e for e in others if (GPU in e.collections) == by_script]
 
     def beside_paper(self, settings: Mapping[str, Any]) -> tuple[list[dict[str, str]], dict]:
         """Return rows of the paper's table for a sweep, and what to measure, ``fid_DATA_muMU``.

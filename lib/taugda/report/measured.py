@@ -9,7 +9,7 @@ from PIL import Image
 
 from taugda.atomic import write_atomic
 from taugda.gan import paper
-from taugda.gan.gpu import cost_rows, read, right_rows
+from taugda.gan.gpu import cost_rows, device, read, right_rows
 from taugda.record.tables import bundle
 from taugda.report.publish import TOTAL_LIMIT, PublishError, size, training_table
 from taugda.runs.files import staging_folder, swap_in, write_json
@@ -84,7 +84,7 @@ def _readme(staging: Path, found: Mapping[str, Any]) -> str:
     parts = [
         "# Measured on a GPU", "",
         f"Made by `benchmarks/gpu.py` in {about['minutes']:g} minutes on one "
-        f"{about['machine'].get('gpu', 'device')}; not edited by hand.", "",
+        f"{device(found)}; not edited by hand.", "",
         bundle(cost_rows(found), "What an update costs.")["text/markdown"], "",
         bundle(right_rows(found), "Ten updates against the CPU in float64.")["text/markdown"], "",
         "All that was measured: [results.json](results.json).", "",
