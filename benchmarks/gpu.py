@@ -352,7 +352,7 @@ def train(
     for gan in gans:
         (made,) = gan.trainer.samples(settings[0].averages[-1], latents[:64])
         shown = distances.quantize(torch.nan_to_num(made)).cpu() / 255
-        sheets.append(torchvision.utils.make_grid(shown, nrow=8, padding=0))
+        sheets.append(torchvision.utils.make_grid(shown, nrow=8, padding=1, pad_value=1))
     torchvision.utils.save_image(torch.cat(sheets, 2), session.out / f"samples_mu{mu:g}.png")
     return [gan.record(chunk, samples) for gan in gans]
 

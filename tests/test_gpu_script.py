@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from test_report import dead_addresses
 
+from taugda.gan import gpu
 from taugda.gan.results import experiments
 from taugda.record import finished
 from taugda.report.entries import find_entries
@@ -122,6 +123,10 @@ def test_results_become_published_runs(made, project, tmp_path):
     assert experiments(runs).others() == []
     for entry in find_entries(project):  # each has a page
         assert entry.figures["samples"]["alt"] and entry.notebook["cells"]
+    found = gpu.tables(published / "results.json")
+    assert [row["way"] for row in found["cost"]] == ["plain loop, float32", "eager, float32"]
+    assert [row["precision"] for row in found["right"]] == ["float32"]
+    assert gpu.tables(published / "nowhere.json") == {}
     assert dead_addresses(published / "README.md") == []
     text = (published / "README.md").read_text()
     assert "| plain loop, float32 |" in text and "| float32 |" in text

@@ -24,7 +24,8 @@ def cost_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     times = found.get("fast", {}).get("milliseconds an update", {})
     hours, runs = paper.UPDATES / 3.6e6, len(paper.TAUS) * len(paper.SEEDS)
     return [
-        {"way": way, "milliseconds an update": each, f"hours for {paper.UPDATES:,}": hours * each,
+        {"device": device(found), "way": way, "milliseconds an update": each,
+         f"hours for {paper.UPDATES:,}": hours * each,
          f"hours for a sweep's {runs} runs": runs * hours * each}
         for way, each in times.items() if way != "data"
     ]  # fmt: skip
@@ -38,3 +39,21 @@ def right_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         for precision in ("float32", "tf32")
         if precision in right
     ]
+
+
+def tables(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Set out as tables what the script measured.
+
+    Parameters
+    ----------
+    path : Path
+        A file such as ``outputs/published/gpu/results.json``.
+
+    Returns
+    -------
+    dict of str to list of dict
+        Rows of the tables ``cost`` and ``right``; those that there are.
+    """
+    found = read(path)
+    rows = {"cost": cost_rows(found), "right": right_rows(found)}
+    return {name: each for name, each in rows.items() if each}
