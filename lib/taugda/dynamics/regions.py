@@ -1,10 +1,11 @@
 """Regions of attraction: which starts reach which critical point."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_discrete_lyapunov
 
 from taugda.checks import Array, count, finite_array, positive, positives
 from taugda.dynamics.trajectories import in_threads
@@ -67,9 +68,7 @@ def region_of_attraction(
     # A piece holds every k-th point: slow and quick regions mix, and pieces take the same time.
     stride = max(1, grid.shape[1] // _PIECE)
     parts = [slice(offset, None, stride) for offset in range(stride)]
-    ends = [
-        _Ends(game, advance, targets, float(t), step, alternating, tolerance) for t in taus.flat
-    ]
+    ends = [_Ends(game, advance, targets, float(t), step, tolerance) for t in taus.flat]
 
     def one(piece: tuple[int, slice]) -> None:
         t, part = piece
@@ -80,51 +79,47 @@ def region_of_attraction(
     return labels.reshape(*taus.shape, points, points)
 
 
+@dataclass(frozen=True)
 class _Ends:
     """How the runs at one tau may end before their last step."""
 
-    def __init__(
-        self, game: Game, advance: Callable[..., None], targets: Array, tau: float, step: float,
-        alternating: bool, tolerance: float,
-    ) -> None:  # fmt: skip
-        self.game, self.targets, self.tau, self.step = game, targets, tau, step
-        self.tolerance, self._advance = tolerance, advance
-        self._traps = [
-            (targets[k], *trap) for k in range(len(targets)) if (trap := self._trap(k, alternating))
-        ]
+    game: Game
+    move: Callable[..., None]
+    targets: Array
+    tau: float
+    step: float
+    tolerance: float
 
     def advance(self, columns: Array, steps: int) -> None:
         """Move the states, shape (2, m), in place."""
-        self._advance(columns, self.tau, self.step, steps)
+        self.move(columns, self.tau, self.step, steps)
 
-    def _trap(self, k: int, alternating: bool) -> tuple[Array, float] | None:
-        """Find an ellipse y^T P y <= c about an attractor that no run leaves, None without one."""
+    @cached_property
+    def traps(self) -> list[float]:
+        """The radius about each attractor from within which no round leads out; 0 without one."""
+        return [self._trap(k) for k in range(len(self.targets))]
+
+    def _trap(self, k: int) -> float:
         # It lies within the tolerance and nearer to this attractor than to any other one.
-        others = self.game.displacement(np.delete(self.targets, k, axis=0), self.targets[k])
-        radius = min(self.tolerance, np.linalg.norm(others, axis=-1).min(initial=np.inf) / 2)
-        rows = self.step * self.game.jacobian(self.targets[k], self.tau)
-        first, second = (np.eye(2) - rows * np.eye(2)[[i]].T for i in (0, 1))
-        move = second @ first if alternating else np.eye(2) - rows
-        if not np.abs(np.linalg.eigvals(move)).max() < 1 - 1e-9:
-            return None
-        P = solve_discrete_lyapunov(move.T, np.eye(2))
+        target, others = self.targets[k], np.delete(self.targets, k, axis=0)
+        radius = min(self.tolerance, _gaps(self.game, target, others).min(initial=np.inf) / 2)
         angles = np.linspace(0, 2 * np.pi, 96)
-        rim = np.linalg.solve(np.linalg.cholesky(P).T, [np.cos(angles), np.sin(angles)])
-        disc = np.hstack([share * rim for share in (1.0, 0.7, 0.3)])
-        c = float(np.linalg.eigvalsh(P)[0] * radius**2)
-        for _ in range(10):  # the game bends: where one step leads outside, a smaller one may do
-            moved = self.targets[k][:, None] + np.sqrt(c) * disc
-            self.advance(moved, 1)
-            if (_form(P, self.game.displacement(moved.T, self.targets[k])) < c).all():
-                return P, c
-            c /= 4
-        return None
+        rim = np.array([np.cos(angles), np.sin(angles)])
+        for _ in range(10):  # the game bends: where a round leads outside, a smaller one may do
+            disc = np.hstack([share * radius * rim for share in (1.0, 0.7, 0.3)])
+            moved = target[:, None] + disc
+            self.advance(moved, _ROUND)
+            if (_gaps(self.game, moved.T, [target]) < radius).all():
+                return radius
+            radius /= 4
+        return 0.0
 
     def caught(self, columns: Array, at: Array) -> None:
         """Put the attractor in the place of each state that is in its trap, and mark those."""
-        for target, P, c in self._traps:
-            inside = _form(P, self.game.displacement(columns.T, target)) <= c
-            columns[:, inside] = target[:, None]
+        gaps = _gaps(self.game, columns.T, self.targets)
+        for k, radius in enumerate(self.traps):
+            inside = gaps[:, k] < radius
+            columns[:, inside] = self.targets[k][:, None]
             at |= inside
 
     def out_of_reach(self, columns: Array, left: int) -> NDArray[np.bool_]:
@@ -137,14 +132,8 @@ class _Ends:
             speed = np.linalg.norm(self.game.unchecked_gradient(states) * [1, self.tau], axis=-1)
             (a, b), (c, d) = np.moveaxis(self.game.jacobian(states, self.tau), 0, -1)
             growth = np.maximum(np.hypot(a - d, b + c) - a - d, 0) / 2
-            gaps = [
-                np.linalg.norm(self.game.displacement(states, x), axis=-1) for x in self.targets
-            ]
-            return time * speed * np.exp(time * growth) < np.min(gaps, axis=0) - self.tolerance
-
-
-def _form(P: Array, y: Array) -> Array:
-    return np.einsum("...i,ij,...j->...", y, P, y)
+            nearest = _gaps(self.game, states, self.targets).min(axis=-1)
+            return time * speed * np.exp(time * growth) < nearest - self.tolerance
 
 
 def _settle(ends: _Ends, columns: Array, iterations: int) -> Array:
@@ -211,10 +200,13 @@ def label(
     -------
     ndarray of int, shape (...)
     """
-    states = np.asarray(states, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        gaps = np.stack(
-            [np.linalg.norm(game.displacement(states, a), axis=-1) for a in attractors], axis=-1
-        )
-    gaps = np.where(np.isfinite(gaps), gaps, np.inf)
+    gaps = _gaps(game, states, attractors)
     return np.where(gaps.min(axis=-1) <= tolerance, gaps.argmin(axis=-1), -1)
+
+
+def _gaps(game: Game, states: ArrayLike, attractors: ArrayLike) -> Array:
+    """Return each state's distance from each attractor, infinity where it is not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        ways = game.displacement(np.asarray(states)[..., None, :], attractors)
+        gaps = np.linalg.norm(ways, axis=-1)
+    return np.where(np.isfinite(gaps), gaps, np.inf)
