@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import gan_reference
 import pytest
@@ -238,6 +239,63 @@ def test_updates_and_batches_wait_for_no_number():
     with Watch():
         trainer.finite(losses)
     assert "_local_scalar_dense" in seen or "_to_copy" in seen  # it can fail
+
+
+def test_a_capture_is_of_the_stream_of_its_first_calls_and_of_their_device(monkeypatch):
+    """What CUDA asks for, seen without it: one stream of the tensors' device, waiting both ways."""
+    said, streams = [], []
+
+    class Stream:
+        def __init__(self, device=None):
+            self.device = device
+            streams.append(self)
+
+        def wait_stream(self, other):
+            said.append("in" if other is present else "out")
+
+    class Graph:
+        def replay(self):
+            said.append("replay")
+
+    present = Stream()
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: present)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext(said.append(stream)))
+    monkeypatch.setattr(
+        torch.cuda, "graph", lambda graph, stream: nullcontext(said.append(("captured", stream)))
+    )
+    doubled = Captured(lambda x: (2 * x,), warm_up=2)
+    for k in range(4):
+        doubled(torch.tensor([float(k)]))
+    mine = streams[-1]
+    assert streams == [present, mine] and mine.device == torch.device("cpu")
+    assert said == ["in", mine, "out"] * 2 + [("captured", mine), "replay", "replay"]
+
+
+def test_training_waits_for_the_device_only_where_it_looks(tmp_path, monkeypatch):
+    done, waited = [0], set()
+
+    def watched(method):
+        def call(*given, **options):
+            waited.add(done[0])
+            return method(*given, **options)
+
+        return call
+
+    for name in ("item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(torch.Tensor, name, watched(getattr(torch.Tensor, name)))
+
+    def update(trainer, *batch, plain=Trainer.update):
+        losses = plain(trainer, *batch)
+        done[0] = trainer.updates
+        return losses
+
+    monkeypatch.setattr(Trainer, "update", update)
+    evaluation = Evaluation(Brightness(), torch.randn(9, 6), every=150)
+    c = configuration(updates=250, flip=True, noise=0.1)
+    train(c, PICTURES, evaluation, tmp_path, 250, progress=False)
+    assert waited == {0, 100, 150, 200, 250}
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32"])

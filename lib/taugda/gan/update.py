@@ -85,16 +85,20 @@ class Captured:
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], warm_up: int = 3) -> None:
         self.function, self.warm_up = function, warm_up
         self._replay: Callable[[], None] | None = None
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
         """Do what the function does."""
         if self.warm_up:
             self.warm_up -= 1
-            aside, present = torch.cuda.Stream(), torch.cuda.current_stream()
-            aside.wait_stream(present)
-            with torch.cuda.stream(aside):
+            # The stream that is captured later: what autograd or a library keeps of it is right.
+            device = given[0].device
+            self._stream = self._stream or torch.cuda.Stream(device)
+            present = torch.cuda.current_stream(device)
+            self._stream.wait_stream(present)
+            with torch.cuda.stream(self._stream):
                 found = self.function(*given)
-            present.wait_stream(aside)
+            present.wait_stream(self._stream)
             return found
         if self._replay is None:
             self._inputs = [tensor.clone() for tensor in given]
@@ -106,7 +110,7 @@ class Captured:
 
     def _record(self) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):  # nothing is computed yet
+        with torch.cuda.graph(graph, stream=self._stream):  # nothing is computed yet
             outputs = self.function(*self._inputs)
         return graph.replay, outputs
 
