@@ -1,7 +1,9 @@
 """Small projects to run, made in a temporary folder."""
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -13,6 +15,10 @@ from taugda.runs.parameters import resolve
 from taugda.runs.plan import make_plan
 from taugda.runs.project import Project
 from taugda.runs.state import Item
+
+# What is compiled once serves all processes of the tests, and the next time.
+KEPT = Path(__file__).parents[1] / "outputs" / "cache" / "numba"
+os.environ.setdefault("NUMBA_CACHE_DIR", str(KEPT))
 
 RECORD = "from taugda.record import Run\nrun = Run({stem!r}, globals())"
 

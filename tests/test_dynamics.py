@@ -1,6 +1,7 @@
 """tau-GDA as it runs: compiled loops against plain ones, noise, divergence, regions, decay."""
 
 # isort: skip_file
+import numba
 import numpy as np
 import pytest
 import sympy as sp
@@ -8,7 +9,7 @@ import sympy as sp
 from taugda import dynamics, games
 from taugda.dynamics import (
     DivergenceError, basin_sizes, decay_factor, decay_of, iterations_to_reach, label,
-    region_of_attraction, simulate, vectormath,
+    kernels, region_of_attraction, simulate, vectormath,
 )  # fmt: skip
 from taugda.equilibria import critical_points
 from taugda.games import Game
@@ -359,6 +360,21 @@ def test_bad_arguments_of_a_region_are_refused_by_name(changes, message):
 
 
 # The compiled functions
+
+
+def test_machine_code_is_kept_where_a_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    ends, hits = [], []
+    for _ in range(2):  # two processes, as far as Numba can tell
+        advance = kernels.advance_all.__wrapped__(TORUS, True)
+        columns = np.array([[0.5, 1.0], [-0.5, 2.0]])
+        advance(columns, 2.0, 0.1, 50)
+        ends.append(columns)
+        hits.append(sum(advance.stats.cache_hits.values()))
+    assert hits == [0, 1]
+    np.testing.assert_array_equal(*ends)
+    plain = plain_steps(TORUS, np.array([[0.5, -0.5], [1.0, 2.0]]), 2.0, 0.1, 50, True)
+    np.testing.assert_allclose(ends[1].T, plain, rtol=1e-12, atol=1e-12)
 
 
 def test_exponential_is_right_to_two_units_in_the_last_place():

@@ -1,20 +1,24 @@
 """Machine code for the steps of a game that is defined in SymPy.
 
 Each game's g is printed as straight-line Python over scalars, which Numba compiles into one loop
-over the steps: in an interpreted loop the overhead is a hundred times the arithmetic.
+over the steps: in an interpreted loop the overhead is a hundred times the arithmetic.  Where
+NUMBA_CACHE_DIR names a folder, as in a batch, the machine code is kept there.
 """
 
 import math
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
 import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
-from taugda.dynamics.vectormath import cos, exp, sin
+from taugda.atomic import write_atomic
+from taugda.dynamics import vectormath
 from taugda.games import Game
 
 
@@ -55,11 +59,21 @@ def _step(game: Game, alternating: bool, noisy: bool) -> list[str]:
 
 
 def _compile(source: str, fused: bool = False) -> Callable[..., Any]:
-    namespace: dict[str, Any] = {"math": math, "exp": exp, "sin": sin, "cos": cos}
-    exec(source, namespace)  # the source is printed from SymPy expressions above, never typed in
     # Fused products and sums round once instead of twice; no other liberty is taken.
     options = {"error_model": "numpy", "fastmath": {"contract"} if fused else False}
-    return numba.njit(nogil=True, **options)(namespace["advance"])
+    folder, place = numba.config.CACHE_DIR, "<game>"
+    if folder:  # Numba keeps machine code by the file that a function stands in
+        parts = (source, str(options), Path(vectormath.__file__).read_text(encoding="utf-8"))
+        file = Path(folder, f"taugda-{sha256(repr(parts).encode()).hexdigest()[:32]}.py")
+        if not file.exists():  # a newer file would make what was kept for it count as old
+            write_atomic(file, source)
+        place = str(file)
+    names = ("exp", "sin", "cos")
+    namespace = {"math": math, "__name__": __name__}
+    namespace |= {name: getattr(vectormath, name) for name in names}
+    # The source is printed from SymPy expressions above, never typed in.
+    exec(compile(source, place, "exec"), namespace)
+    return numba.njit(nogil=True, cache=bool(folder), **options)(namespace["advance"])
 
 
 def _indent(lines: Sequence[str], depth: int) -> str:

@@ -80,6 +80,7 @@ class _Session(ExitStack):
             "TAUGDA_ROOT": str(project.root),
             "TAUGDA_OUTPUTS": str(project.outputs),
             "TAUGDA_RUN": str(self.told),
+            "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(project.cache / "numba"),
             "JUPYTER_PREFER_ENV_PATH": "1",
             # The user's own start-up files and settings must not change a result.
             "IPYTHONDIR": self.folder,
