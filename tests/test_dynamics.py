@@ -17,6 +17,8 @@ from taugda.stability import convergence_rate, step_matrix
 
 X, Y = sp.symbols("x y", real=True)
 QUADRATIC, TORUS, POLYNOMIAL = games.quadratic(), games.torus(), games.polynomial()
+BISTABLE = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y])  # rest at x = sign(x), y falls to 0
+SIDES = [[-1, 0], [1, 0]]
 SIGMA = games.covariance_sample(2, np.random.default_rng(2))[0]
 GAMES = {
     "quadratic": QUADRATIC,
@@ -34,14 +36,14 @@ GAMES = {
 
 def plain_loop(game, x0, tau, step, iterations, alternating=False):
     """tau-GDA as the paper writes it, one step at a time."""
-    n1 = game.n1
+    n1, gradient = game.n1, game.unchecked_gradient
     x = np.array(x0, dtype=float)
     path = [x.copy()]
     for _ in range(iterations):
-        g = game.gradient(x)
+        g = gradient(x)
         x[..., :n1] -= step * g[..., :n1]
         if alternating:
-            g = game.gradient(x)
+            g = gradient(x)
         x[..., n1:] -= tau * step * g[..., n1:]
         path.append(x.copy())
     return np.moveaxis(np.array(path), 0, -2)
@@ -226,22 +228,8 @@ def test_divergence_is_a_warning_on_request():
 
 def plain_labels(game, grid, attractors, tau, step, iterations, tolerance, alternating):
     with np.errstate(over="ignore", invalid="ignore"):
-        end = plain_steps(game, grid, tau, step, iterations, alternating)
-    gaps = np.array([np.linalg.norm(game.displacement(end, a), axis=-1) for a in attractors])
-    gaps = np.where(np.isfinite(gaps), gaps, np.inf)
-    return np.where(gaps.min(axis=0) <= tolerance, gaps.argmin(axis=0), -1)
-
-
-def plain_steps(game, x, tau, step, iterations, alternating):
-    x = x.copy()
-    gradient = game.unchecked_gradient
-    for _ in range(iterations):
-        g = gradient(x)
-        x[..., 0] -= step * g[..., 0]
-        if alternating:
-            g = gradient(x)
-        x[..., 1] -= tau * step * g[..., 1]
-    return x
+        path = plain_loop(game, grid, tau, step, iterations, alternating)
+    return label(game, path[..., -1, :], attractors, tolerance)
 
 
 @pytest.mark.parametrize("alternating", [False, True])
@@ -289,12 +277,11 @@ def test_torus_reaches_an_equilibrium_from_everywhere_or_is_labelled_minus_one()
 
 
 def test_labels_lie_as_in_an_image_with_x2_upward():
-    """Rest at x = sign(x): two attractors left and right; y falls to 0 everywhere."""
-    game = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y])
-    labels = region_of_attraction(
-        game, [[-1, 0], [1, 0]], 1.0, 0.1, 2000, [(-2, 2), (-1, 1)], 4, 1e-6
-    )
-    np.testing.assert_array_equal(labels, [[0, 0, 1, 1]] * 4)
+    """With a tolerance that holds both attractors too: the nearest at the end counts."""
+    box = [(-2, 2), (-1, 1)]
+    for tolerance in (1e-6, 50.0):
+        labels = region_of_attraction(BISTABLE, SIDES, 1.0, 0.1, 2000, box, 4, tolerance)
+        assert labels.tolist() == [[0, 0, 1, 1]] * 4
 
 
 def test_a_point_of_which_one_coordinate_rests_goes_on():
@@ -306,21 +293,12 @@ def test_a_point_of_which_one_coordinate_rests_goes_on():
 
 def test_a_start_that_hardly_leaves_a_saddle_goes_on():
     """|x| grows like exp(t): far from both attractors, slow at first, and there in the end."""
-    game, box = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y]), [(-1e-9, 1e-9), (0, 1)]
-    labels = region_of_attraction(game, [[-1, 0], [1, 0]], 1.0, 0.01, 5000, box, 2, 1e-6)
+    box = [(-1e-9, 1e-9), (0, 1)]
+    labels = region_of_attraction(BISTABLE, SIDES, 1.0, 0.01, 5000, box, 2, 1e-6)
     assert labels.tolist() == [[0, 1], [0, 1]]
     # A step short of what the exponential needs, it has reached neither.
-    labels = region_of_attraction(game, [[-1, 0], [1, 0]], 1.0, 0.01, 2000, box, 2, 1e-6)
+    labels = region_of_attraction(BISTABLE, SIDES, 1.0, 0.01, 2000, box, 2, 1e-6)
     assert (labels == -1).all()
-
-
-def test_near_attractors_keep_their_own_starts():
-    """A tolerance that holds both attractors: the nearest at the end counts, as without traps."""
-    game = Game(X**4 / 4 - X**2 / 2 - Y**2 / 2, [X], [Y])
-    labels = region_of_attraction(
-        game, [[-1, 0], [1, 0]], 1.0, 0.1, 2000, [(-2, 2), (-1, 1)], 4, 50.0
-    )
-    assert labels.tolist() == [[0, 0, 1, 1]] * 4
 
 
 def test_diverging_starts_reach_nothing():
@@ -373,7 +351,7 @@ def test_machine_code_is_kept_where_a_folder_is_named(tmp_path, monkeypatch):
         hits.append(sum(advance.stats.cache_hits.values()))
     assert hits == [0, 1]
     np.testing.assert_array_equal(*ends)
-    plain = plain_steps(TORUS, np.array([[0.5, -0.5], [1.0, 2.0]]), 2.0, 0.1, 50, True)
+    plain = plain_loop(TORUS, [[0.5, -0.5], [1.0, 2.0]], 2.0, 0.1, 50, True)[:, -1]
     np.testing.assert_allclose(ends[1].T, plain, rtol=1e-12, atol=1e-12)
 
 
