@@ -22,19 +22,6 @@ from taugda.dynamics import vectormath
 from taugda.games import Game
 
 
-class _Printer(PythonCodePrinter):
-    """Prints small powers as products and fractions as decimals, which is what they cost."""
-
-    def _print_Rational(self, expr: sp.Rational) -> str:
-        return repr(expr.p / expr.q)
-
-    def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
-        base, exponent = expr.as_base_exp()
-        if exponent.is_Integer and 2 <= exponent <= 4 and base.is_Symbol:
-            return "(" + "*".join([self._print(base)] * int(exponent)) + ")"
-        return super()._print_Pow(expr, rational=rational)
-
-
 def _move(game: Game, components: Sequence[int], noisy: bool) -> list[str]:
     """Return the lines that compute g_i at the scalars x_i, sharing subexpressions, and step."""
     names = {v: sp.Symbol(f"x_{i}", real=True) for i, v in enumerate(game.variables)}
@@ -42,7 +29,7 @@ def _move(game: Game, components: Sequence[int], noisy: bool) -> list[str]:
     prefix = f"t{components[0]}_"
     shared, reduced = sp.cse(wanted, symbols=sp.numbered_symbols(prefix), order="none")
     shared += [(f"g_{i}", value) for i, value in zip(components, reduced, strict=True)]
-    printer = _Printer({"fully_qualified_modules": True, "allow_unknown_functions": False})
+    printer = PythonCodePrinter({"fully_qualified_modules": True, "allow_unknown_functions": False})
     lines = [f"{symbol} = {printer.doprint(value)}" for symbol, value in shared]
     if noisy:
         lines += ["if noisy:", *(f"    g_{i} += noise[k, {i}]" for i in components)]
