@@ -331,3 +331,18 @@ def test_flat_places_are_named_and_the_box_holds_in_every_coordinate():
     np.testing.assert_allclose(points, [p[:2] for p in expected], atol=1e-4)
     wells = "cos(3*x) - cos(3*y) + x*y/1000"
     assert {abs(round(p[1])) for p in found(wells, bounds=[(-9, 9), (-0.5, 0.5)])} == {0}
+
+
+@pytest.mark.parametrize(
+    ("cost", "count"),
+    [
+        (X**4 / 4 - sp.cbrt(2) * X**2 / 2 + X * Y**2 - Y**4, 5),
+        (sp.sqrt(2) * X**2 * Y - Y**4 + X**4 / 4 + sp.sqrt(3) * X * Y, 1),
+    ],
+)
+def test_roots_among_the_coefficients_are_eliminated_too(cost, count):
+    """Fields on which SymPy's change of order gives up with "zero divisor"."""
+    game = Game(cost, [X], [Y])
+    points = critical_points(game)
+    assert len(points) == count and all(p.exact for p in points)
+    assert max(np.abs(game.gradient(p.x)).max() for p in points) < 1e-12

@@ -83,11 +83,34 @@ def _solve_polynomials(
 
 
 def _eliminate(basis: sp.GroebnerBasis, variable: sp.Symbol) -> sp.Poly:
-    """Return the lowest polynomial in one variable that vanishes on all solutions."""
-    others = [v for v in basis.gens if v != variable]
-    order = {"order": "grevlex", "field": True, "extension": True}
-    last = sp.groebner(basis.exprs, *others, variable, **order).fglm("lex").exprs[-1]
-    return sp.Poly(last, variable, extension=True)
+    """Return the lowest polynomial in one variable that vanishes on all solutions.
+
+    The normal forms of 1, v, v^2, ... lie in the finite-dimensional quotient ring; the first
+    linear dependence among them is the polynomial.  (SymPy's own change of order, `fglm`, stops at
+    some coefficients in a field of roots with "zero divisor".)
+    """
+    powers: list[sp.Poly] = []
+    monomials: dict[tuple[int, ...], int] = {}
+    form = sp.Integer(1)
+    while True:
+        form = sp.expand(basis.reduce(form)[1])
+        poly = sp.Poly(form, *basis.gens)
+        powers.append(poly)
+        for monomial in poly.monoms():
+            monomials.setdefault(monomial, len(monomials))
+        matrix = sp.zeros(len(monomials), len(powers))
+        for column, p in enumerate(powers):
+            for monomial, coefficient in p.terms():
+                matrix[monomials[monomial], column] = coefficient
+        # Without the extension an irrational coefficient would make it symbolic and very slow.
+        exact = sp.polys.matrices.DomainMatrix.from_Matrix(matrix, extension=True)
+        kernel = exact.to_field().nullspace()
+        if kernel.shape[0]:
+            coefficients = kernel.to_Matrix().row(0)
+            return sp.Poly(
+                sum(c * variable**k for k, c in enumerate(coefficients)), variable, extension=True
+            )
+        form = form * variable
 
 
 def _real_roots(poly: sp.Poly) -> list[sp.Expr]:
