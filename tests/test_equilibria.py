@@ -227,6 +227,8 @@ def found(f, periodic=(), **options):
         game = game_from_text(f, ["x"], ["y"], periodic=periodic)
         points = critical_points(game, **options)
     assert all(p.residual < 1e-8 * max(1.0, p.blocks.scale) for p in points)
+    # What is decided from the blocks alone, tau* for one, must not contradict the point.
+    assert [classify(p.blocks).kind for p in points] == [p.kind for p in points]
     return [(*np.round(p.x, 4) + 0.0, p.kind) for p in points]
 
 
@@ -260,6 +262,12 @@ def found(f, periodic=(), **options):
         ("exp(x-1) - x - (x-1)^2/2 - (y-2)^4", "", [(1, 2, "degenerate")]),
         ("(x^2-2)^4 - y^2", "", [
             (-1.4142, 0, "degenerate"), (0, 0, "neither"), (1.4142, 0, "degenerate")]),
+        ("cosh(x) - x^2/2 - cosh(y) + y^2/2", "", [(0, 0, "degenerate")]),
+        ("sin(x)*sin(y)", "xy", [
+            *((-1.5708, y, "neither") for y in (-1.5708, 1.5708)),
+            *((0, y, "degenerate") for y in (0, 3.1416)),
+            *((1.5708, y, "neither") for y in (-1.5708, 1.5708)),
+            *((3.1416, y, "degenerate") for y in (0, 3.1416))]),
         # Where f is not real there is no point, although g is zero.
         ("x^2/4 - 2*log(x) + x*y - y^2/2", "", [(1.1547, 1.1547, "DNE")]),
         ("-log(1 - x*x/4) + x*y - y^2/2", "", [(0, 0, "DNE")]),

@@ -125,10 +125,27 @@ class Closeup:
         if looks[0] is None:
             return None
         j, *others = (np.array(look[1].tolist(), dtype=float) for look in looks if look)
-        moved = max((float(np.abs(other - j).max()) for other in others), default=0.0)
+        moved = np.max([np.abs(other - j) for other in others] or [np.zeros_like(j)], axis=0)
         exact = self.digits > 15 and game.zero_sum
-        blocks = Blocks(j[:n1, :n1], j[:n1, n1:], j[n1:, n1:]) if exact else game.blocks(_floats(x))
-        return blocks, classify(blocks, doubt=moved)
+        blocks = Blocks(*_parts(j, n1)) if exact else game.blocks(_floats(x))
+        doubts = [float(part.max()) for part in _parts(moved, n1)]
+        blocks = _without_doubt(blocks, doubts)
+        return blocks, classify(blocks, doubt=doubts)
+
+
+def _parts(j: Array, n1: int) -> tuple[Array, Array, Array]:
+    return j[:n1, :n1], j[:n1, n1:], j[n1:, n1:]
+
+
+def _without_doubt(blocks: Blocks, doubts: Sequence[float]) -> Blocks:
+    """Return the blocks with 0 for what the point's error may have made of 0."""
+    a11, a12, a22 = blocks.A11, blocks.A12, blocks.A22
+    found = [np.where(np.abs(a12) <= doubts[1], 0.0, a12)]
+    for block, doubt in ((a11, doubts[0]), (a22, doubts[2])):
+        values, vectors = np.linalg.eigh(block)
+        small = np.abs(values) <= len(values) * doubt
+        found.append((vectors * np.where(small, 0.0, values)) @ vectors.T if small.any() else block)
+    return Blocks(found[1], found[0], found[2])
 
 
 def _floats(x: Sequence[Any]) -> Array:

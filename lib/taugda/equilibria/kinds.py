@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
-from taugda.checks import positive
+from taugda.checks import positive, positives
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Classification:
         return bool(np.isnan(self.min_S1))
 
 
-def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: float = 0.0) -> Classification:
+def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: ArrayLike = 0.0) -> Classification:
     """Say whether a critical point is a DNE, a DSE, neither or degenerate.
 
     Parameters
@@ -56,8 +57,8 @@ def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: float = 0.0) -> Cl
         The blocks at a critical point.
     tolerance : float
         An eigenvalue is zero if smaller than this times the size of its block.
-    doubt : float
-        How far off each entry of the blocks may be, in its own unit, as the point is.
+    doubt : float or (float, float, float)
+        How far off the entries of A11, A12 and A22 may be, as the point is.
 
     Returns
     -------
@@ -74,13 +75,13 @@ def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: float = 0.0) -> Cl
     'DSE'
     """
     tolerance = positive("tolerance", tolerance, zero=True)
-    doubt = positive("doubt", doubt, zero=True)
+    doubt_11, doubt_12, doubt_22 = np.broadcast_to(positives("doubt", doubt, zero=True), 3).tolist()
     # Each block is judged by its own norm, so that the units of f, x1 and x2 do not matter.
     values_11, values_22 = np.linalg.eigvalsh(blocks.A11), np.linalg.eigvalsh(blocks.A22)
     a11, a22 = float(values_11[0]), float(values_22[0])
     norm_11, norm_22 = float(np.abs(values_11).max()), float(np.abs(values_22).max())
-    zero = blocks.n1 * (tolerance * norm_11 + doubt)
-    zero_22 = blocks.n2 * (tolerance * norm_22 + doubt)
+    zero = blocks.n1 * (tolerance * norm_11 + doubt_11)
+    zero_22 = blocks.n2 * (tolerance * norm_22 + doubt_22)
     semidefinite = a11 >= -zero
 
     def verdict(kind: str, margin: float, s1: float, reason: str) -> Classification:
@@ -97,9 +98,10 @@ def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: float = 0.0) -> Cl
     # S1 holds A22^{-1}, whose size sets the rounding in it.
     values_s1 = np.linalg.eigvalsh(blocks.schur_complement)
     s1 = float(values_s1[0])
-    answer = 1 + float(np.linalg.norm(np.linalg.solve(blocks.A22, blocks.A12.T), 2))
+    answer = float(np.linalg.norm(np.linalg.solve(blocks.A22, blocks.A12.T), 2))
+    doubt_s1 = doubt_11 + 2 * answer * doubt_12 + answer**2 * doubt_22
     size_s1 = max(norm_11, float(np.abs(values_s1).max()))
-    zero_s1 = blocks.n1 * (tolerance * size_s1 + doubt * answer**2)
+    zero_s1 = blocks.n1 * (tolerance * size_s1 + doubt_s1)
     numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
     if a22 < 0 or s1 < -zero_s1:
         return verdict("neither", min(a22, s1), s1, f"not a DSE: {numbers}")

@@ -148,7 +148,8 @@ def _collect(look: Closeup, points: Iterable[tuple[Any, Any, Any]]) -> list[Crit
     for exact, point, error in points:
         seen = look.classified(point, error)
         if seen is not None:  # else f or g is not real and finite there
-            x = game.wrap([float(c) for c in point])
+            pairs = zip(point, error, strict=True)
+            x = game.wrap([0.0 if abs(c) <= abs(e) else float(c) for c, e in pairs])
             residual = float(np.abs(game.gradient(x)).max())
             result.append(CriticalPoint(x, exact, residual, seen[1], seen[0]))
     return sorted(result, key=lambda p: tuple(np.round(p.x, 9)))

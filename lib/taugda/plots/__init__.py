@@ -13,25 +13,8 @@ from taugda.plots.planes import flows, surface, trajectories
 from taugda.plots.style import place, tau_colours
 
 __all__ = [
-    "abscissae",
-    "agreement",
-    "curves",
-    "distances",
-    "eigenvalue_planes",
-    "flows",
-    "judged",
-    "place",
-    "rate_maps",
-    "sample_grids",
-    "score_maps",
-    "scores",
-    "spectra",
-    "stability_map",
-    "step_curves",
-    "surface",
-    "tau_colours",
-    "theory_and_practice",
-    "threshold_and_runs",
-    "training_losses",
-    "trajectories",
-]
+    "abscissae", "agreement", "curves", "distances", "eigenvalue_planes", "flows", "judged",
+    "place", "rate_maps", "sample_grids", "score_maps", "scores", "spectra", "stability_map",
+    "step_curves", "surface", "tau_colours", "theory_and_practice", "threshold_and_runs",
+    "training_losses", "trajectories",
+]  # fmt: skip

@@ -257,11 +257,14 @@ def summary(blocks: Blocks) -> dict[str, Any]:
         Kind, tau*, intervals of stability and the eigenvalues that decide.
     """
     kind, star = classify(blocks), tau_star_or_none(blocks)
-    reason = kind.reason.partition(": ")[2] or kind.reason
+    reason = kind.reason
+    if kind.kind != "degenerate":  # the kind stands in a column of its own
+        reason = reason.partition(": ")[2]
+    reason = re.sub(r"min eig (\w)(\d+)", r"$\\lambda_{\\min}(\1_{\2})$", reason)
     intervals = ", ".join(i.latex() for i in stability_intervals(blocks))
     return {
         "kind": kind.kind,
         r"$\tau^*$": "undefined" if star is None else "none" if star == math.inf else star,
         r"stable for $\tau$ in": intervals or "never",
-        "why": re.sub(r"min eig (\w)(\d+)", r"$\\lambda_{\\min}(\1_{\2})$", reason),
+        "why": re.sub(r"([AS])(\d+)", r"$\1_{\2}$", reason),
     }
