@@ -253,6 +253,11 @@ def test_runs_that_diverge_or_arrive_are_drawn_as_far_as_they_go():
     low, high = axes.get_ylim()
     assert 1e-3 < low < high < np.inf
     assert {text.get_text() for text in axes.texts} == set("abcd")
+    # A run that leaves at once, too, has its place in the plane.
+    gone = paths[[0, 1, 3]]
+    gone[1, 0] = 1.0
+    drawn = plots.trajectories(QUADRATIC, gone, list("abc"), [(0, 2)]).axes[0].lines
+    assert [len(line.get_markevery()) > 0 for line in drawn[:3]] == [True, False, False]
 
 
 def test_curves_show_both_sizes():

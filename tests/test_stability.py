@@ -697,6 +697,11 @@ def test_common_step_bound_is_the_smallest_of_the_stable_pairs():
     # No stable pair: one over the largest eigenvalue.
     values = np.linalg.eigvals(jacobian(second, 1.0))
     assert common_step_bound([second], [1.0]) == pytest.approx(1 / np.abs(values).max())
+    # A point at which J_tau is 0 sets no unit.
+    nothing = Blocks([[0.0]], [[0.0]], [[0.0]])
+    assert common_step_bound([nothing, first], [2.0]) == common_step_bound([first], [2.0])
+    with pytest.raises(ValueError, match="all_blocks: expected eigenvalues other than 0"):
+        common_step_bound([nothing], [1.0])
     with pytest.raises(ValueError, match="taus: expected"):
         common_step_bound([first], [])
 

@@ -86,8 +86,9 @@ def trajectories(
 
 def _apart(run: Array) -> list[int]:
     """Return where a trajectory gets its markers: apart from each other, and not on every turn."""
+    run = run[(np.abs(run) < 1e100).all(axis=1)]  # the beginning of one that diverges
     steps = np.linalg.norm(np.diff(run, axis=0) / np.ptp(run, axis=0).clip(1e-300), axis=1)
-    way = np.cumsum(steps)
+    way = np.cumsum(np.append(0.0, steps))
     return np.unique(np.searchsorted(way, np.arange(0.3, min(way[-1], 4.0), 0.55))).tolist()
 
 

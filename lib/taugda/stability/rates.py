@@ -179,11 +179,14 @@ def common_step_bound(all_blocks: Iterable[Blocks], taus: Iterable[float]) -> fl
     Raises
     ------
     ValueError
-        If there is no pair.
+        If there is no pair, or none at which J_tau has another eigenvalue than 0.
     """
     pairs = [(blocks, positive("taus", tau)) for blocks in all_blocks for tau in taus]
     if not pairs:
         raise ValueError("taus: expected at least one point and one tau, got none")
     spectra = [eigenvalues(blocks, tau) for blocks, tau in pairs]
     bounds = [bound for bound in map(_step_bound, spectra) if bound > 0]
-    return min(bounds or [float(1 / max(np.abs(v).max(), 1e-300)) for v in spectra])
+    sizes = [float(np.abs(values).max()) for values in spectra]
+    if not bounds and not any(sizes):
+        raise ValueError("all_blocks: expected eigenvalues other than 0; choose the step by hand")
+    return min(bounds or [1 / size for size in sizes if size])
