@@ -263,6 +263,7 @@ def found(f, periodic=(), **options):
         ("(x^2-2)^4 - y^2", "", [
             (-1.4142, 0, "degenerate"), (0, 0, "neither"), (1.4142, 0, "degenerate")]),
         ("cosh(x) - x^2/2 - cosh(y) + y^2/2", "", [(0, 0, "degenerate")]),
+        ("6*y*log(1 + x^2) - y^2 - 4*log(1 + y^2)*tanh(x)", "", [(0, 0, "degenerate")]),
         ("sin(x)*sin(y)", "xy", [
             *((-1.5708, y, "neither") for y in (-1.5708, 1.5708)),
             *((0, y, "degenerate") for y in (0, 3.1416)),

@@ -20,6 +20,7 @@ DIGITS = 60
 # Newton's step at a root of multiplicity m is 1/m of the error.
 MULTIPLICITY = 30
 _MOST_STEPS, _FEW_STEPS = 100, 8  # the latter where Newton's method has to double the digits
+_LONGER = 3  # steps that may be no shorter than the one before
 # SymPy's names for what mpmath has as options.
 _AIRY = {
     "airyaiprime": lambda x: mpmath.airyai(x, derivative=1),
@@ -73,6 +74,7 @@ class Closeup:
         """
         point, size = [mpmath.mpf(float(c)) for c in x], mpmath.inf
         steps = _MOST_STEPS if small > mpmath.mpf(10) ** -(self.digits // 3) else _FEW_STEPS
+        longer = 0
         for _ in range(steps):
             here = self.at(point)
             step = None if here is None else self._step(*here, width)
@@ -82,7 +84,9 @@ class Closeup:
             size, last = max(abs(s) / w for s, w in zip(step, width, strict=True)), size
             if size <= mpmath.mpf(10) ** -(self.digits // 2):
                 break
-            if size > 0.98 * last:  # near a zero each step is shorter, on a tail hardly
+            # Near a zero steps get shorter, but for a few of the first; on a tail hardly.
+            longer += size > 0.98 * last
+            if longer > _LONGER:
                 return None
         here = self.at(point)
         if here is None or size > small:
