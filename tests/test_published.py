@@ -1,5 +1,6 @@
 """What is published: light, whole, and still of the notebooks beside it."""
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -79,3 +80,14 @@ def test_every_figure_of_the_paper_is_published(default):
     for one in wanted:
         picture = default / one.notebook / "default" / "figures" / f"{one.figure}.png"
         assert picture.is_file(), f"{one.notebook}, {one.figure}"
+
+
+def test_the_page_of_both_figures_lists_the_same_and_all_of_the_authors():
+    path = ROOT / "benchmarks" / "beside.py"
+    spec = importlib.util.spec_from_file_location("beside", path)
+    beside = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(beside)
+    ours = {(notebook, figure) for notebook, figure, *_ in beside.PAIRS}
+    assert ours == {(one.notebook, one.figure) for one in read_figures(PROJECT)}
+    theirs = [(name, number) for _, _, name, numbers, _ in beside.PAIRS for number in numbers]
+    assert len(set(theirs)) == len(theirs) == 47

@@ -195,8 +195,7 @@ def covariance_gan(
         raise ValueError(f"sigma: expected a positive definite matrix, got eigenvalue {values[0]}")
     name, size, m = f"covariance GAN, d = {d}", d * d, float(mu)
     if symbolic if symbolic is not None else d <= 2:
-        v = sp.Matrix(d, d, lambda i, j: sp.Symbol(f"v{i + 1}{j + 1}", real=True))
-        w = sp.Matrix(d, d, lambda i, j: sp.Symbol(f"w{i + 1}{j + 1}", real=True))
+        v, w = (_symbols(name, d) for name in "VW")
         s = sp.Matrix(d, d, lambda i, j: exact("sigma", sigma[i, j]))
         cost = (w * (s - v * v.T)).trace() - mu / 2 * sum(c**2 for c in w)
         known = [(sp.sqrt(s[0, 0]), 0)] if d == 1 else []
@@ -277,6 +276,13 @@ def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """
     u, v0, w0 = rng.standard_normal((3, count("d", d), d))
     return u @ u.T + np.eye(d), np.concatenate([v0.ravel(), w0.ravel()])
+
+
+def _symbols(name: str, d: int) -> sp.Matrix:
+    """Return a matrix of symbols: V, or v11, v12, ..."""
+    if d == 1:
+        return sp.Matrix([[sp.Symbol(name, real=True)]])
+    return sp.Matrix(d, d, lambda i, j: sp.Symbol(f"{name.lower()}{i + 1}{j + 1}", real=True))
 
 
 def _matrices(x: Array, d: int) -> tuple[Array, Array]:
