@@ -1,6 +1,6 @@
 """Badly scaled games: tau* against exact arithmetic, `python benchmarks/scales.py [--games N]`.
 
-Four ensembles of differential Stackelberg equilibria, n1 and n2 from 1 to 3.  A float is taken as
+Five ensembles of differential Stackelberg equilibria, n1 and n2 from 1 to 3.  A float is taken as
 the exact number that it is.  The reference shares nothing with the library: det(J_tau boxplus
 J_tau) is interpolated as a polynomial in tau with rational coefficients, its real roots are
 isolated, and the last one at which a pair lies on the imaginary axis is tau*.
@@ -66,11 +66,22 @@ def tiny(rng: np.random.Generator, n1: int, n2: int) -> Blocks:
     return Blocks((a11 + a11.T) / 2, a12, definite(rng, n2))
 
 
+def coupled(rng: np.random.Generator, n1: int, n2: int) -> Blocks:
+    """A12 of low rank, 1e2 to 1e10: S1 hides a small eigenvalue beside a large one."""
+    m = rng.standard_normal((n1, n1))
+    d = np.array([power(rng, 4) for _ in range(n1)])
+    a11 = d[:, None] * (m @ m.T - 0.2 * np.eye(n1)) * d
+    r = rng.integers(1, min(n1, n2) + 1)
+    a12 = 10.0 ** rng.uniform(2, 10) * rng.standard_normal((n1, r)) @ rng.standard_normal((r, n2))
+    return Blocks((a11 + a11.T) / 2, d[:, None] * a12, definite(rng, n2))
+
+
 ENSEMBLES = {
     "blocks, 1e-6 to 1e6": sized_blocks,
     "coordinates, 1e-3 to 1e3": sized_coordinates,
     "A22 nearly singular": nearly_singular,
     "tiny tau*": tiny,
+    "A12 large, of low rank": coupled,
 }
 
 

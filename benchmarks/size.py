@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIB = ROOT / "lib" / "taugda"
 # Lines at most, and the rooms that a room may import, beside itself and the ground.
 ROOMS = {
-    "blocks": (220, ""),  # and checks
+    "blocks": (220, ""),  # and checks, signs
     "games": (950, ""),
     "equilibria": (500, "games"),
     "stability": (1250, "games equilibria"),
@@ -30,8 +30,10 @@ ROOMS = {
     "report": (1450, "gan claims runs record"),
     "rest": (350, "claims runs record report"),
 }
-GROUND = {"atomic", "blocks", "checks"}
-HOME = {"checks": "blocks"} | dict.fromkeys(["__init__", "__main__", "atomic", "ensembles"], "rest")
+GROUND = {"atomic", "blocks", "checks", "signs"}
+HOME = {"checks": "blocks", "signs": "blocks"} | dict.fromkeys(
+    ["__init__", "__main__", "atomic", "ensembles"], "rest"
+)
 LIBRARY, TESTS, CELL, MACHINERY = 10_500, 6_500, 25, 0.30
 RECORDING = {f"run.{name}" for name in ("show", "animate", "table", "measure", "finish")} | {"Run"}
 

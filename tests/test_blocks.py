@@ -63,10 +63,12 @@ def test_bad_blocks_are_refused_by_name(a11, a12, a22, message):
 
 
 def test_singular_A22_and_bad_tau_are_refused():
-    for a22 in (np.zeros((2, 2)), np.diag([1.0, 1e-17])):
+    for a22 in (np.zeros((2, 2)), [[0.1, 0.3], [0.3, 0.9]]):
         with pytest.raises(ValueError, match="A22: expected a nonsingular matrix"):
             _ = Blocks([[1.0]], [[1.0, 1.0]], a22).schur_complement
     assert Blocks([[-1e7]], [[3.0]], [[1e-7]]).schur_complement == pytest.approx(8e7)
+    units = Blocks([[1.0]], [[1.0, 1.0]], np.diag([1.0, 1e-17]))  # small, but not 0 beside rounding
+    assert units.schur_complement == pytest.approx(1e17)
     for tau in (-1.0, np.nan, np.inf, [1.0, -2.0]):
         with pytest.raises(ValueError, match="tau: expected"):
             Blocks([[1.0]], [[1.0]], [[1.0]]).jacobian(tau)

@@ -212,6 +212,43 @@ def test_scale_of_the_cost_changes_no_kind():
             assert classify(blocks).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("a11", "a12", "a22", "kind"),
+    [
+        ([[2.0, 1.0], [1.0, 1.0]], [[1.0, 0.5], [2.0, 1.0]], [[2.0, -1.0], [-1.0, 1.0]], "DNE"),
+        ([[-1.0, 1.0], [1.0, 1.0]], [[2.0, 0.5], [0.0, 1.0]], [[2.0, -1.0], [-1.0, 1.0]], "DSE"),
+        (
+            [[-9.0, 1.0], [1.0, 1.0]],
+            [[2.0, 0.5], [0.0, 1.0]],
+            [[2.0, -1.0], [-1.0, 1.0]],
+            "neither",
+        ),
+        ([[-1.0, -1.0], [-1.0, -1.0]], [[1.0, 0.0], [1.0, 0.0]], np.eye(2), "degenerate"),
+        ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]], np.ones((2, 2)), "degenerate"),
+    ],
+)
+def test_units_of_single_coordinates_change_no_kind(a11, a12, a22, kind):
+    rng = np.random.default_rng(15)
+    for most in (1, 10, 30, 60):
+        u, v = 2.0 ** rng.integers(-most, most, 2), 2.0 ** rng.integers(-most, most, 2)
+        units = (u[:, None] * a11 * u, u[:, None] * a12 * v, v[:, None] * a22 * v)
+        assert classify(Blocks(*units)).kind == kind
+
+
+def test_singular_to_within_rounding_is_what_the_last_digits_decide():
+    for reason, blocks in (
+        ("S1 is singular to within rounding", Blocks([[-1 / 3]], [[1.0]], [[3.0]])),
+        ("S1 is singular:", Blocks([[-2.0]], [[2.0]], [[2.0]])),
+        ("A22 is singular to within", Blocks([[1.0]], [[1.0, 1.0]], [[0.1, 0.3], [0.3, 0.9]])),
+    ):
+        assert classify(blocks).kind == "degenerate"
+        assert classify(blocks).reason.startswith(reason)
+    # S1 is a thousand times less than A11's last digit in both, its sign that of D^2 f.
+    steep, small = np.array([[3e8], [1e8]]), 1e-6 * np.array([[-1.0, 2.0], [2.0, 1.0]])
+    for sign, kind in ((-1.0, "DSE"), (1.0, "neither")):
+        assert classify(Blocks(sign * small, steep, [[1.0]])).kind == kind
+
+
 def test_tolerance_decides_what_counts_as_zero():
     blocks = Blocks([[1.0]], [[0.0, 0.0]], np.diag([1.0, 1e-6]))
     assert classify(blocks).kind == "DNE"

@@ -285,6 +285,24 @@ def uneven(e):
         (uneven(1e-11), 1.1627906976761668e-12),
         (Blocks([[-1.0]], [[1.0]], [[1e-18]]), 1e18),
         (Blocks([[1.0]], [[1.0]], [[1e-18]]), 0.0),
+        # S1 is below 1e-12 of its norm, and both players' units differ a millionfold.
+        (
+            Blocks([[3.71e-6, -0.0295], [-0.0295, 179.3]], [[21615.6], [12671714.3]], [[1.61]]),
+            1.2769765647216526e-18,
+        ),
+        # Here 256 bits do not reach, and the guard map takes more.
+        (
+            Blocks(
+                [
+                    [2.83549124, 7.05708698e-03, 1.74207303e-02],
+                    [7.05708698e-03, 3.52528841e-05, 1.81785104e-05],
+                    [1.74207303e-02, 1.81785104e-05, 1.38978271e-04],
+                ],
+                [[-4.98698695e07], [-3.41134704e04], [-8.55947056e05]],
+                [[0.1]],
+            ),
+            2.3538527070676774e-22,
+        ),
     ],
 )
 def test_badly_scaled_blocks_have_the_right_tau_star_and_intervals(blocks, expected):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from taugda.checks import Array, finite_array, positives
+from taugda.signs import Doubts, Signs, hessian, schur_complement, schur_signs, signs_of
 
 __all__ = ["Blocks"]
 
@@ -47,6 +48,10 @@ class Blocks:
     A11: Array
     A12: Array
     A22: Array
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, Doubts], Signs]:
+        return {}
 
     def __init__(self, A11: ArrayLike, A12: ArrayLike, A22: ArrayLike) -> None:
         # Frozen: the arrays are checked once and then never change.
@@ -90,34 +95,38 @@ class Blocks:
     @cached_property
     def schur_complement(self) -> Array:
         """S1 = A11 + A12 A22^{-1} A12^T, shape (n1, n1); refused where A22 is singular."""
-        if self.require_regular_A22() > 1e5 and max(self.n1, self.n2) <= 40:
-            s1 = self._precise_schur_complement()
-        else:
-            s1 = self.A11 + self.A12 @ np.linalg.solve(self.A22, self.A12.T)
-        s1 = (s1 + s1.T) / 2
+        self.require_regular("A22")
+        s1 = schur_complement(self.A11, self.A12, self.A22)
         s1.flags.writeable = False
         return s1
 
-    def _precise_schur_complement(self) -> Array:
-        """Return S1 of the exact numbers that the floats are: A22^{-1} spreads rounding."""
-        from flint import arb_mat, ctx
+    def signs(self, name: str, doubts: Doubts = (0.0, 0.0, 0.0)) -> Signs:
+        """Return the signs of A11, A22 or S1, where A11, A12 and A22 may be so far off."""
+        if (name, doubts) not in self._known:
+            if name == "S1":
+                signs = schur_signs(self.A11, self.A12, self.A22, doubts)
+            else:
+                signs = signs_of(getattr(self, name), doubts[0 if name == "A11" else 2])
+            self._known[name, doubts] = signs
+        return self._known[name, doubts]
 
-        with ctx.workprec(256):
-            a11, a12, a22 = (arb_mat(m.tolist()) for m in (self.A11, self.A12, self.A22))
-            s1 = a11 + a12 * a22.solve(a12.transpose())
-            return np.array([[float(v.mid()) for v in row] for row in s1.table()])
+    @cached_property
+    def always_singular(self) -> bool:
+        """Whether D^2 f, and so J_tau for every tau, has an eigenvalue 0 to within rounding."""
+        singular = self.signs("A22").zero
+        signs = signs_of(hessian(self.A11, self.A12, self.A22)) if singular else self.signs("S1")
+        return signs.zero > 0
 
-    def require_regular_A22(self) -> float:
-        """Return A22's condition; raise where it is singular, which every theorem excludes."""
-        values = np.linalg.eigvalsh(self.A22)
-        nearest = values[np.argmin(np.abs(values))]
-        size = max(np.abs(values).max(), 1e-300)
-        if abs(nearest) <= 1e-13 * self.n2 * size:
+    def require_regular(self, name: str) -> None:
+        """Raise an error where A22, which every theorem excludes, or S1 is singular."""
+        signs = self.signs(name)
+        if signs.zero:
+            why = " (the theory needs det(D2^2 f) != 0)" if name == "A22" else ""
             raise ValueError(
-                f"A22: expected a nonsingular matrix (the theory needs det(D2^2 f) != 0), got "
-                f"an eigenvalue {nearest:.3g} beside others of size {size:.3g}"
+                f"{name}: expected a nonsingular matrix{why}, got one that is {signs.singular}: "
+                f"an eigenvalue {signs.nearest:.3g} beside others of size "
+                f"{np.abs(signs.values).max():.3g}"
             )
-        return float(size / abs(nearest))
 
     def jacobian(self, tau: ArrayLike) -> Array:
         """Return J_tau, the Jacobian of Lambda_tau g.

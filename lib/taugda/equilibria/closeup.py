@@ -15,6 +15,7 @@ from taugda.blocks import Blocks
 from taugda.checks import Array
 from taugda.equilibria.kinds import Classification, classify
 from taugda.games import Game
+from taugda.signs import ROUNDING
 
 DIGITS = 60
 # Newton's step at a root of multiplicity m is 1/m of the error.
@@ -133,6 +134,11 @@ class Closeup:
         exact = self.digits > 15 and game.zero_sum
         blocks = Blocks(*_parts(j, n1)) if exact else game.blocks(_floats(x))
         doubts = [float(part.max()) for part in _parts(moved, n1)]
+        if not exact:  # an entry may be a small difference
+            sizes = (blocks.A11, blocks.A12, blocks.A22)
+            doubts = [
+                d + ROUNDING * float(np.abs(m).max()) for d, m in zip(doubts, sizes, strict=True)
+            ]
         blocks = _without_doubt(blocks, doubts)
         return blocks, classify(blocks, doubt=doubts)
 

@@ -48,7 +48,7 @@ class Classification:
         return bool(np.isnan(self.min_S1))
 
 
-def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: ArrayLike = 0.0) -> Classification:
+def classify(blocks: Blocks, tolerance: float = 0.0, doubt: ArrayLike = 0.0) -> Classification:
     """Say whether a critical point is a DNE, a DSE, neither or degenerate.
 
     Parameters
@@ -56,7 +56,8 @@ def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: ArrayLike = 0.0) -
     blocks : Blocks
         The blocks at a critical point.
     tolerance : float
-        An eigenvalue is zero if smaller than this times the size of its block.
+        How far off the blocks may be, beside the size of each.  An eigenvalue is zero if this,
+        the doubt, or rounding in the last digits of the blocks' entries can make it so.
     doubt : float or (float, float, float)
         How far off the entries of A11, A12 and A22 may be, as the point is.
 
@@ -75,38 +76,33 @@ def classify(blocks: Blocks, tolerance: float = 1e-12, doubt: ArrayLike = 0.0) -
     'DSE'
     """
     tolerance = positive("tolerance", tolerance, zero=True)
-    doubt_11, doubt_12, doubt_22 = np.broadcast_to(positives("doubt", doubt, zero=True), 3).tolist()
-    # Each block is judged by its own norm, so that the units of f, x1 and x2 do not matter.
-    values_11, values_22 = np.linalg.eigvalsh(blocks.A11), np.linalg.eigvalsh(blocks.A22)
-    a11, a22 = float(values_11[0]), float(values_22[0])
-    norm_11, norm_22 = float(np.abs(values_11).max()), float(np.abs(values_22).max())
-    zero = blocks.n1 * (tolerance * norm_11 + doubt_11)
-    zero_22 = blocks.n2 * (tolerance * norm_22 + doubt_22)
-    semidefinite = a11 >= -zero
+    doubts = np.broadcast_to(positives("doubt", doubt, zero=True), 3)
+    if tolerance:
+        sizes = [np.linalg.norm(m, 2) for m in (blocks.A11, blocks.A12, blocks.A22)]
+        doubts = doubts + tolerance * np.array(sizes)
+    doubts = tuple(doubts.tolist())
+    of_11, of_22 = blocks.signs("A11", doubts), blocks.signs("A22", doubts)
+    a11, a22 = float(of_11.values[0]), float(of_22.values[0])
 
     def verdict(kind: str, margin: float, s1: float, reason: str) -> Classification:
-        return Classification(kind, margin, a11, a22, s1, semidefinite, reason)
+        return Classification(kind, margin, a11, a22, s1, of_11.negative == 0, reason)
 
-    nearest = float(np.abs(values_22).min())
-    if nearest <= zero_22:
+    if of_22.zero:
+        singular = f"A22 is {of_22.singular}"
         # A negative eigenvalue beside the zero one already decides against an equilibrium.
-        if a22 < -zero_22:
-            reason = f"not a DSE: min eig A22 = {a22:.6g}, and A22 is singular"
+        if of_22.negative:
+            reason = f"not a DSE: min eig A22 = {a22:.6g}, and {singular}"
             return verdict("neither", a22, np.nan, reason)
-        listed = ", ".join(f"{v:.6g}" for v in values_22)
-        return verdict("degenerate", nearest, np.nan, f"A22 is singular: eigenvalues ({listed})")
-    # S1 holds A22^{-1}, whose size sets the rounding in it.
-    values_s1 = np.linalg.eigvalsh(blocks.schur_complement)
-    s1 = float(values_s1[0])
-    answer = float(np.linalg.norm(np.linalg.solve(blocks.A22, blocks.A12.T), 2))
-    doubt_s1 = doubt_11 + 2 * answer * doubt_12 + answer**2 * doubt_22
-    size_s1 = max(norm_11, float(np.abs(values_s1).max()))
-    zero_s1 = blocks.n1 * (tolerance * size_s1 + doubt_s1)
+        listed = ", ".join(f"{v:.6g}" for v in of_22.values)
+        reason = f"{singular}: eigenvalues ({listed})"
+        return verdict("degenerate", abs(of_22.nearest), np.nan, reason)
+    of_s1 = blocks.signs("S1", doubts)
+    s1 = float(of_s1.values[0])
     numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
-    if a22 < 0 or s1 < -zero_s1:
+    if of_22.negative or of_s1.negative:
         return verdict("neither", min(a22, s1), s1, f"not a DSE: {numbers}")
-    if s1 <= zero_s1:
-        return verdict("degenerate", s1, s1, f"S1 is singular: {numbers}")
-    if a11 > zero:
+    if of_s1.zero:
+        return verdict("degenerate", s1, s1, f"S1 is {of_s1.singular}: {numbers}")
+    if of_11.positive:
         return verdict("DNE", min(a11, a22), s1, f"DNE: min eig A11 = {a11:.6g}, {numbers}")
     return verdict("DSE", min(a22, s1), s1, f"DSE: {numbers}")

@@ -116,8 +116,7 @@ def crossings(blocks: Blocks) -> list[Crossing]:
     """Return all crossings of the imaginary axis at tau > 0, ascending."""
     candidates = _candidates(blocks)
     near = (candidates.real > 0) & (np.abs(candidates.imag) <= _REAL * np.abs(candidates))
-    values = np.linalg.eigvalsh(blocks.A11)
-    if np.abs(values).min() <= 1e-12 * blocks.n1 * np.abs(values).max():
+    if blocks.signs("A11").zero:
         # A singular A11 makes Q singular: what rounding makes of its zeros are no crossings.
         near &= np.abs(candidates) > 1e-12 * np.abs(candidates).max(initial=0.0)
     found = [precise.sharpen(blocks, float(tau)) for tau in sorted(candidates[near].real)]
@@ -132,18 +131,22 @@ def crossings(blocks: Blocks) -> list[Crossing]:
 
 def _candidates(blocks: Blocks) -> ComplexArray:
     """Return the tau, complex ones among them, at which two eigenvalues of J_tau sum to zero."""
+    order = blocks.n1 * blocks.n2
     try:
         reduced, size = _reduced(blocks)
+        basis = np.eye(order).reshape(order, blocks.n1, blocks.n2)
+        values = np.linalg.eigvals(reduced(basis).reshape(order, order))
+        if order > DENSE or np.abs(values).min() >= _SPOILT * size:
+            return values
     except ValueError:
         if blocks.n1 + blocks.n2 > _PENCIL:
             raise
-        return _pencil_roots(blocks)
-    order = blocks.n1 * blocks.n2
-    basis = np.eye(order).reshape(order, blocks.n1, blocks.n2)
-    values = np.linalg.eigvals(reduced(basis).reshape(order, order))
-    if order <= DENSE and np.abs(values).min() < _SPOILT * size:
+        if order > DENSE:
+            return _pencil_roots(blocks)
+    try:
         return precise.guard_values(blocks)
-    return values
+    except ZeroDivisionError:  # Q does not exist
+        return _pencil_roots(blocks)
 
 
 def _pencil_roots(blocks: Blocks) -> ComplexArray:

@@ -10,7 +10,7 @@ from taugda.blocks import Blocks
 from taugda.equilibria import classify
 from taugda.stability.guard import crossings
 from taugda.stability.precise import natural_tau
-from taugda.stability.spectra import always_singular, is_stable
+from taugda.stability.spectra import is_stable
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def stability_intervals(blocks: Blocks) -> list[Interval]:
         the point is a differential Stackelberg equilibrium (if A22 and S1 are nonsingular).  A
         root at which a stable spectrum only touches the axis splits an interval.
     """
-    if always_singular(blocks):
+    if blocks.always_singular:
         return []
     kind = classify(blocks)
     if kind.is_dse and kind.A11_semidefinite:

@@ -15,6 +15,7 @@ from taugda.checks import Array, ComplexArray
 
 _BITS = 256
 MOST = 40  # up to this n1 + n2, where a spectrum in so many bits takes a tenth of a second
+_TOUCH = 1e-10  # a pair so near to the axis, for its size, may touch it where it does not cross
 DOUBT = 1e-9  # a real part below this, beside the largest entry, is looked at in more digits
 
 
@@ -63,14 +64,18 @@ def sharpen(blocks: Blocks, tau: float) -> Crossing | None:
     values, slopes, doubts = first = _terms(blocks, tau)
     size = np.abs(values)
     k = _nearest(values)
-    near = k is not None and abs(values[k].real) <= 100 * doubts[k]
     certain = doubts.max() < 1e-3 * size.min() and (k is None or doubts[k] < 1e-10 * abs(slopes[k]))
     if certain or len(size) > MOST:
         found = _newton(blocks, tau, _terms, 1e-9, first)
     else:
         with ctx.workprec(_BITS):
             found = _newton(blocks, arb(tau), _precise_terms, 1e-30, None)
-    return found or (Crossing(tau, values, resolved=False) if near else None)
+        values = values if found else eigenvalues(blocks, tau)
+        k = _nearest(values)
+    if found or k is None:
+        return found
+    near = abs(values[k].real) <= min(100 * doubts.max(), _TOUCH * abs(values[k]))
+    return Crossing(tau, values, resolved=False) if near else None
 
 
 def _nearest(values: ComplexArray) -> int | None:
@@ -130,22 +135,33 @@ def _matrix(blocks: Blocks, tau: arb) -> arb_mat:
 
 def guard_values(blocks: Blocks) -> ComplexArray:
     """Return the eigenvalues of the guard matrix, from the theorem's Kronecker products."""
-    with ctx.workprec(_BITS):
-        a11, a12, a22 = (arb_mat(m.tolist()) for m in (blocks.A11, blocks.A12, blocks.A22))
-        inverse = a22.inv()
-        n, s1 = a12 * inverse, a11 + a12 * inverse * a12.transpose()
+    bits = _BITS
+    while True:
+        with ctx.workprec(bits):
+            q = _guard_matrix(blocks)
+            size = max(float(abs(v.mid())) for v in q.entries())
+            doubt = max(float(v.rad()) for v in q.entries())
+            if doubt <= 1e-40 * size or bits > 2000:
+                values = acb_mat(q.mid()).eig(algorithm="approx")
+                return np.array([complex(v) for v in values])
+        bits *= 2
 
-        def lyapunov(a: arb_mat) -> arb_mat:
-            """Return the matrix of X -> P with A P + P A = X + X^T, row-major vec."""
-            k, eye = a.nrows(), _eye(a.nrows())
-            swap = arb_mat([[int(divmod(j, k) == (i % k, i // k)) for j in range(k * k)]
-                            for i in range(k * k)])  # fmt: skip
-            return (_kron(a, eye) + _kron(eye, a)).solve(_eye(k * k) + swap)
 
-        second = _kron(a12, inverse) * lyapunov(a22) * _kron(a12.transpose(), _eye(blocks.n2))
-        first = _kron(_eye(blocks.n1), n.transpose()) * lyapunov(s1) * _kron(s1, n)
-        q = acb_mat(first - second - _kron(a11, inverse))
-        return np.array([complex(v) for v in q.mid().eig(algorithm="approx")])
+def _guard_matrix(blocks: Blocks) -> arb_mat:
+    a11, a12, a22 = (arb_mat(m.tolist()) for m in (blocks.A11, blocks.A12, blocks.A22))
+    inverse = a22.inv()
+    n, s1 = a12 * inverse, a11 + a12 * inverse * a12.transpose()
+
+    def lyapunov(a: arb_mat) -> arb_mat:
+        """Return the matrix of X -> P with A P + P A = X + X^T, row-major vec."""
+        k, eye = a.nrows(), _eye(a.nrows())
+        swap = arb_mat([[int(divmod(j, k) == (i % k, i // k)) for j in range(k * k)]
+                        for i in range(k * k)])  # fmt: skip
+        return (_kron(a, eye) + _kron(eye, a)).solve(_eye(k * k) + swap)
+
+    second = _kron(a12, inverse) * lyapunov(a22) * _kron(a12.transpose(), _eye(blocks.n2))
+    first = _kron(_eye(blocks.n1), n.transpose()) * lyapunov(s1) * _kron(s1, n)
+    return first - second - _kron(a11, inverse)
 
 
 def _eye(n: int) -> arb_mat:

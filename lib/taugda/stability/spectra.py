@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
-from taugda.stability.precise import DOUBT, MOST, balanced, eigenvalues, natural_tau
+from taugda.stability.precise import DOUBT, MOST, balanced, eigenvalues
 
 _ROUNDING = 1e-12  # a spectrum that is unstable so near a tau, relatively, touches the axis
 
@@ -49,20 +49,10 @@ def is_stable(blocks: Blocks, tau: float) -> bool:
         return bool(least > 0)
     if len(j) > MOST:
         return bool(least > 1e-13 * len(j) * size)
-    if always_singular(blocks):
+    if blocks.always_singular:
         return False
     near = (eigenvalues(blocks, tau * (1 + h)).real.min() for h in (0, -_ROUNDING, _ROUNDING))
     return all(value > 0 for value in near)
-
-
-def always_singular(blocks: Blocks) -> bool:
-    """Return whether J_tau has an eigenvalue 0, to working precision and then for every tau."""
-    try:
-        values = np.linalg.eigvalsh(blocks.schur_complement)  # det J_tau is tau^n2 det A22 det S1
-    except ValueError:
-        values = np.linalg.svd(balanced(blocks, natural_tau(blocks)), compute_uv=False)
-    size = max(np.abs(values).max(), np.abs(blocks.A11).max())
-    return bool(np.abs(values).min() <= 1e-13 * len(values) * size)
 
 
 @dataclass(frozen=True, eq=False)

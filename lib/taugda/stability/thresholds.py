@@ -71,7 +71,7 @@ def tau_star(blocks: Blocks) -> TauStar:
         If the spectrum of J_tau does not confirm the answer, so that rounding decides, or
         (KrylovError) no route of a large game converges.
     """
-    blocks.require_regular_A22()
+    blocks.require_regular("A22")
     kind = classify(blocks)
     if not kind.is_dse:
         return TauStar(math.inf, False, kind.reason, "classification", kind)
@@ -155,7 +155,7 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
     ValueError
         If A22 or S1 is singular, or the guard matrix does not exist in a large game.
     """
-    _lyapunov_pair("S1", blocks.schur_complement, "sign")
+    blocks.require_regular("S1")
     for root in crossings_descending(blocks):
         below, above = _unstable_around(blocks, root.tau)
         if below != above:
@@ -220,7 +220,7 @@ def tau_zero(blocks: Blocks, method: str = "sign") -> float:
     Raises
     ------
     ValueError
-        If A22 or S1 is singular or the method unknown.
+        If A22 or S1 is singular in double precision, or the method unknown.
     """
     if method not in ("sign", "identity"):
         raise ValueError(f"method: expected 'sign' or 'identity', got {method!r}")
@@ -238,7 +238,9 @@ def _lyapunov_pair(name: str, s: Array, method: str) -> tuple[Array, Array]:
     """Return P and Q with S P + P S = Q > 0."""
     values, vectors = np.linalg.eigh(s)
     if np.abs(values).min() <= 1e-13 * len(values) * np.abs(values).max():
-        raise ValueError(f"{name}: expected a nonsingular matrix, got eigenvalues {values}")
+        raise ValueError(
+            f"{name}: expected a nonsingular matrix in doubles, got eigenvalues {values}"
+        )
     if method == "identity":
         return (vectors / (2 * values)) @ vectors.T, np.eye(len(values))
     return (vectors * np.sign(values)) @ vectors.T, (vectors * (2 * np.abs(values))) @ vectors.T
