@@ -65,9 +65,10 @@ def test_plain_values():
 
 def test_values_as_readers_see_them():
     for value, shown in (
-        (-4.996e-16, "−4.996\u00a0×\u00a010⁻¹⁶"), (-2, "−2"), (2e20, "2\u00a0×\u00a010²⁰"),
+        (-4.996e-16, "−5\u00a0×\u00a010⁻¹⁶"), (-2, "−2"),
+        (4.996e-8, "4.996\u00a0×\u00a010⁻⁸"), (2e20, "2\u00a0×\u00a010²⁰"),
         ("a-b", "a-b"), ([0.5, "17/23"], "0.5, 17/23"), (True, "yes"), (None, "–"), ("inf", "∞"),
-        (np.float64(0.123456789), "0.1234568"), (1 - 2j, "1 − 2i"),
+        (np.float64(0.123456789), "0.123457"), (1 - 2j, "1 − 2i"),
     ):  # fmt: skip
         assert show_value(value) == shown
     assert show_value(2.0, 1e-12) == "2 ± 10⁻¹²"

@@ -60,7 +60,7 @@ class CriticalPoint:
         return text + "".join(f" with ${sp.latex(p)} = 0$" for p in polynomials)
 
     def latex(self) -> str:
-        """Return the point in LaTeX: exact where roots suffice, else seven digits."""
+        """Return the point in LaTeX: exact where roots suffice, else six digits."""
         return "(" + ", ".join(map(_latex, self.exact or self.x, self.x)) + ")"
 
 
@@ -170,4 +170,4 @@ def _latex(coordinate: sp.Expr | float, value: float) -> str:
         )
         if not coordinate.has(sp.CRootOf):
             return sp.latex(coordinate, inv_trig_style="full")
-    return f"{value:.7g}"
+    return f"{value:.6g}"

@@ -166,7 +166,9 @@ class Experiments(list[Experiment]):
             if complete:
                 each = zip(means[k], errors[k], strict=True)
                 rows.append(_row(beta, "measured", [f"{m:.2f} ± {e:.2f} ({n})" for m, e in each]))
-            rows.append(_row(beta, "paper", [f"{m:.2f} ± {e:.3g}" for m, e in printed[beta]]))
+            digits = 2 if all(round(e, 2) == e for _, e in printed[beta]) else 3
+            each = [f"{m:.2f} ± {e:.{digits}f}" for m, e in printed[beta]]
+            rows.append(_row(beta, "paper", each))
         measured = dict.fromkeys(["", "_gaps", *(f"_{s}" for s in STATEMENTS)], NOT_RUN)
         if complete:
             # In standard errors of the difference.

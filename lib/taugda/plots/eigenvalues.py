@@ -153,7 +153,7 @@ def stability_map(
     for tau in taus:
         axis.axvline(tau, color=style.INK, lw=0.9, linestyle=":", zorder=0)
     axis.set(ylim=(len(rows) - 0.6, -0.9), xlim=(0, limit * 1.05), yticks=[])
-    axis.set_xlabel(r"$\tau$ (dotted: the simulated ones)")
+    axis.set_xlabel(r"$\tau$ (dotted: the simulated ones)" if len(taus) else r"$\tau$")
     axis.spines["left"].set_visible(False)
     return figure
 

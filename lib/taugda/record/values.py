@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_SMALL = 1e-9
 _RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -36,7 +37,7 @@ def plain(value: Any, name: str = "value") -> Any:
 
 
 def show_value(value: Any, uncertainty: Any = None) -> str:
-    """Write a value with seven significant digits, its uncertainty behind a plus-minus sign."""
+    """Write a value with six significant digits, its uncertainty behind a plus-minus sign."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
@@ -49,19 +50,21 @@ def show_value(value: Any, uncertainty: Any = None) -> str:
         return "–"
     if isinstance(value, complex):
         sign = "−" if value.imag < 0 else "+"
-        return f"{_number(value.real, 5)} {sign} {_number(abs(value.imag), 5)}i"
+        return f"{_number(value.real)} {sign} {_number(abs(value.imag))}i"
     if isinstance(value, str):
         value = re.sub(r"(?<![\w$\\-])-(?=\d)", "−", value)  # not in names and dates
     else:
         value = plain(value)
-    text = _number(value, 7) if isinstance(value, float) else str(value)
+    text = _number(value) if isinstance(value, float) else str(value)
     text = text.replace("-", "−") if isinstance(value, int) else text
     text = {"inf": "∞", "-inf": "−∞"}.get(text, text)
     return text if uncertainty is None else f"{text} ± {_number(uncertainty, 1)}"
 
 
-def _number(value: float, digits: int) -> str:
+def _number(value: float, digits: int | None = None) -> str:
     """Write a number with a true minus sign and its power of ten as one, which never breaks."""
+    # What is as small as rounding has no more digits that mean anything.
+    digits = digits or (6 if value == 0 or not abs(value) < _SMALL else 2)
     text = format(value, f".{digits}g").replace("-", "−")
     factor, mark, exponent = text.partition("e")
     if not mark:
