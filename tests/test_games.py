@@ -440,3 +440,26 @@ def test_functions_that_mix_points_or_disagree_are_refused(gradient, blocks, f, 
     assert Game.from_functions(bilinear, lambda x: BILINEAR, 1, 1).n == 2
     with pytest.raises(ValueError, match=message):
         Game.from_functions(gradient, lambda x: blocks, 1, 1, f=f)
+
+
+@pytest.mark.parametrize("unit", [1e-2, 1.0, 1e2])
+@pytest.mark.parametrize("size", [1e-3, 1e3])
+def test_blocks_that_are_off_by_a_ten_millionth_are_refused(unit, size):
+    """A right game passes, a cost far from 0 and steps that are long for it included."""
+    f = sp.sin(unit * (X + 2 * Y)) + sp.exp(unit * X * Y / 3) - sp.log(1 + unit**2 * (X - Y) ** 2)
+    game = Game(size * f + 1000, [X], [Y])
+
+    def off(which, by):
+        def blocks(x):
+            b = game.blocks(x)
+            return Blocks(
+                *(m * (1 + by * (k == which)) for k, m in enumerate((b.A11, b.A12, b.A22)))
+            )
+
+        return blocks
+
+    for f in (None, game.f):
+        assert Game.from_functions(game.gradient, off(0, 0.0), 1, 1, f=f).n == 2
+    for which, name in enumerate(("A11", "A12", "A22")):
+        with pytest.raises(ValueError, match=f"blocks: expected the derivatives .* another {name}"):
+            Game.from_functions(game.gradient, off(which, 1e-7), 1, 1)

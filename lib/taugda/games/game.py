@@ -12,6 +12,7 @@ from sympy.printing.numpy import SciPyPrinter
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
+from taugda.games.trial import try_functions
 
 # Not smooth on the whole line, or not known to be.
 _ROUGH = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.DiracDelta, sp.floor)
@@ -150,7 +151,7 @@ class Game:
             residual = float(np.abs(game.gradient(x)).max())
             if residual > 1e-8 * max(1.0, float(np.abs(x).max()) ** 2):
                 raise ValueError(f"known_points: expected g = 0 at {x}, got size {residual:.3g}")
-        game._try_functions(blocks)
+        try_functions(game, blocks)
         return game
 
     @property
@@ -322,61 +323,6 @@ class Game:
             return out.reshape((*points.shape[:-1], *shape))[()]  # a number where there is no axis
 
         return evaluate
-
-    @np.errstate(all="ignore")
-    def _try_functions(self, blocks: Callable[[Array], Blocks]) -> None:
-        """Compare a stack of points with one at a time, and derivatives with differences."""
-        g, n, n1, n2 = self.unchecked_gradient, self.n, self.n1, self.n2
-        rng = np.random.default_rng(0)
-        around = self.known_points[0] if self.known_points else np.zeros(n)
-        points = around + 0.3 * rng.standard_normal((3 if n != 3 else 4, n))
-        points[-1] = around + 30 * (points[-1] - around)  # others may not see a point far away
-        for name, function, shape in (
-            ("gradient", g, points.shape),
-            ("f", self._f, points.shape[:1]),
-        ):
-            if function is None:
-                continue
-            single = np.asarray([function(x) for x in points])
-            try:
-                many = np.asarray(function(points), dtype=float)
-            except (IndexError, TypeError, ValueError):
-                many = np.empty(0)
-            if (
-                not many.shape == single.shape == shape
-                or (
-                    np.abs(many - single).reshape(len(points), -1).max(axis=1)
-                    > 1e-8 * np.abs(single).reshape(len(points), -1).max(axis=1)
-                ).any()
-            ):
-                raise ValueError(
-                    f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
-                    f"a stack of {len(points)} points gives other values than one by one"
-                )
-        x, h = points[0], 1e-6 * max(1.0, float(np.abs(points[0]).max()))
-        if not np.isfinite(g(x)).all():
-            return
-        made = blocks(x)
-        if not isinstance(made, Blocks):
-            raise ValueError(f"blocks: expected taugda.blocks.Blocks, got {type(made).__name__}")
-        if (made.n1, made.n2) != (n1, n2):
-            raise ValueError(f"blocks: expected n1, n2 = {(n1, n2)}, got {(made.n1, made.n2)}")
-        v = rng.standard_normal((2, n)) * [[1] * n1 + [0] * n2, [0] * n1 + [1] * n2]
-        slopes = np.array([g(x + h * d) - g(x - h * d) for d in v]) / (2 * h)
-        gaps = np.abs(slopes - v @ made.jacobian(1.0).T)
-        for k, i in np.ndindex(2, 2):
-            rows = (slice(n1), slice(n1, n))[i]
-            noise = 1e-8 * (np.abs(slopes[:, rows]).max() + np.abs(g(x)[rows]).max())
-            if gaps[k, rows].max() > 1e-5 * np.abs(slopes[k, rows]).max() + noise:
-                name = (("A11", "A12^T"), ("A12", "A22"))[k][i]
-                raise ValueError(f"blocks: expected the derivatives of g, got another {name}")
-        for d, side in zip(v, (1, -1), strict=True) if self._f else ():
-            ends = self._f(x + h * d), self._f(x - h * d)
-            gap = abs((ends[0] - ends[1]) / (2 * h) - side * (g(x) @ d))
-            if gap > 1e-5 * abs(g(x) @ d) + 1e-8 * max(map(abs, ends)):
-                raise ValueError(
-                    "f: expected the cost of which g is (D1 f, -D2 f), got another one"
-                )
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
         try:
