@@ -36,6 +36,7 @@ PARTS: dict[str, list[dict[str, Any]]] = {
     "seeds": [{"seeds": SECOND}],
     "threads": [{"seeds": FIRST, "threads": 2}],
     "order": [{"seeds": FIRST, "stack": 6}],
+    "channels_first": [{"seeds": FIRST, "layout": "first"}],
     "corrected": [{"changes": {"rms_bias_correction": True}, "seeds": FIRST}],
     "simultaneous": [{"changes": {"alternating": False}, "seeds": FIRST}],
     # Networks and batches of the former default, where the start of RMSprop matters.
@@ -55,6 +56,7 @@ def stacks(name: str) -> list[dict[str, Any]]:
     return [
         {
             "threads": 1, "stack": len(TAUS) * len(MUS), "taus": TAUS, "mus": MUS, "spectra": (),
+            "layout": "last",
             **part, "seed": seed, "settings": DEFAULT | part.get("changes", {}),
         }
         for part in PARTS[name] for seed in part["seeds"]
@@ -66,13 +68,15 @@ def train(task: dict[str, Any], cache: Path | None) -> list[dict[str, Any]]:
     import torch
 
     from taugda.gan import data, distances
+    from taugda.gan import update as gan_update
     from taugda.gan.configuration import Configuration
-    from taugda.gan.update import Trainer
 
     if task["spectra"]:  # it needs what a machine with a GPU may not have
         from taugda.gan.spectrum import spectrum
 
     torch.set_num_threads(task["threads"])
+    first = task["layout"] == "first"
+    gan_update.LAYOUT = torch.contiguous_format if first else torch.channels_last
     images, device = data.load("digits"), task.get("device", "cpu")
     scorer = distances.scorer(
         "digits", images, count=1797, samples=2000, device=device, cache=cache
@@ -85,7 +89,10 @@ def train(task: dict[str, Any], cache: Path | None) -> list[dict[str, Any]]:
     entries = []
     for start in range(0, len(everyone), task["stack"]):
         some = everyone[start : start + task["stack"]]
-        trainer = Trainer(*some)
+        trainer = gan_update.Trainer(*some)
+        for layer in trainer.generator.modules() if first else ():
+            if isinstance(layer, torch.nn.Conv2d):  # else it goes on as its narrow end begins
+                layer.register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
         streams = [
             data.Batches(images, c.batch, seed=seed, device=device, noise=c.noise) for c in some
         ]

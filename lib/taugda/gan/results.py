@@ -364,6 +364,7 @@ VARIANTS = {
     "eight other seeds": ("seeds", _GAMMA1), "stacks of six": ("order", _GAMMA1),
     r"half $\gamma_1$": ("rates", _GAMMA1 / 2), "bias corrected": ("corrected", _GAMMA1),
     "simultaneous": ("simultaneous", _GAMMA1), "two threads": ("threads", _GAMMA1),
+    "channels first": ("channels_first", _GAMMA1),
 }  # fmt: skip
 # Starts of RMSprop at the former default's sizes (width 16, batch 64), at mu = 10.
 STARTS = {
