@@ -392,3 +392,9 @@ def test_roots_among_the_coefficients_are_eliminated_too(cost, count):
     points = critical_points(game)
     assert len(points) == count and all(p.exact for p in points)
     assert max(np.abs(game.gradient(p.x)).max() for p in points) < 1e-12
+
+
+def test_the_search_starts_again_where_points_were_met_from_one_start_only():
+    points = found("cos(14*x) - cos(14*y)", starts=100)
+    assert len(points) == 27**2  # k pi / 14 for |k| <= 13
+    assert sum(kind == "DNE" for *_, kind in points) == 14**2

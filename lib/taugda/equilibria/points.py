@@ -88,7 +88,7 @@ def critical_points(
         For the search: the box, [-3, 3] in each coordinate if left out.  Starts are drawn in
         it, and points outside it do not count, but for periodic coordinates.
     starts : int
-        For the search: how many starts.
+        For the search: how many starts; more of them where points were met from one only.
     tolerance : float
         For the search: how small the last of Newton's steps must be, and how far apart two
         points must be to be two, both beside the width of the box.

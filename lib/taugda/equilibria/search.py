@@ -11,6 +11,7 @@ from taugda.games import Game
 
 _FLAT = 1e-9  # of the size that J has in most of the box: zero to rounding
 _DOUBTFUL = 100  # ends in flat places that are looked at in more digits
+_MORE = 7  # times as many starts again, where points were met from one start only
 _STEPS = 40  # of Newton's method, each at most a tenth of the box
 
 
@@ -20,27 +21,23 @@ def search(
 ) -> list[tuple[list[Any], list[Any]]]:
     """Return the points in the box, each with its error; refuse a continuum of them."""
     game, (low, high) = look.game, box.T
-    lines = np.array([p is None for p in game.periods])
-    width = np.array([p or w for p, w in zip(game.periods, high - low, strict=True)], dtype=float)
+    width = _width(game, box)
     # NumPy takes many points almost as fast as one; functions that a user wrote may not.
     seeds = rng.uniform(low, high, (starts * (25 if game.symbolic else 1), game.n))
     seeds[-1] = box.mean(axis=1)  # a symmetric game's point has a small basin in many dimensions
     usual = _size(game, seeds, width)
     usual = float(np.median(usual[np.isfinite(usual)])) if np.isfinite(usual).any() else 0.0
-    ends, steps = _newton(game, seeds, lines, low, width)
-    beside = np.maximum(low - ends, ends - high) / width
-    left = (~lines | (beside <= tolerance)).all(axis=-1)
-    ends, steps = ends[left], steps[left]
-    around = np.concatenate([np.eye(game.n), -np.eye(game.n)]) * width / 20
-    flat = _size(game, ends, width) <= _FLAT * usual
-    near = _size(game, ends[flat][:, None] + around, width)
-    flat[flat] = (near <= _FLAT * usual).all(axis=-1)
-    # A steep game looks flat where it is not steep: more digits tell, for a few of these ends.
-    doubtful = flat & (np.cumsum(flat) <= (_DOUBTFUL if game.symbolic else 0))
-    lost = ends[flat]
-    # On a tail g and J vanish together, and Newton's step stays as long as the tail.
-    short = (~flat | doubtful) & (np.abs(steps) <= 1e-4).all(axis=-1)
-    ends, steps, doubtful = ends[short], steps[short], doubtful[short]
+    ends, steps, doubtful, lost = _ends(game, seeds, box, tolerance, usual)
+    drawn = len(seeds)
+    for _ in range(_MORE):
+        # A point that only one start met says that others may have been met by none.
+        places, met = np.unique(np.round(ends[~doubtful] / width, 4), axis=0, return_counts=True)
+        if not 0 < (met == 1).sum() <= max(20, len(places) / 2):  # scattered ends are no points
+            break
+        seeds, drawn = rng.uniform(low, high, seeds.shape), drawn + len(seeds)
+        more = _ends(game, seeds, box, tolerance, usual)
+        both = zip((ends, steps, doubtful, lost), more, strict=True)
+        ends, steps, doubtful, lost = map(np.concatenate, both)
     found: list[tuple[list[Any], list[Any]]] = []
     places, alone = np.empty((0, game.n)), 0
     while len(ends):
@@ -72,10 +69,37 @@ def search(
     if len(lost) and not found:
         raise ValueError(f"game: expected critical points in the box, got only {place}")
     if len(lost):
-        _warn(f"met {place}, and took none for a point ({len(lost)} of {len(seeds)} starts)")
+        _warn(f"met {place}, and took none for a point ({len(lost)} of {drawn} starts)")
     if alone:
         _warn(f"met {alone} of its {len(found)} points from one start each: others may be missing")
     return found
+
+
+def _width(game: Game, box: Array) -> Array:
+    """Return the sides of the box, or the periods."""
+    sides = zip(game.periods, box[:, 1] - box[:, 0], strict=True)
+    return np.array([period or side for period, side in sides], dtype=float)
+
+
+def _ends(
+    game: Game, seeds: Array, box: Array, tolerance: float, usual: float
+) -> tuple[Array, Array, Array, Array]:
+    """Return where starts end in the box, the next steps, which are doubtful, and flat ends."""
+    (low, high), width = box.T, _width(game, box)
+    lines = np.array([p is None for p in game.periods])
+    ends, steps = _newton(game, seeds, lines, low, width)
+    beside = np.maximum(low - ends, ends - high) / width
+    left = (~lines | (beside <= tolerance)).all(axis=-1)
+    ends, steps = ends[left], steps[left]
+    around = np.concatenate([np.eye(game.n), -np.eye(game.n)]) * width / 20
+    flat = _size(game, ends, width) <= _FLAT * usual
+    near = _size(game, ends[flat][:, None] + around, width)
+    flat[flat] = (near <= _FLAT * usual).all(axis=-1)
+    # A steep game looks flat where it is not steep: more digits tell, for a few of these ends.
+    doubtful = flat & (np.cumsum(flat) <= (_DOUBTFUL if game.symbolic else 0))
+    # On a tail g and J vanish together, and Newton's step stays as long as the tail.
+    short = (~flat | doubtful) & (np.abs(steps) <= 1e-4).all(axis=-1)
+    return ends[short], steps[short], doubtful[short], ends[flat]
 
 
 def _warn(text: str) -> None:
