@@ -15,7 +15,13 @@ from taugda.stability.spectra import is_stable
 
 @dataclass(frozen=True)
 class Interval:
-    """An open interval of tau; the ends are floats or exact SymPy numbers, ``upper`` may be oo."""
+    """An open interval of tau.
+
+    Attributes
+    ----------
+    lower, upper : float or sympy.Expr
+        The ends, floats or exact numbers; ``upper`` may be infinity.
+    """
 
     lower: float | sp.Expr
     upper: float | sp.Expr
@@ -28,7 +34,13 @@ class Interval:
         return f"({', '.join(ends)})"
 
     def latex(self) -> str:
-        """Return the interval as TeX between dollar signs: short exact ends, else six digits."""
+        """Return the interval as TeX between dollar signs.
+
+        Returns
+        -------
+        str
+            With short exact ends as they are, others in six digits.
+        """
         ends = (sp.latex(e) if _short(e) else f"{float(e):.6g}" for e in (self.lower, self.upper))
         return f"$({', '.join(ends)})$".replace("inf", r"\infty")
 
