@@ -235,6 +235,20 @@ def test_units_of_single_coordinates_change_no_kind(a11, a12, a22, kind):
         assert classify(Blocks(*units)).kind == kind
 
 
+@pytest.mark.parametrize(("n", "kind"), [(6, "DNE"), (60, "degenerate")])
+def test_units_that_doubles_cannot_hold_in_a_large_game_are_said_to_be_too_much(n, kind):
+    """Above 40 coordinates no more digits are taken, and the numbers told fit the verdict."""
+    rng = np.random.default_rng(5)
+    units = 10.0 ** rng.uniform(-5, 5, n)
+    m = rng.standard_normal((2, n, n))
+    a11, a22 = (u @ u.T / n + 0.1 * np.eye(n) for u in m)
+    small = (units[:, None] * a11 * units, m[0], units[:, None] * a22 * units)
+    found = classify(Blocks(*((k + k.T) / 2 if k is not m[0] else k for k in small)))
+    assert found.kind == kind
+    assert (found.min_A22 > 0) == (kind == "DNE")
+    assert len(found.reason) < 200
+
+
 def test_singular_to_within_rounding_is_what_the_last_digits_decide():
     for reason, blocks in (
         ("S1 is singular to within rounding", Blocks([[-1 / 3]], [[1.0]], [[3.0]])),

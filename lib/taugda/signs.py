@@ -48,9 +48,10 @@ def signs_of(matrix: Array, doubt: float = 0.0) -> Signs:
     values = np.linalg.eigvalsh(matrix)
     if _clear(values, np.abs(values).max(), len(matrix) * doubt):
         return Signs(values, int((values < 0).sum()), 0)
-    if len(matrix) <= EXACT:
-        values = _exact_eigenvalues(matrix)
-    return Signs(values, *_count(matrix, ROUNDING * np.abs(matrix) + doubt))
+    if len(matrix) > EXACT:
+        return _in_doubles(values, np.abs(values).max(), len(matrix) * doubt)
+    error = ROUNDING * np.abs(matrix) + doubt
+    return Signs(_exact_eigenvalues(matrix), *_count(matrix, error))
 
 
 def schur_signs(a11: Array, a12: Array, a22: Array, doubts: Doubts = (0.0, 0.0, 0.0)) -> Signs:
@@ -62,20 +63,24 @@ def schur_signs(a11: Array, a12: Array, a22: Array, doubts: Doubts = (0.0, 0.0, 
     values = np.linalg.eigvalsh(s1)
     if _clear(values, terms, n1 * doubt.max()):
         return Signs(values, int((values < 0).sum()), 0)
+    if max(n1, n2) > EXACT:
+        return _in_doubles(values, terms, n1 * doubt.max())
     # S1 is what elimination of x2 leaves of D^2 f, so the signs add up (Haynsworth); D^2 f may
     # be far from singular where S1 is a small difference of large terms, and the other way round.
     player = np.repeat([0, 1], [n1, n2])
     off = np.array([doubts[:2], doubts[1:]])[np.ix_(player, player)]
     both = hessian(a11, a12, a22)
     negative, zero = _count(both, ROUNDING * np.abs(both) + off)
-    if max(n1, n2) <= EXACT:
-        s1, values, added = _exact_schur(a11, a12, a22)
-        error = ROUNDING * (np.abs(a11) + np.abs(added)) + doubt
-    else:
-        error = ROUNDING * terms + doubt
+    s1, values, added = _exact_schur(a11, a12, a22)
     if zero:
-        return Signs(values, *_count(s1, error))
+        return Signs(values, *_count(s1, ROUNDING * (np.abs(a11) + np.abs(added)) + doubt))
     return Signs(values, negative - n2 + signs_of(a22, doubts[2]).negative, 0)
+
+
+def _in_doubles(values: Array, terms: float, doubt: float) -> Signs:
+    """Return the signs in a matrix that is too large for more digits, whatever its units."""
+    least = 1e-12 * terms + doubt
+    return Signs(values, int((values < -least).sum()), int((np.abs(values) <= least).sum()))
 
 
 def schur_complement(a11: Array, a12: Array, a22: Array) -> Array:

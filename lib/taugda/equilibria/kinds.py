@@ -93,7 +93,7 @@ def classify(blocks: Blocks, tolerance: float = 0.0, doubt: ArrayLike = 0.0) -> 
         if of_22.negative:
             reason = f"not a DSE: min eig A22 = {a22:.6g}, and {singular}"
             return verdict("neither", a22, np.nan, reason)
-        listed = ", ".join(f"{v:.6g}" for v in of_22.values)
+        listed = ", ".join([f"{v:.6g}" for v in of_22.values[:6]] + ["..."] * (blocks.n2 > 6))
         reason = f"{singular}: eigenvalues ({listed})"
         return verdict("degenerate", abs(of_22.nearest), np.nan, reason)
     of_s1 = blocks.signs("S1", doubts)

@@ -1,7 +1,7 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ _ROUGH += (sp.ceiling, sp.frac, sp.Mod, sp.re, sp.im, sp.conjugate, sp.arg, Appl
 _ROUGH += (sp.SingularityFunction, sp.KroneckerDelta)
 _UNDONE = (sp.Sum, sp.Product, sp.Integral, sp.Derivative, sp.Subs, sp.Limit, sp.UnevaluatedExpr)
 _PLAIN = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.NumberSymbol)
+_PRINTER = SciPyPrinter({"allow_unknown_functions": False})
 _LINE = 200  # characters of TeX beyond which a cost is written a term a line
 
 
@@ -349,14 +350,13 @@ class Game:
     def _check_periods(self) -> None:
         """Refuse a period that is no positive number, or with which g does not repeat."""
         at = {s: sp.Rational(k + 5, 13) for k, s in enumerate(self.variables + self.parameters)}
+        here = sp.N(self.g.xreplace(at), 30) if any(self.periods) else None
         for s, period in zip(self.variables, self.periods, strict=True):
             if period is None:
                 continue
             if not (period.is_number and period.is_positive and period.is_finite):
                 raise ValueError(f"periods: expected a number greater than 0, got {period}")
-            here, there = (
-                sp.N(self.g.xreplace({**at, s: place}), 30) for place in (at[s], at[s] + period)
-            )
+            there = sp.N(self.g.xreplace({**at, s: at[s] + period}), 30)
             for a, b in zip(here, there, strict=True):
                 if abs(a - b) > 1e-12 * (1 + abs(a)):
                     raise ValueError(
@@ -383,10 +383,19 @@ def _symbols(name: str, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, ...]:
     return found
 
 
+@cache
+def _in_scipy(function: type[sp.Function], *args: Any) -> bool:
+    """Return whether SciPy has a function; arguments are None where they hold symbols."""
+    try:
+        _PRINTER.doprint(function(*(sp.Dummy() if a is None else a for a in args)))
+    except NotImplementedError:
+        return False
+    return True
+
+
 def _check_smooth(name: str, expression: sp.Expr) -> None:
     """Refuse what is not smooth, not real, or no function that SciPy has."""
-    printer, nodes = SciPyPrinter({"allow_unknown_functions": False}), set()
-    walk = sp.preorder_traversal(expression)
+    nodes, walk = set(), sp.preorder_traversal(expression)
     for e in walk:
         if e in nodes:
             walk.skip()
@@ -397,11 +406,9 @@ def _check_smooth(name: str, expression: sp.Expr) -> None:
                 raise ValueError(f"{name}: expected real and finite numbers, got {e}")
             walk.skip()
         elif isinstance(e, sp.Function) and not isinstance(e, _ROUGH):
-            args = [sp.Dummy() if isinstance(a, sp.Expr) and a.free_symbols else a for a in e.args]
-            try:
-                printer.doprint(e.func(*args))
-            except NotImplementedError as error:
-                raise ValueError(f"{name}: expected functions that SciPy has, got {e}") from error
+            fixed = (None if isinstance(a, sp.Expr) and a.free_symbols else a for a in e.args)
+            if not _in_scipy(e.func, *fixed):
+                raise ValueError(f"{name}: expected functions that SciPy has, got {e}")
         elif not isinstance(e, _PLAIN):
             got = f"{type(e).__name__} in {e}"
             raise ValueError(f"{name}: expected a smooth function that is known, got {got}")

@@ -172,7 +172,13 @@ def crossings_descending(
     if order <= dense_order:
         yield from reversed(crossings(blocks))
         return
-    reduced = _reduced(blocks)[0]
+    try:
+        reduced = _reduced(blocks)[0]
+    except ValueError:
+        if restarts or n1 + n2 > _PENCIL:
+            raise
+        yield from reversed(crossings(blocks))
+        return
     applications = 0
 
     def matvec(vector: Array) -> Array:

@@ -94,7 +94,7 @@ def _routes(blocks: Blocks) -> Iterator[Crossing]:
         try:
             yield from crossings_descending(blocks, restarts=_TRIAL)
             return
-        except KrylovError:
+        except (KrylovError, ValueError):
             pass  # thousands of applications may be needed, where some 30 small problems do
         try:
             yield frequency_crossing(blocks)
