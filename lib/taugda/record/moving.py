@@ -5,12 +5,14 @@ import html
 import io
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from taugda.record.figures import SETTINGS
 
 _DPI, _LOSSLESS = 110, {"lossless": True, "method": 4}
 _HEAVIEST = 700_000  # characters of HTML, so that pages stay quick to open
+_STYLE, _SCRIPT = (Path(__file__).with_suffix(suffix) for suffix in (".css", ".js"))
 
 
 def moving(
@@ -40,77 +42,14 @@ def moving(
     settings = {"id": f"moving-{name}", "frames": pictures, "labels": [*labels], "at": still}
     # In a script, "</" would end it.
     data = json.dumps(settings, ensure_ascii=False).replace("</", r"<\/")
+    style, script = (path.read_text(encoding="utf-8") for path in (_STYLE, _SCRIPT))
     width, height = (round(side * 96) for side in sizes.pop())
     text = (
-        f'<div class="moving" id="moving-{name}">\n<style>{_STYLE}</style>\n'
+        f'<div class="moving" id="moving-{name}">\n<style>\n{style}</style>\n'
         f'<img src="{pictures[still]}" alt="{html.escape(alt)}" width="{width}" '
-        f'height="{height}">\n<script>{_SCRIPT.replace("SETTINGS", data)}</script>\n</div>'
+        f'height="{height}">\n<script>\n{script.replace("SETTINGS", data)}</script>\n</div>'
     )
     if len(text) > _HEAVIEST:
         found = f"found {len(text)}; take fewer or smaller ones"
         raise ValueError(f"frames must weigh at most {_HEAVIEST} characters together, {found}")
     return kept, text
-
-
-_STYLE = """
-.moving img { display: block; max-width: 100%; height: auto; background: #fff; }
-.moving .controls { display: flex; flex-wrap: wrap; align-items: center; gap: 0.6rem 0.9rem;
-  max-width: 46rem; margin-top: 0.5rem; font-family: system-ui, sans-serif; font-size: 0.9rem; }
-.moving .controls button { min-width: 4.6rem; padding: 0.35rem 0.7rem; cursor: pointer;
-  font: inherit; color: #1c2026; background: #fff; border: 1px solid #8a949e; border-radius: 5px; }
-.moving .controls input { flex: 1 1 9rem; min-width: 0; max-width: 26rem; margin: 0;
-  accent-color: #1b4f8f; }
-.moving .controls output { min-width: 6rem; font-variant-numeric: tabular-nums; }
-"""
-
-# The controls are made by the script: where it does not run there are none, and the still stays.
-_SCRIPT = """
-(() => {
-  const set = SETTINGS;
-  // JupyterLab may hold an output twice, once hidden; each copy gets controls of its own.
-  for (const box of document.querySelectorAll(`[id="${set.id}"]`)) {
-    if (!box.moves) equip(box);
-    box.moves = true;
-  }
-  function equip(box) {
-    box.querySelector(".controls")?.remove();
-    const image = box.querySelector("img");
-    const make = (tag, values) => Object.assign(document.createElement(tag), values);
-    const controls = make("div", { className: "controls" });
-    const button = make("button", { type: "button" });
-    const slider = make("input", { type: "range", min: 0, max: set.frames.length - 1, step: 1 });
-    const words = make("output", { ariaLive: "off" }); // the slider says it already
-    Object.assign(slider, { value: set.at, ariaLabel: "Frame of the moving picture" });
-    // In JupyterLab the arrows would leave the cell.
-    for (const part of [slider, button]) part.dataset.lmSuppressShortcuts = "true";
-    controls.append(button, slider, words);
-    box.append(controls);
-    let timer, untouched = true;
-    const show = () => {
-      image.src = set.frames[slider.value];
-      words.textContent = set.labels[slider.value];
-      slider.ariaValueText = set.labels[slider.value];
-    };
-    const stop = () => {
-      timer = clearInterval(timer);
-      button.textContent = "Play";
-    };
-    const step = () => {
-      if (!box.isConnected || +slider.value >= set.frames.length - 1) return stop();
-      slider.value = +slider.value + 1;
-      show();
-    };
-    const play = () => {
-      if (untouched || +slider.value >= set.frames.length - 1) slider.value = 0;
-      untouched = false;
-      show();
-      timer = setInterval(step, 220); // milliseconds a frame
-      button.textContent = "Pause";
-    };
-    button.addEventListener("click", () => (timer ? stop() : play()));
-    slider.addEventListener("input", () => { untouched = false; stop(); show(); });
-    stop();
-    show();
-  }
-})();
-"""

@@ -149,7 +149,7 @@ def _write_page(
 def _makers() -> list[str]:
     """Digests of the code and the templates that make pages, and the version of nbconvert."""
     home = Path(record.__file__).parent
-    files = [*sorted(pages.TEMPLATE.parent.rglob("*.*")), *sorted(home.glob("*.py"))]
+    files = [*sorted(pages.TEMPLATE.parent.rglob("*.*")), *sorted(home.glob("*.*"))]
     texts = [path.read_bytes() for path in files if "__pycache__" not in path.parts]
     return [metadata.version("nbconvert"), *(hashlib.sha256(text).hexdigest() for text in texts)]
 

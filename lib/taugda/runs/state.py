@@ -33,6 +33,7 @@ GROUPS = {
     "plots": ("plots",),
     "record": ("record",),
 }
+_COUNTED = (".py", ".css", ".js", ".mplstyle")  # all but modules count as they are
 _GROUP = {module: group for group, modules in GROUPS.items() for module in modules}
 MISSING, STALE, FAILED, FORCED = "missing", "stale", "failed before", "forced"
 UP_TO_DATE, KEPT = "up to date", "kept"  # kept: a training run that other code made
@@ -246,7 +247,8 @@ def _library(code: Iterable[str], kind: str) -> dict[str, str]:
     while waiting := waiting - found.keys() - ignored:
         group, modules = waiting.pop(), []
         for name in GROUPS[group]:
-            for path in sorted([*PACKAGE.glob(f"{name}.py"), *PACKAGE.glob(f"{name}/**/*.py")]):
+            files = [*PACKAGE.glob(f"{name}.py"), *PACKAGE.glob(f"{name}/**/*.*")]
+            for path in sorted(file for file in files if file.suffix in _COUNTED):
                 digest, uses = _read_module(path, path.stat().st_mtime_ns)
                 modules.append([path.relative_to(PACKAGE).as_posix(), digest])
                 waiting |= uses
@@ -256,6 +258,8 @@ def _library(code: Iterable[str], kind: str) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def _read_module(path: Path, mtime: int) -> tuple[str, frozenset[str]]:
+    if path.suffix != ".py":
+        return _identify(path), frozenset()
     tree = parse_python(path.read_text(encoding="utf-8"))
     uses = frozenset(_uses(tree))
     for node in ast.walk(tree):
