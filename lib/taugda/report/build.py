@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
@@ -50,7 +49,7 @@ def build(project: Project, home: Path | None = None, wanted: Sequence[Entry] = 
         _write_page(project, folder, entry, chapters, verdicts, root, shared)
     if wanted:
         return folder / chosen[0].page
-    gallery = contents.gallery(folder, chapters)
+    gallery = contents.gallery(chapters)
     _write(folder / "figures.html", pages.render("gallery.html.j2", **gallery, **shared))
     listed = contents.claims(project, entries, verdicts, root)
     _write(folder / "claims.html", pages.render("allclaims.html.j2", **listed, **shared))
@@ -103,9 +102,6 @@ def _remove_others(pages: Path, wanted: set[str]) -> None:
     for path in pages.glob("*.html"):
         if path.name not in wanted and path.name not in _OTHERS:
             path.unlink()
-    for folder in (pages / "thumbnails").glob("*/"):
-        if f"{folder.name}.html" not in wanted:
-            shutil.rmtree(folder)
 
 
 def _write_page(

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from PIL import Image
+
 from taugda.claims import Verdict
 from taugda.record.provenance import commit
 from taugda.report import pages
 from taugda.report.claims import grouped, tally
 from taugda.report.entries import Entry, find_failures, title
 from taugda.report.figures import read_figures
-from taugda.report.pictures import thumbnail, thumbnails
 from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
 
@@ -22,7 +23,7 @@ def index(
     """Gather the first page: notebooks, failures, the paper's figures, two counts, all runs."""
     return {
         "title": "Timescale separation in gradient descent-ascent",
-        "notebooks": [_card(project, home, stem, entries) for stem in project.stems()],
+        "notebooks": [_card(project, stem, entries) for stem in project.stems()],
         "failures": find_failures(project, home),
         "figures": _paper_figures(project, entries),
         "counts": [{"key": k, "title": t, "counts": tally(v)} for k, t, v in grouped(verdicts)],
@@ -59,20 +60,42 @@ def claims(
     return {"title": "Claims and checks", "home": "../index.html", "parts": parts}
 
 
-def gallery(folder: Path, chapters: Sequence[Entry]) -> dict[str, Any]:
+def gallery(chapters: Sequence[Entry]) -> dict[str, Any]:
     """Gather the page that shows every figure of every notebook's default run."""
-    shown = [(entry, thumbnails(folder, entry)) for entry in chapters]
-    listed = [{"stem": e.stem, "title": e.title, "figures": found} for e, found in shown if found]
+    listed = [
+        {"stem": e.stem, "title": e.title, "figures": [_picture(e, n, "narrow") for n in e.figures]}
+        for e in chapters
+        if e.figures
+    ]
     return {"title": "All figures", "home": "../index.html", "chapters": listed}
 
 
-def _card(project: Project, home: Path, stem: str, entries: Sequence[Entry]) -> dict[str, Any]:
+def _picture(entry: Entry, name: str, version: str) -> dict[str, Any]:
+    """Describe a figure as it was drawn for a small place; in full, where there is no such file."""
+    files = [entry.folder / "figures" / f"{name}{end}.png" for end in (f".{version}", "")]
+    path = next(file for file in files if file.is_file())
+    with Image.open(path) as picture:
+        width, height = picture.size
+    address = f"{quote(entry.address)}/figures/{quote(path.name)}"
+    page = f"{quote(entry.page)}#figure-{quote(name)}"
+    shape = {"address": address, "width": width, "height": height, "page": page}
+    return shape | entry.figures[name]
+
+
+def _thumbnail(entry: Entry) -> dict[str, Any] | None:
+    """Describe what stands for a run: the picture drawn for it, or the first."""
+    drawn = [n for n in entry.figures if (entry.folder / f"figures/{n}.thumbnail.png").is_file()]
+    names = [*drawn, *entry.figures]
+    return _picture(entry, names[0], "thumbnail") if names else None
+
+
+def _card(project: Project, stem: str, entries: Sequence[Entry]) -> dict[str, Any]:
     runs = [entry for entry in entries if entry.stem == stem]
     main = next((entry for entry in runs if entry.is_chapter), None)
     return {
         "title": main.title if main else title(read_notebook(project.notebook(stem)), stem),
         "address": main and f"pages/{quote(main.page)}",
-        "thumbnail": main and thumbnail(home / "pages", main),
+        "thumbnail": main and _thumbnail(main),
         "others": len(runs) - bool(main),
         "runs": f"#runs-{quote(stem)}",
         "status": "" if main else f"Not run. To run it: python -m taugda run {bare_name(stem)}",

@@ -11,16 +11,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from taugda.atomic import write_atomic
 from taugda.claims import Verdict
 from taugda.record.claims import claim_rows
 from taugda.record.tables import markdown_table
-from taugda.record.values import plain
 from taugda.report.claims import definition, grouped, tally_text, verdicts
 from taugda.report.entries import title
-from taugda.runs.files import read_json, staging_folder, swap_in, write_json
+from taugda.runs.files import read_json, staging_folder, swap_in
 from taugda.runs.parameters import read_notebook
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
 from taugda.runs.project import Project, ProjectError
@@ -72,7 +70,6 @@ def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) 
             _copy(project, item, staging / item.stem / item.run)
         found = verdicts(project) if collection == DEFAULT else []
         if collection == DEFAULT:
-            write_json(staging / "claims.json", [_claim(one) for one in found])
             write_atomic(staging / "claims.md", _claims_text(project, staging, found))
         write_atomic(staging / "README.md", _readme(project, staging, collection, found))
         total = sum(map(size, [staging, *(p for p in collections(project) if p != final)]))
@@ -140,20 +137,6 @@ def collections(project: Project) -> list[Path]:
 
 
 # The reading matter of a collection
-
-
-def _claim(one: Verdict) -> dict[str, Any]:
-    names = ("id", "group", "statement", "where", "function", "tolerance", "relative", "notebook",
-             "command")  # fmt: skip
-    return {
-        **{name: getattr(one.claim, name) for name in names},
-        "paper": plain(one.claim.paper),
-        "measured": one.measured,
-        "uncertainty": one.uncertainty,
-        "verdict": one.verdict,
-        "note": one.note,
-        "run": one.run,
-    }
 
 
 def _claims_text(project: Project, folder: Path, found: Sequence[Verdict]) -> str:
