@@ -141,9 +141,9 @@ def find_runs(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
 
 def _light(path: Path) -> str:
     """Put a picture into an address, in the lighter of two ways: losslessly, or as a photograph."""
-    ways = [path.read_bytes()] if path.suffix == ".webp" else []
+    ways = []
     with Image.open(path) as picture:
-        for options in [{"lossless": True}, {"quality": _QUALITY}] if not ways else []:
+        for options in [{"lossless": True}, {"quality": _QUALITY}]:
             file = io.BytesIO()
             picture.convert("RGB").save(file, format="webp", method=4, **options)
             ways.append(file.getvalue())

@@ -11,8 +11,8 @@ from taugda.atomic import write_atomic
 from taugda.gan import paper
 from taugda.gan.gpu import cost_rows, device, read, right_rows
 from taugda.record.tables import bundle
-from taugda.report.publish import TOTAL_LIMIT, PublishError, size, training_table
-from taugda.runs.files import staging_folder, swap_in, write_json
+from taugda.report.publish import PublishError, check_weight, training_table
+from taugda.runs.files import replacing, write_json
 from taugda.runs.parameters import parameters_text, resolve, run_name
 from taugda.runs.project import Project
 
@@ -31,22 +31,14 @@ def publish_measured(project: Project, folder: Path, collection: str) -> Path:
         what = "toy ones" if found else "none"
         raise PublishError(f"{folder}: expected results.json of benchmarks/gpu.py, got {what}")
     final = project.published / collection
-    staging = staging_folder(final)
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        staging.mkdir(parents=True)
+    with replacing(final) as staging:
         for name in _FILES:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, staging / name)
         for run in runs:
             _write_run(project, folder, staging, found["about"], run)
         write_atomic(staging / "README.md", _readme(staging, found))
-        others = size(project.published) - (size(final) if final.is_dir() else 0)
-        if size(staging) + others > TOTAL_LIMIT:
-            raise PublishError(f"{folder}: too heavy, {size(staging)} bytes beside {others}")
-        swap_in(staging, final)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        check_weight(project, staging, final)
     return final
 
 

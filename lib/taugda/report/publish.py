@@ -18,7 +18,7 @@ from taugda.record.claims import claim_rows
 from taugda.record.tables import markdown_table
 from taugda.report.claims import definition, grouped, tally_text, verdicts
 from taugda.report.entries import title
-from taugda.runs.files import read_json, staging_folder, swap_in
+from taugda.runs.files import read_json, replacing
 from taugda.runs.parameters import read_notebook
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
 from taugda.runs.project import Project, ProjectError
@@ -59,28 +59,26 @@ def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) 
         )
     ready = _check_runs(project, items, collection)
     final = project.published / collection
-    final.parent.mkdir(parents=True, exist_ok=True)
-    staging = staging_folder(final)
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
+    with replacing(final) as staging:
         if collection != DEFAULT and final.is_dir():
-            shutil.copytree(final, staging)
-        staging.mkdir(exist_ok=True)
+            shutil.copytree(final, staging, dirs_exist_ok=True)
         for item in ready:
             _copy(project, item, staging / item.stem / item.run)
         found = verdicts(project) if collection == DEFAULT else []
         if collection == DEFAULT:
             write_atomic(staging / "claims.md", _claims_text(project, staging, found))
         write_atomic(staging / "README.md", _readme(project, staging, collection, found))
-        total = sum(map(size, [staging, *(p for p in collections(project) if p != final)]))
-        if total > TOTAL_LIMIT:
-            raise PublishError(
-                f"what is published must weigh at most {TOTAL_LIMIT} bytes together, found {total}"
-            )
-        swap_in(staging, final)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        check_weight(project, staging, final)
     return Published(final, ready, [item for item in items if item not in ready])
+
+
+def check_weight(project: Project, staging: Path, final: Path) -> None:
+    """Raise a PublishError if what is published were too heavy with a folder in another's place."""
+    total = sum(map(size, [staging, *(p for p in collections(project) if p != final)]))
+    if total > TOTAL_LIMIT:
+        raise PublishError(
+            f"what is published must weigh at most {TOTAL_LIMIT} bytes together, found {total}"
+        )
 
 
 def _check_runs(project: Project, items: Sequence[Item], collection: str) -> list[Item]:

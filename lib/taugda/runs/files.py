@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ def swap_in(staging: Path, final: Path) -> None:
             old.rename(final)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def replacing(final: Path) -> Iterator[Path]:
+    """Give a folder to fill, which then takes the final one's place; none of it stays if not."""
+    staging = staging_folder(final)
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+        yield staging
+        swap_in(staging, final)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def recover(final: Path) -> None:
