@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from taugda.__main__ import main
-from taugda.runs.machine import hold
+from taugda.runs.machine import cores, hold
 from taugda.runs.parameters import resolve
 from taugda.runs.plan import make_plan
 from taugda.runs.project import Project
@@ -19,6 +19,10 @@ from taugda.runs.state import Item
 # What is compiled once serves all processes of the tests, and the next time.
 KEPT = Path(__file__).parents[1] / "outputs" / "cache" / "numba"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(KEPT))
+# Of tests side by side each has its share of the cores: threads that wait for one take it, too.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    share = max(1, cores() // int(workers))
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(share)))
 
 RECORD = "from taugda.record import Run\nrun = Run({stem!r}, globals())"
 

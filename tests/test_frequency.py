@@ -46,7 +46,7 @@ def test_the_guard_map_agrees_and_the_bound_holds(seed):
     assert found <= stability.tau_star_bound(blocks) * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("n", [(9, 9), (1, 60), (60, 1), (5, 40), (40, 5), (31, 45)])
+@pytest.mark.parametrize("n", [(9, 9), (1, 60), (60, 1), (5, 40), (40, 5), (20, 29)])
 def test_larger_games_of_every_shape(n):
     rng = np.random.default_rng(n)
     for blocks in (ensembles.random_dse(*n, rng), far_from_the_bound(*n, rng)):
