@@ -15,7 +15,7 @@ import pytest
 from taugda.__main__ import main
 from taugda.runs import ParameterError, Project, ProjectError, state
 from taugda.runs.files import recover, staging_folder, swap_in
-from taugda.runs.machine import BusyError, cores, held
+from taugda.runs.machine import cores
 from taugda.runs.parameters import (
     canonical,
     parameters_text,
@@ -225,6 +225,12 @@ def test_a_notebook_depends_on_the_groups_that_it_uses(toy, library, code, found
     assert set(groups(toy, code)) == found | {"record"}
 
 
+def test_every_module_belongs_to_a_group_or_to_what_makes_nothing_stale():
+    there = {path.stem for path in state.PACKAGE.glob("[!_]*")}
+    engine = {"atomic", "claims", "runs", "report"}
+    assert there == engine | {name for modules in state.GROUPS.values() for name in modules}
+
+
 def test_documentation_and_the_engine_make_nothing_stale(toy, library):
     code = "from taugda import games"
     before = groups(toy, code)
@@ -289,23 +295,6 @@ def test_swap_and_recovery(tmp_path):
     recover(final)
     assert (final / "x").read_text() == "new"
     assert {path.name for path in tmp_path.iterdir()} == {"default", ".default,n=1.a.7.partial"}
-
-
-def test_a_lock_is_held_by_one_and_freed_with_what_refers_to_it(toy):
-    lock = toy.hold(interactive=True)
-    with pytest.raises(
-        BusyError, match=rf"01_toy/default: an open notebook \(process {os.getpid()}"
-    ):
-        toy.hold()
-    toy.hold(run="n=1").close()
-    assert held(lock)
-    (toy.project.locks / "01_toy" / "default.lock").unlink()
-    assert not held(lock)
-    other = toy.hold()
-    assert not held(lock)
-    assert held(other)
-    del other
-    toy.hold().close()
 
 
 def test_the_project_is_found_from_anywhere(toy, monkeypatch, tmp_path):

@@ -256,11 +256,14 @@ def _publish(project: Project, options: argparse.Namespace) -> int:
         folder = publish_measured(project, Path(options.names[0]), options.collection)
         print(f"What was measured is in {project.display(folder)}")
         return 0
-    done = publish(project, make_plan(project, _wanted(project, options)), options.collection)
-    for item in done.left_out:
-        print(f"{item.label}: {item.state}, left out")
+    plan = make_plan(project, _wanted(project, options))
+    added = publish(project, plan, options.collection)
+    for item in plan:
+        if item not in added:
+            print(f"{item.label}: {item.state}, left out")
     weight = size(project.published) / 1e6
-    print(f"{len(done.added)} runs in {project.display(done.folder)}; in all {weight:.1f} MB")
+    folder = project.display(project.published / options.collection)
+    print(f"{len(added)} runs in {folder}; in all {weight:.1f} MB")
     return 0
 
 

@@ -9,7 +9,6 @@ are added to, and are never invalidated: their provenance says what made them.
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from taugda.atomic import write_atomic
@@ -37,17 +36,8 @@ class PublishError(ProjectError):
     """Something that must not be published, or is not there."""
 
 
-@dataclass(frozen=True)
-class Published:
-    """The collection's folder, the runs that were copied, and those that are not finished."""
-
-    folder: Path
-    added: list[Item]
-    left_out: list[Item]
-
-
-def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) -> Published:
-    """Copy finished runs into a collection: they replace ``default``, or are added to another.
+def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) -> list[Item]:
+    """Copy finished runs into a collection, in place of ``default`` or added to another; name them.
 
     A PublishError leaves everything as it was: a run of ``default`` is missing or stale, nothing
     is finished, an analysis is meant for another collection, something is too heavy, a file names
@@ -69,7 +59,7 @@ def publish(project: Project, items: Sequence[Item], collection: str = DEFAULT) 
             write_atomic(staging / "claims.md", _claims_text(project, staging, found))
         write_atomic(staging / "README.md", _readme(project, staging, collection, found))
         check_weight(project, staging, final)
-    return Published(final, ready, [item for item in items if item not in ready])
+    return ready
 
 
 def check_weight(project: Project, staging: Path, final: Path) -> None:

@@ -27,7 +27,7 @@ from taugda.runs.project import ParameterError, Project
 PACKAGE = Path(__file__).resolve().parents[1]
 GROUPS = {
     "checks": ("checks",),
-    "mathematics": ("blocks", "games", "equilibria", "stability", "dynamics", "ensembles"),
+    "mathematics": ("blocks", "signs", "games", "equilibria", "stability", "dynamics", "ensembles"),
     "proofs": ("proofs",),
     "gan": ("gan", "network"),
     "plots": ("plots",),
