@@ -14,7 +14,7 @@ from taugda.checks import Array
 ROUNDING = 4e-15  # how far off an entry may be, relatively
 EXACT = 40  # up to this order doubtful numbers are computed in more digits, in a tenth of a second
 _SPREAD = 1e7  # times S1 its terms may be, before their rounding shows
-_BITS = 256
+BITS = 256
 
 Doubts = tuple[float, float, float]  # how far off entries of A11, A12 and A22 may be
 
@@ -114,7 +114,7 @@ def _exact_eigenvalues(matrix: Array) -> Array:
     """Return the eigenvalues of the exact numbers that the floats are."""
     from flint import acb_mat, arb_mat, ctx  # here, for a training run does without it
 
-    with ctx.workprec(_BITS):
+    with ctx.workprec(BITS):
         values = acb_mat(arb_mat(matrix.tolist())).eig(algorithm="approx")
         return np.sort([float(v.real) for v in values])
 
@@ -123,7 +123,7 @@ def _exact_schur(a11: Array, a12: Array, a22: Array) -> tuple[Array, Array, Arra
     """Return S1, its eigenvalues and S1 - A11 of the exact numbers that the floats are."""
     from flint import acb_mat, arb_mat, ctx
 
-    with ctx.workprec(_BITS):
+    with ctx.workprec(BITS):
         first, coupling, second = (arb_mat(m.tolist()) for m in (a11, a12, a22))
         added = coupling * second.solve(coupling.transpose())
         s1 = first + added
@@ -157,7 +157,7 @@ def _regular(matrix: Array, error: Array) -> bool:
     from flint import arb_mat, ctx
 
     try:
-        with ctx.workprec(_BITS):
+        with ctx.workprec(BITS):
             inverse = arb_mat(matrix.tolist()).inv().mid()
             moved = [[abs(float(v)) for v in row] for row in inverse.table()] @ error
     except ZeroDivisionError:

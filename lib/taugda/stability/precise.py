@@ -12,9 +12,9 @@ from flint import acb_mat, arb, arb_mat, ctx
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, ComplexArray
+from taugda.signs import BITS, EXACT
 
-_BITS = 256
-MOST = 40  # up to this n1 + n2, where a spectrum in so many bits takes a tenth of a second
+MOST = EXACT  # n1 + n2 up to which spectra are taken in more digits
 _TOUCH = 1e-10  # a pair so near to the axis, for its size, may touch it where it does not cross
 DOUBT = 1e-9  # a real part below this, beside the largest entry, is looked at in more digits
 
@@ -54,7 +54,7 @@ def eigenvalues(blocks: Blocks, tau: float) -> ComplexArray:
     values = np.linalg.eigvals(j)
     if len(j) > MOST or np.abs(values.real).min() > DOUBT * np.abs(j).max():
         return values
-    with ctx.workprec(_BITS):
+    with ctx.workprec(BITS):
         values = acb_mat(_matrix(blocks, arb(tau))).eig(algorithm="approx")
         return np.array([complex(v) for v in values])
 
@@ -68,7 +68,7 @@ def sharpen(blocks: Blocks, tau: float) -> Crossing | None:
     if certain or len(size) > MOST:
         found = _newton(blocks, tau, _terms, 1e-9, first)
     else:
-        with ctx.workprec(_BITS):
+        with ctx.workprec(BITS):
             found = _newton(blocks, arb(tau), _precise_terms, 1e-30, None)
         values = values if found else eigenvalues(blocks, tau)
         k = _nearest(values)
@@ -135,7 +135,7 @@ def _matrix(blocks: Blocks, tau: arb) -> arb_mat:
 
 def guard_values(blocks: Blocks) -> ComplexArray:
     """Return the eigenvalues of the guard matrix, from the theorem's Kronecker products."""
-    bits = _BITS
+    bits = BITS
     while True:
         with ctx.workprec(bits):
             q = _guard_matrix(blocks)
