@@ -106,7 +106,12 @@ VISIBLE = """() => {
     "script, style, pre, code, .words, mjx-assistive-mml, [hidden]")) part.remove();
   return copy.textContent;
 }"""
-BROKEN = "[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)"
+BROKEN = """async () => {
+  const images = [...document.images];
+  for (const image of images) image.loading = "eager";  // those further down, too
+  await Promise.allSettled(images.map(image => image.decode()));
+  return images.filter(image => !(image.complete && image.naturalWidth)).map(image => image.alt);
+}"""
 # Sizes of what is read as text, in CSS pixels; formulas and pictures apart.
 SMALL = """least => [...document.querySelectorAll("body *")].filter(part =>
   [...part.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) &&
