@@ -59,16 +59,13 @@ def shorten_errors() -> None:
     def show(
         shell: Any, kind: type, error: BaseException, trace: TracebackType, tb_offset: Any = None
     ) -> None:
-        modules, part = [], trace
-        while part:
-            modules.append(part.tb_frame.f_globals.get("__name__", ""))
-            part, last = part.tb_next, part
-        if modules[-1].startswith("taugda."):  # anything else may be a fault of ours
-            outside = next(k for k, name in enumerate(modules) if name.startswith("taugda."))
-            last = trace
-            for _ in range(outside - 1):
-                last = last.tb_next
-            last.tb_next = None
+        parts = [trace]
+        while parts[-1].tb_next:
+            parts.append(parts[-1].tb_next)
+        names = [part.tb_frame.f_globals.get("__name__", "") for part in parts]
+        ours = [name.startswith("taugda.") for name in names]
+        if ours[-1]:  # anything else may be a fault of ours
+            parts[max(ours.index(True), 1) - 1].tb_next = None
             error.__cause__, error.__suppress_context__ = None, True
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 

@@ -4,14 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from taugda.claims import (
-    NOT_REPRODUCED,
-    REPRODUCED,
-    Claim,
-    ClaimError,
-    Verdict,
-    parse_claims,
-)
+from taugda.claims import NOT_REPRODUCED, REPRODUCED, Claim, ClaimError, Verdict, parse_claims
 from taugda.record.values import show_value
 from taugda.runs.files import read_yaml
 from taugda.runs.parameters import canonical, resolve
@@ -53,9 +46,8 @@ def counts(project: Project, stem: str, parameters: Mapping[str, Any]) -> bool:
 def undeciding(found: Verdict) -> Verdict:
     """Say in other words what a run with other parameters than the claim's has measured."""
     words = {REPRODUCED: "agrees", NOT_REPRODUCED: "differs"}
-    note = "; ".join(
-        filter(None, [found.note, "other parameters than the claim's: decides nothing"])
-    )
+    notes = [found.note] if found.note else []
+    note = "; ".join([*notes, "other parameters than the claim's: decides nothing"])
     return replace(found, verdict=words.get(found.verdict, found.verdict), note=note)
 
 

@@ -38,18 +38,20 @@ def bundle(rows: Rows, title: str, columns: Sequence[str] | None = None) -> dict
     if extra:
         raise ValueError(f"columns must list all columns of the rows, found also {extra[0]!r}")
     values = [[row.get(name, "") for name in names] for row in rows]
+    right = [all(map(_is_number, column)) for column in zip(*values, strict=True)]
     cells = [[show_value(value) for value in row] for row in values]
-    numbers = [[isinstance(v, (int, float)) and v is not True and v is not False for v in row]
-               for row in values]  # fmt: skip
-    right = [bool(values) and all(row[i] for row in numbers) for i in range(len(names))]
     if not rows:
-        names, right = names or ["rows"], right or [False]
-        cells = [["none", *("" for _ in names[1:])]]
+        names = names or ["rows"]
+        cells, right = [["none", *("" for _ in names[1:])]], [False] * len(names)
     return {
         "text/html": _html(names, cells, title, right),
         "text/markdown": f"*{title}*\n\n{markdown_table(names, cells)}",
         "text/plain": plain_table(names, cells, title),
     }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
