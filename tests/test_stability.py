@@ -851,3 +851,8 @@ def test_random_ensembles_are_what_they_say():
         assert ensembles.random_blocks(n1, n2, rng).A12.shape == (n1, n2)
     with pytest.raises(ValueError, match="n1: expected"):
         ensembles.random_blocks(0, 1, rng)
+
+
+def test_tau_star_of_something_else_than_blocks_says_what_is_expected():
+    with pytest.raises(TypeError, match=r"blocks: expected Blocks \(point.blocks\), got int"):
+        tau_star(3)

@@ -65,12 +65,16 @@ def tau_star(blocks: Blocks) -> TauStar:
 
     Raises
     ------
+    TypeError
+        If ``blocks`` is something else, such as a critical point.
     ValueError
         If A22 is singular, which the theorem excludes.
     RuntimeError
         If the spectrum of J_tau does not confirm the answer, so that rounding decides, or
         (KrylovError) no route of a large game converges.
     """
+    if not isinstance(blocks, Blocks):
+        raise TypeError(f"blocks: expected Blocks (point.blocks), got {type(blocks).__name__}")
     blocks.require_regular("A22")
     kind = classify(blocks)
     if not kind.is_dse:
