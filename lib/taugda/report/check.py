@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 _SOURCES = ("src", "srcset", "poster", "data", "background")
 _LOADING_LINKS = ("stylesheet", "preload", "prefetch", "icon", "modulepreload", "manifest")
+_REMOTE = ("http:", "https:", "//", "ftp:", "ws:", "wss:")
 
 
 class ReportError(ValueError):
@@ -24,29 +25,19 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[str] = []
-        self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        self._in_style = tag == "style"
         if tag == "img" and not given.get("alt", "").strip():
             self.faults.append(f"a picture has no text alternative ({given.get('src', '')[:60]})")
         loads = [given[name] for name in _SOURCES if name in given]
         if tag == "link" and any(kind in given.get("rel", "") for kind in _LOADING_LINKS):
             loads.append(given.get("href", ""))
-        if "url(" in given.get("style", ""):
-            loads.append(given["style"].partition("url(")[2].strip("'\" "))
-        self.faults.extend(
-            f"<{tag}> would load {address[:80]}" for address in loads if _remote(address)
-        )
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_style = self._in_style and tag != "style"
+        loads.append(given.get("style", "").partition("url(")[2].strip("'\" "))
+        remote = [address for address in loads if address.strip().lower().startswith(_REMOTE)]
+        self.faults += [f"<{tag}> would load {address[:80]}" for address in remote]
 
     def handle_data(self, data: str) -> None:
-        if self._in_style and ("@import" in data or "url(http" in data.replace("'", "")):
+        in_style = self.cdata_elem == "style"
+        if in_style and ("@import" in data or "url(http" in data.replace("'", "")):
             self.faults.append("a style sheet would load another file")
-
-
-def _remote(address: str) -> bool:
-    return address.strip().lower().startswith(("http:", "https:", "//", "ftp:", "ws:", "wss:"))
