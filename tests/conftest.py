@@ -75,6 +75,13 @@ class Toy:
             metadata["taugda"] = marks
         nbformat.write(new_notebook(cells=cells, metadata=metadata), self.project.notebook(stem))
 
+    def describe(self, **texts):
+        """Write texts into the metadata of the last cell of ``01_toy``."""
+        path = self.project.notebook("01_toy")
+        content = json.loads(path.read_text())
+        content["cells"][-1]["metadata"]["taugda"] = {"texts": texts}
+        path.write_text(json.dumps(content))
+
     def training(self, stem="01_train", together=0):
         """Write a notebook that trains slowly, with checkpoints; some seeds may share a kernel."""
         marks, parameters, more = {"kind": "training"}, PARAMETERS, []
@@ -132,3 +139,10 @@ def toy(tmp_path, monkeypatch):
     for name in ("TAUGDA_OUTPUTS", "TAUGDA_RUN"):
         monkeypatch.delenv(name, raising=False)
     return Toy(Project(root, root / "outputs"))
+
+
+@pytest.fixture
+def one(toy):
+    """A project with a notebook that only finishes its run."""
+    toy.notebook("01_toy", "run.finish()")
+    return toy

@@ -89,27 +89,24 @@ def test_without_a_run_and_without_the_metric():
         (ENTRY.replace("}", ", group: ours}"), "'t': 'group' must be 'paper' or 'project'"),
     ],
 )
-def test_bad_claims_are_named(toy, text, message):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", text)
+def test_bad_claims_are_named(one, text, message):
+    one.write("claims.yaml", text)
     with pytest.raises(ClaimError, match=rf"^(.*/)?claims\.yaml: .*{message}"):
-        read_claims(toy.project)
+        read_claims(one.project)
 
 
-def test_claims_are_read_as_they_are_meant(toy):
-    toy.notebook("01_toy", "run.finish()")
+def test_claims_are_read_as_they_are_meant(one):
     text = ENTRY.replace("1.0e-9", "1e-9").replace("paper: 2", "paper: 17/23")  # texts, to YAML
-    toy.write("claims.yaml", text + text.replace("id: t", "id: own, group: project"))
-    first, own = read_claims(toy.project)
+    one.write("claims.yaml", text + text.replace("id: t", "id: own, group: project"))
+    first, own = read_claims(one.project)
     assert (first.tolerance, first.paper, first.notebook) == (1e-9, "17/23", "01_toy")
     assert (first.group, own.group) == ("paper", "project")
-    toy.write("claims.yaml", "")
-    assert read_claims(toy.project) == []
+    one.write("claims.yaml", "")
+    assert read_claims(one.project) == []
 
 
-def test_only_the_defaults_and_the_papers_parameters_count(toy):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("parameters/01_toy/small.yaml", "n: 9\n")
-    assert [n for n in (3, 9, 10) if counts(toy.project, "01_toy", {"n": n})] == [3]
-    toy.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
-    assert [n for n in (3, 9, 10) if counts(toy.project, "01_toy", {"n": n})] == [3, 9]
+def test_only_the_defaults_and_the_papers_parameters_count(one):
+    one.write("parameters/01_toy/small.yaml", "n: 9\n")
+    assert [n for n in (3, 9, 10) if counts(one.project, "01_toy", {"n": n})] == [3]
+    one.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
+    assert [n for n in (3, 9, 10) if counts(one.project, "01_toy", {"n": n})] == [3, 9]

@@ -33,20 +33,6 @@ def record(toy, **values):
     return Run("01_toy", {"n": 3, **values})
 
 
-def describe(toy, **texts):
-    """Write texts into the metadata of the notebook's last cell."""
-    path = toy.project.notebook("01_toy")
-    content = json.loads(path.read_text())
-    content["cells"][-1]["metadata"]["taugda"] = {"texts": texts}
-    path.write_text(json.dumps(content))
-
-
-@pytest.fixture
-def one(toy):
-    toy.notebook("01_toy", "run.finish()")
-    return toy
-
-
 def test_plain_values():
     values = {
         "a": np.float64(1.5), "b": np.arange(3), "c": np.bool_(True), "d": Fraction(17, 23),
@@ -112,7 +98,7 @@ def test_a_notebook_outside_of_a_batch(toy, tmp_path):
         "run.finish()",
     )
     text = {"caption": "A  \n dot", "alt": "One dot"}
-    describe(toy, dot=text, pair=text, all={"caption": "Not this"})
+    toy.describe(dot=text, pair=text, all={"caption": "Not this"})
     executed = tmp_path / "executed.ipynb"
     source = str(toy.project.notebook("01_toy"))
     papermill.execute_notebook(source, str(executed), {"n": 4}, progress_bar=False)
@@ -199,7 +185,7 @@ def test_the_record_refuses_what_it_cannot_keep(one, capsys):
     ):
         with pytest.raises(ValueError, match=message):
             method(*arguments)
-    describe(one, t={"caption": "Saved since"})
+    one.describe(t={"caption": "Saved since"})
     run.table([{"a": 1}], "t")
     one.write("claims.yaml", "- 3")
     run.finish()  # a mistake in the claims costs no run

@@ -312,8 +312,7 @@ def test_what_loads_from_the_network_is_a_fault():
         assert re.search("would load", "".join(faults(f"<p>{html}</p>"))), html
 
 
-def test_a_wrong_list_of_figures_is_refused(toy):
-    toy.notebook("01_toy", "run.finish()")
+def test_a_wrong_list_of_figures_is_refused(one):
     for text, message in (
         ("a: 1", "expected a list, found dict"),
         ("- {paper: A, notebook: toy}", "each of the keys paper, notebook, figure; 'figure'"),
@@ -321,82 +320,74 @@ def test_a_wrong_list_of_figures_is_refused(toy):
         ("- {paper: A, notebook: toy, figure: 3}", "'figure': Input should be a valid string"),
         ("- {paper: A, notebook: nowhere, figure: b}", "entry 1: unknown notebook 'nowhere'"),
     ):
-        toy.write("figures.yaml", text)
+        one.write("figures.yaml", text)
         with pytest.raises(ReportError, match=f"figures.yaml.*{message}"):
-            build(toy.project)
+            build(one.project)
 
 
-def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(toy):
-    toy.notebook("01_toy", "run.finish()")
+def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(one):
     names = [finish(n=n) for n in range(5)]
-    index = read(build(toy.project))
+    index = read(build(one.project))
     assert "5 runs" in index.text
     assert all("open" not in attrs for attrs in index.all("details"))
     assert names[4] in index.folded
-    path = toy.project.pages / f"01_toy--{names[4]}.html"
+    path = one.project.pages / f"01_toy--{names[4]}.html"
     other = read(path)
     assert any(link.endswith("index.html#runs-01_toy") for link in other.links())
     assert not [a for a in other.all("a") if a.get("rel") in ("prev", "next")]
     assert "outside of a batch" in other.text
-    toy.run("01_toy", names[4]).rename(toy.project.root / "gone")
-    build(toy.project)
-    assert len(list(toy.project.pages.glob("01_toy*.html"))) == 4
+    one.run("01_toy", names[4]).rename(one.project.root / "gone")
+    build(one.project)
+    assert len(list(one.project.pages.glob("01_toy*.html"))) == 4
     assert not path.exists()
 
 
-def test_a_picture_is_drawn_for_a_phone_too_and_small_for_the_first_page(toy):
-    toy.notebook("01_toy", "run.finish()")
-    path = toy.project.notebook("01_toy")
-    content = json.loads(path.read_text())
-    texts = {"maps": {"caption": "Two maps.", "alt": "Two maps, one light.", "thumbnail": [1]}}
-    content["cells"][-1]["metadata"]["taugda"] = {"texts": texts}
-    path.write_text(json.dumps(content))
+def test_a_picture_is_drawn_for_a_phone_too_and_small_for_the_first_page(one):
+    one.describe(maps={"caption": "Two maps.", "alt": "Two maps, one light.", "thumbnail": [1]})
     run, grid = Run("01_toy", {"n": 3}), np.geomspace(1, 9, 4)
     run.show(
         plots.rate_maps(grid, grid, [("a", np.outer(grid, grid)), ("b", np.eye(4) + 1)]), "maps"
     )
     run.finish()
-    build(toy.project)
-    figures = toy.run("01_toy") / "figures"
+    build(one.project)
+    figures = one.run("01_toy") / "figures"
     widths = {path.name: Image.open(path).width for path in figures.glob("*.png")}
     assert sorted(widths) == ["maps.narrow.png", "maps.png", "maps.thumbnail.png"]
     assert widths["maps.narrow.png"] / 150 < 3.73 < widths["maps.png"] / 150 < 8.15
-    (narrow,) = page(toy, "01_toy.html").all("source")
+    (narrow,) = page(one, "01_toy.html").all("source")
     assert narrow["srcset"].endswith("figures/maps.narrow.png") and "max-width" in narrow["media"]
-    assert page(toy, "figures.html").all("img")[0]["src"].endswith("figures/maps.narrow.png")
-    (card,) = read(toy.project.index).all("img")
+    assert page(one, "figures.html").all("img")[0]["src"].endswith("figures/maps.narrow.png")
+    (card,) = read(one.project.index).all("img")
     assert card["src"].endswith("figures/maps.thumbnail.png") and card["loading"] == "lazy"
-    assert dead_links(toy.project) == []
+    assert dead_links(one.project) == []
 
 
-def test_a_run_made_in_a_notebook_has_its_figures_tables_and_numbers(toy):
-    toy.notebook("01_toy", "run.finish()")
-    toy.write("claims.yaml", CLAIM)
+def test_a_run_made_in_a_notebook_has_its_figures_tables_and_numbers(one):
+    one.write("claims.yaml", CLAIM)
     run = Run("01_toy", {"n": 3})
     run.show(Figure((2, 1)), "dot", "It is there.", "One dot.")
     run.table({"tau": [run.measure("tau", 2.125)]}, "numbers", "All of them.")
     run.finish()
-    build(toy.project)
-    elements = page(toy, "01_toy.html")
+    build(one.project)
+    elements = page(one, "01_toy.html")
     assert [image["alt"] for image in elements.all("img")] == ["One dot."]
     assert elements.text.count("All of them.") == 1
     assert "It is there." in elements.text
     assert "claim-threshold" in [row.get("id") for row in elements.all("tr")]
-    assert dead_links(toy.project) == []
+    assert dead_links(one.project) == []
     # One that an earlier version left without outputs shows what lies in its folder.
-    path = toy.run("01_toy") / "notebook.ipynb"
+    path = one.run("01_toy") / "notebook.ipynb"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "cells": content["cells"][:-1]}))
-    build(toy.project)
-    elements = page(toy, "01_toy.html")
+    build(one.project)
+    elements = page(one, "01_toy.html")
     assert [image["alt"] for image in elements.all("img")] == ["One dot."]
     assert "2.125" in elements.text
 
 
-def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(toy):
-    toy.notebook("01_toy", "run.finish()")
-    assert "Runs that failed" not in read(build(toy.project)).text
-    reason = f"ValueError: $x$ in {toy.project.root}/a"
+def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(one):
+    assert "Runs that failed" not in read(build(one.project)).text
+    reason = f"ValueError: $x$ in {one.project.root}/a"
     failed = {
         "default": {"reason": reason, "finished": "2024-01-02T10"},
         "n=5-a": {"reason": "late" * 99, "finished": "2024-01-02T10:11:12+00:00", "duration": 3},
@@ -404,10 +395,10 @@ def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(toy):
         ".n=6-b": {"reason": "of a run that is at work"},
     }
     for run, content in failed.items():
-        toy.write(f"outputs/runs/01_toy/{run}.failed/failed.json", json.dumps(content))
-    toy.write("outputs/runs/01_toy/default.failed/log.txt", "log")
+        one.write(f"outputs/runs/01_toy/{run}.failed/failed.json", json.dumps(content))
+    one.write("outputs/runs/01_toy/default.failed/log.txt", "log")
     finish()
-    text = build(toy.project).read_text(encoding="utf-8")
+    text = build(one.project).read_text(encoding="utf-8")
     items = text.partition('<ul class="failed">')[2].partition("</ul>")[0].split("</li>")[:-1]
     assert [Elements(item).text.strip() for item in items] == [
         "01_toy/default, 2024-01-02 10 UTC: ValueError: $x$ in a (log of 01_toy/default) "
@@ -416,7 +407,7 @@ def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(toy):
         "01_toy/n=7-c",
     ]
     (log,) = Elements("".join(items)).links()
-    assert (toy.project.outputs / unquote(log)).read_text() == "log"
+    assert (one.project.outputs / unquote(log)).read_text() == "log"
 
 
 def test_which_run_counts(toy):
@@ -447,11 +438,10 @@ def test_which_run_counts(toy):
     assert found() == not_run
 
 
-def test_the_command_prints_two_counts(toy, capsys):
-    toy.notebook("01_toy", "run.finish()")
-    toy.notebook("02_other", "run.finish()")
-    assert claims_text(toy.project) == "No claims are listed."
-    toy.write("claims.yaml", CLAIMS)
+def test_the_command_prints_two_counts(one, capsys):
+    one.notebook("02_other", "run.finish()")
+    assert claims_text(one.project) == "No claims are listed."
+    one.write("claims.yaml", CLAIMS)
     finish()
     assert main(["claims"]) == 0
     printed = capsys.readouterr().out
