@@ -18,16 +18,13 @@ _LIBRARIES = ("taugda", "numpy", "scipy", "sympy", "numba", "matplotlib", "torch
 
 def provenance(project: Project, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the code and the machine of this process; nothing in it names a path or a user."""
-    seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
-    made = commit(project.root)
-    return {
-        "parameters": dict(parameters),
-        **seed,
-        "commit": made,
-        **({} if made else _refusal(project.root)),
-        "versions": _versions(),
-        "machine": machine(),
-    }
+    found = {"parameters": dict(parameters), "versions": _versions(), "machine": machine()}
+    if "seed" in parameters:
+        found["seed"] = parameters["seed"]
+    found["commit"] = commit(project.root)
+    if not found["commit"] and "dubious ownership" in _git(project.root, "status").stderr:
+        found["no_commit"] = "git refuses: the checkout belongs to another user (safe.directory)"
+    return found
 
 
 def _versions() -> dict[str, str]:
@@ -68,13 +65,6 @@ def commit(root: Path) -> dict[str, Any] | None:
     head = _git(root, "rev-parse", "--verify", "HEAD")
     dirty = bool(status.returncode or status.stdout)
     return {"id": head.stdout.strip(), "dirty": dirty} if head.returncode == 0 else None
-
-
-def _refusal(root: Path) -> dict[str, str]:
-    """Say why no commit is recorded, where git refuses to look because of the folder's owner."""
-    if "dubious ownership" not in _git(root, "status").stderr:
-        return {}
-    return {"no_commit": "git refuses: the checkout belongs to another user (safe.directory)"}
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from taugda.record import Finished, finished
-from taugda.report.lean import lean_notebook, results
+from taugda.report.lean import lean_notebook, results, stored
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
@@ -101,12 +101,10 @@ class Entry(Finished):
         """The run's files that a reader may want."""
         return [self.folder / name for name in _FILES if (self.folder / name).is_file()]
 
-    @property
+    @cached_property
     def figures(self) -> dict[str, dict[str, str]]:
         """Caption and text alternative of each stored figure, in the notebook's order."""
-        named = (self.provenance.get("figures") or {}).items()
-        stored = self.folder / "figures"
-        return {name: texts for name, texts in named if (stored / f"{name}.png").is_file()}
+        return stored(self.folder)
 
 
 def title(notebook: dict[str, Any], otherwise: str) -> str:

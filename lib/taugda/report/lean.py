@@ -14,16 +14,20 @@ def lean_notebook(source: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**source, "cells": [*first, results(folder)]}
 
 
+def stored(folder: Path) -> dict[str, dict[str, str]]:
+    """Caption and text alternative of each figure in a run's folder, in the notebook's order."""
+    named = (read_json(folder / "provenance.json") or {}).get("figures") or {}
+    return {n: texts for n, texts in named.items() if (folder / "figures" / f"{n}.png").is_file()}
+
+
 def results(folder: Path) -> dict[str, Any]:
     """Make a cell that shows the figures and numbers in a run's folder."""
     outputs = []
-    for name, texts in (read_json(folder / "provenance.json") or {}).get("figures", {}).items():
-        path = folder / "figures" / f"{name}.png"
-        if path.is_file():
-            png = base64.b64encode(path.read_bytes()).decode()
-            marks = {"image/png": {"alt": texts["alt"]}}
-            ours = {"figure": name, "caption": texts["caption"]}
-            outputs.append(_output({"image/png": png}, {**marks, "taugda": ours}))
+    for name, texts in stored(folder).items():
+        png = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
+        marks = {"image/png": {"alt": texts["alt"]}}
+        ours = {"figure": name, "caption": texts["caption"]}
+        outputs.append(_output({"image/png": png}, {**marks, "taugda": ours}))
     metrics = read_json(folder / "metrics.json") or {}
     numbers = [
         {"quantity": name, "value": entry.get("value")}

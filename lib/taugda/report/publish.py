@@ -17,6 +17,7 @@ from taugda.record.claims import claim_rows
 from taugda.record.tables import markdown_table
 from taugda.report.claims import definition, grouped, tally_text, verdicts
 from taugda.report.entries import title
+from taugda.report.lean import stored
 from taugda.runs.files import read_json, replacing
 from taugda.runs.parameters import read_notebook
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item
@@ -182,12 +183,11 @@ def _readme(project: Project, folder: Path, collection: str, found: Sequence[Ver
 
 def _gallery(run: Path, place: str) -> list[str]:
     """Show the first figure, and link to all, each with what it says."""
-    named = (read_json(run / "provenance.json") or {}).get("figures") or {}
-    there = {n: texts for n, texts in named.items() if (run / "figures" / f"{n}.png").is_file()}
-    first = [f"![{texts['alt']}]({place}/figures/{name}.png)" for name, texts in there.items()][:1]
+    address, found = f"{place}/figures", stored(run)
+    first = [f"![{texts['alt']}]({address}/{name}.png)" for name, texts in found.items()][:1]
     links = [
-        f"- [{name.replace('_', ' ')}]({place}/figures/{name}.png): {texts['caption']}"
-        for name, texts in there.items()
+        f"- [{name.replace('_', ' ')}]({address}/{name}.png): {texts['caption']}"
+        for name, texts in found.items()
     ]
     return [*first, "", *links, ""] if links else []
 
