@@ -1,6 +1,7 @@
 """tau*, tau_0, intervals, spectra and rates, each number by two routes where there are two."""
 
 # isort: skip_file
+import inspect
 import math
 
 import numpy as np
@@ -15,7 +16,7 @@ from games_at_random import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from taugda import ensembles, games
+from taugda import ensembles, games, stability
 from taugda.blocks import Blocks
 from taugda.equilibria import classify, critical_points
 from taugda.stability import (
@@ -853,6 +854,16 @@ def test_random_ensembles_are_what_they_say():
         ensembles.random_blocks(0, 1, rng)
 
 
-def test_tau_star_of_something_else_than_blocks_says_what_is_expected():
-    with pytest.raises(TypeError, match=r"blocks: expected Blocks \(point.blocks\), got int"):
-        tau_star(3)
+TAKE_BLOCKS = [
+    function
+    for function in (classify, *vars(stability).values())
+    if inspect.isfunction(function)
+    and next(iter(inspect.signature(function).parameters)) == "blocks"
+]
+
+
+@pytest.mark.parametrize("function", TAKE_BLOCKS)
+def test_a_point_in_the_place_of_its_blocks_is_refused(function):
+    (point,) = critical_points(games.quadratic())
+    with pytest.raises(TypeError, match=r"blocks: .* point.blocks\), got CriticalPoint"):
+        function(point, *[1.0] * (len(inspect.signature(function).parameters) - 1))

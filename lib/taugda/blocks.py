@@ -1,7 +1,9 @@
 """The Jacobian blocks of a two-player zero-sum game at one point."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,10 +11,11 @@ from numpy.typing import ArrayLike
 from taugda.checks import Array, finite_array, positives
 from taugda.signs import Doubts, Signs, hessian, schur_complement, schur_signs, signs_of
 
-__all__ = ["Blocks"]
+__all__ = ["Blocks", "takes_blocks"]
 
 # Second derivatives that come from floating-point code are symmetric up to rounding only.
 _ASYMMETRY = 1e-10
+P, R = ParamSpec("P"), TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,3 +157,18 @@ class Blocks:
         j[..., n1:, :n1] = -tau * self.A12.T
         j[..., n1:, n1:] = tau * self.A22
         return j
+
+
+def takes_blocks(
+    function: Callable[Concatenate[Blocks, P], R],
+) -> Callable[Concatenate[Blocks, P], R]:
+    """Refuse a first argument that is something else, such as a critical point or a game."""
+
+    @wraps(function)
+    def checked(blocks: Blocks, *args: P.args, **kwargs: P.kwargs) -> R:
+        if not isinstance(blocks, Blocks):
+            got = type(blocks).__name__
+            raise TypeError(f"blocks: expected Blocks (of a point: point.blocks), got {got}")
+        return function(blocks, *args, **kwargs)
+
+    return checked

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.checks import positive, positives
 
 
@@ -48,6 +48,7 @@ class Classification:
         return bool(np.isnan(self.min_S1))
 
 
+@takes_blocks
 def classify(blocks: Blocks, tolerance: float = 0.0, doubt: ArrayLike = 0.0) -> Classification:
     """Say whether a critical point is a DNE, a DSE, neither or degenerate.
 

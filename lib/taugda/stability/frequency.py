@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
 from taugda.stability import precise
@@ -33,6 +33,7 @@ class FrequencyError(RuntimeError):
     """The branches found by frequency and the spectrum of J_tau do not agree."""
 
 
+@takes_blocks
 def tau_star_bound(blocks: Blocks) -> float:
     """Return an upper bound of tau* that needs one eigenvalue of each player's block.
 
@@ -69,6 +70,7 @@ def extreme_bound(least_a11: float, least_a22: float) -> float:
     return max(0.0, -float(least_a11)) / float(least_a22)
 
 
+@takes_blocks
 def tau_star_by_frequency(blocks: Blocks) -> float:
     """Compute tau* from eigenvalue problems of the smaller player's size, over the frequency.
 

@@ -8,7 +8,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.checks import Array, ComplexArray, finite_array
 from taugda.stability import precise
 from taugda.stability.precise import Crossing
@@ -28,6 +28,7 @@ class KrylovError(RuntimeError):
     """The Krylov method did not converge, or found nothing that decides."""
 
 
+@takes_blocks
 def guard_matrix(blocks: Blocks) -> Array:
     """Return the matrix Q whose positive real eigenvalues are the candidates for tau*.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.equilibria import classify
 from taugda.stability.guard import crossings
 from taugda.stability.precise import natural_tau
@@ -50,6 +50,7 @@ def _short(end: float | sp.Expr) -> bool:
     return isinstance(end, sp.Expr) and bool(end.is_finite) and not end.has(sp.CRootOf)
 
 
+@takes_blocks
 def stability_intervals(blocks: Blocks) -> list[Interval]:
     """Return the open intervals of tau > 0 on which the critical point is stable.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.checks import Array, ComplexArray, positive, positives
 from taugda.stability.precise import eigenvalues
 
@@ -44,6 +44,7 @@ class ConvergenceRate:
         return max(0, math.ceil(4 * self.beta / self.alpha * math.log(distance / accuracy)))
 
 
+@takes_blocks
 def convergence_rate(blocks: Blocks, tau: float, step: float | None = None) -> ConvergenceRate:
     """Return the step bound, the exact local rate and the paper's bound of tau-GDA.
 
@@ -89,6 +90,7 @@ def _step_bound(values: ComplexArray) -> float:
     return float((2 * values.real / np.abs(values) ** 2).min()) if stable else 0.0
 
 
+@takes_blocks
 def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
     """Return the rate at the step gamma1 with which tau-GDA contracts fastest.
 
@@ -126,6 +128,7 @@ def best_step(blocks: Blocks, tau: float) -> ConvergenceRate:
     return convergence_rate(blocks, tau, float(steps[radii.argmin()]))
 
 
+@takes_blocks
 def step_matrix(
     blocks: Blocks, tau: ArrayLike, step: ArrayLike, alternating: bool = False
 ) -> Array:
@@ -141,6 +144,7 @@ def step_matrix(
     return second @ first
 
 
+@takes_blocks
 def spectral_radius(
     blocks: Blocks, tau: ArrayLike, step: ArrayLike, alternating: bool = False
 ) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import ArrayLike
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.checks import Array, ComplexArray, finite_array, positive, positives
 from taugda.stability.precise import DOUBT, MOST, balanced, eigenvalues
 
@@ -29,6 +29,7 @@ def spectral_abscissa(matrix: ArrayLike) -> Array:
     return np.linalg.eigvals(finite_array("matrix", matrix)).real.min(axis=-1)
 
 
+@takes_blocks
 def is_stable(blocks: Blocks, tau: float) -> bool:
     """Return whether every eigenvalue of J_tau has a real part clearly above zero.
 
@@ -71,6 +72,7 @@ class Spectrum:
         return iter(self.eigenvalues.T)
 
 
+@takes_blocks
 def spectrum(blocks: Blocks, taus: ArrayLike) -> Spectrum:
     """Return the eigenvalues of J_tau along a range of tau, each followed continuously.
 
@@ -98,6 +100,7 @@ def spectrum(blocks: Blocks, taus: ArrayLike) -> Spectrum:
     return Spectrum(taus, values)
 
 
+@takes_blocks
 def double_eigenvalues(blocks: Blocks, taus: ArrayLike) -> list[float]:
     """Return the tau at which two eigenvalues of J_tau meet and a complex pair becomes real.
 

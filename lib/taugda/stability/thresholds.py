@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from taugda.blocks import Blocks
+from taugda.blocks import Blocks, takes_blocks
 from taugda.checks import Array, ComplexArray
 from taugda.equilibria import Classification, classify
 from taugda.stability.frequency import FrequencyError, frequency_crossing
@@ -44,6 +44,7 @@ class TauStar:
         return f"tau* = {self.value:.12g} ({self.reason}; {self.method})"
 
 
+@takes_blocks
 def tau_star(blocks: Blocks) -> TauStar:
     """Compute tau*: the point is stable under tau-GDA for every tau > tau*.
 
@@ -65,16 +66,12 @@ def tau_star(blocks: Blocks) -> TauStar:
 
     Raises
     ------
-    TypeError
-        If ``blocks`` is something else, such as a critical point.
     ValueError
         If A22 is singular, which the theorem excludes.
     RuntimeError
         If the spectrum of J_tau does not confirm the answer, so that rounding decides, or
         (KrylovError) no route of a large game converges.
     """
-    if not isinstance(blocks, Blocks):
-        raise TypeError(f"blocks: expected Blocks (point.blocks), got {type(blocks).__name__}")
     blocks.require_regular("A22")
     kind = classify(blocks)
     if not kind.is_dse:
@@ -115,6 +112,7 @@ def _unstable_around(blocks: Blocks, tau: float) -> tuple[int, int]:
     return int((below.real <= 0).sum()), int((above.real <= 0).sum())
 
 
+@takes_blocks
 def tau_star_or_none(blocks: Blocks) -> float | None:
     """Return the value of :func:`tau_star`, None where A22 is singular and it is undefined.
 
@@ -138,6 +136,7 @@ class LastCrossing:
     unstable_above: int
 
 
+@takes_blocks
 def last_crossing(blocks: Blocks) -> LastCrossing:
     """Compute the largest tau at which the number of unstable eigenvalues changes.
 
@@ -167,6 +166,7 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
     return LastCrossing(0.0, *_unstable_around(blocks, natural_tau(blocks)))
 
 
+@takes_blocks
 def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
     """Compute tau* without the guard map: from :func:`tau_zero` downward to the first crossing.
 
@@ -201,6 +201,7 @@ def tau_star_search(blocks: Blocks, samples: int = 4000) -> float:
     )
 
 
+@takes_blocks
 def tau_zero(blocks: Blocks, method: str = "sign") -> float:
     """Return a tau_0 beyond which stability no longer changes with tau.
 
@@ -250,6 +251,7 @@ def _lyapunov_pair(name: str, s: Array, method: str) -> tuple[Array, Array]:
     return (vectors * np.sign(values)) @ vectors.T, (vectors * (2 * np.abs(values))) @ vectors.T
 
 
+@takes_blocks
 def summary(blocks: Blocks) -> dict[str, Any]:
     """Return one row of a table of critical points, by the column names of the notebooks' tables.
 
