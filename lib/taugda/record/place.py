@@ -34,9 +34,8 @@ class Place:
             if prepared["notebook"] != item.stem:
                 expected = prepared["notebook"]
                 raise ParameterError(f"{expected}: the notebook calls Run({item.stem!r}, ...)")
-            self.folder, self.checkpoints = (
-                Path(prepared[key]) for key in ("folder", "checkpoints")
-            )
+            self.folder = Path(prepared["folder"])
+            self.checkpoints = Path(prepared["checkpoints"])
             self.beside = [(parameters, Path(kept)) for parameters, kept in prepared["beside"]]
             return
         self.folder = files.staging_folder(item.folder)
