@@ -31,7 +31,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from taugda.atomic import write_atomic
-from taugda.gan import data, distances, features, results
+from taugda.gan import data, distances, features, results, studies
 from taugda.gan.configuration import Configuration, arithmetic
 from taugda.gan.gradients import discriminator_gradient
 from taugda.gan.update import Trainer
@@ -420,7 +420,7 @@ def digits(session: Session, until: float) -> None:
         took = time.perf_counter() - began
         path = session.out / "digits.json"
         write_atomic(path, json.dumps({"runs": entries}) + "\n")
-        (family,) = results.study(path).values()
+        (family,) = studies.read(session.out).part("digits").values()
         verdicts = {
             ruler: {
                 name: {"p": None if math.isnan(one.p) else one.p, "says": one.word}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from taugda.gan import paper, results, seeds
+from taugda.gan import paper, results, seeds, studies
 
 SETTINGS = {
     "dataset": "digits", "mu": 1.0, "gamma1": 1e-3, "updates": 20, "averages": [0.99],
@@ -240,9 +240,9 @@ def study_file(path, distance, gammas, taus=(1.0, 8.0), updates=(20, 30)):
 
 
 def test_the_study_is_read_by_rate_and_mu(tmp_path):
-    path = study_file(tmp_path / "rates.json", lambda _g, _mu, tau, _s: [2 * tau, 8 * tau],
+    study_file(tmp_path / "rates.json", lambda _g, _mu, tau, _s: [2 * tau, 8 * tau],
                       (1e-3, 2e-3))  # fmt: skip
-    found = results.study(path)
+    found = studies.read(tmp_path).part("rates")
     assert list(found) == [1e-3, 2e-3] and list(found[1e-3]) == [1.0, 10.0]
     logs = found[2e-3].logs("d", [20, 30])
     assert logs[10.0][8.0] == {3: pytest.approx(np.log(32)), 4: pytest.approx(np.log(32))}
@@ -250,7 +250,7 @@ def test_the_study_is_read_by_rate_and_mu(tmp_path):
     gammas, taus, maps = found.maps("d")
     assert gammas == [1e-3, 2e-3] and taus == [1.0, 8.0] and list(maps) == [1.0, 10.0]
     np.testing.assert_allclose(maps[10.0], [[4, 32], [4, 32]])
-    none = results.study(tmp_path / "none.json")
+    none = studies.read(tmp_path).part("none")
     assert none == {} and none.maps("d") == ([], [], {}) and none.equal_rate_rows("d", [20]) == []
 
 
@@ -259,8 +259,8 @@ def test_at_equal_gamma2_the_rates_stand_beside_the_default(tmp_path):
         return [tau * gamma1 * (2 if gamma1 == 4e-3 else 1)] * 2
 
     taus, gammas = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (2.5e-4, 1e-3, 4e-3)
-    path = study_file(tmp_path / "rates.json", distance, gammas, taus, (40, 160))
-    rows = results.study(path).equal_rate_rows("d", [40])
+    study_file(tmp_path / "rates.json", distance, gammas, taus, (40, 160))
+    rows = studies.read(tmp_path).part("rates").equal_rate_rows("d", [40])
     assert len(rows) == 8 and rows[2] == {
         r"$\gamma_2$": 4e-3, r"$\mu$": 1.0, r"$\gamma_1$": 4e-3, r"$\tau$": 1.0, "updates": 40,
         "distance over that of the default": "2.00 [2.00, 2.00]",
@@ -277,12 +277,12 @@ def test_variants_of_the_study_are_compared_where_they_are_there(tmp_path):
     taus = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
     study_file(tmp_path / "rates.json", distance, (5e-4, 1e-3), taus)
     study_file(tmp_path / "seeds.json", distance, (1e-3,), taus[:3])
-    found = results.variants(tmp_path, "d")
+    found = studies.read(tmp_path).variants("d")
     assert list(found) == ["eight other seeds", r"half $\gamma_1$"]
-    half = results.study(tmp_path / "rates.json")[5e-4]
+    half = studies.read(tmp_path).part("rates")[5e-4]
     assert found[r"half $\gamma_1$"] == results.compare(half.logs("d", [20, 30]))
     assert tuple(found[r"half $\gamma_1$"]) == results.NAMES and found["eight other seeds"] == {}
-    assert results.variants(tmp_path / "nowhere", "d") == {}
+    assert studies.read(tmp_path / "nowhere").variants("d") == {}
 
 
 # What a page shows
@@ -389,13 +389,13 @@ def test_starts_of_rmsprop_are_set_side_by_side(tmp_path):
             for tau in (1.0, 2.0, 4.0, 8.0) for seed in range(5)
         ]  # fmt: skip
         (tmp_path / f"{part}.json").write_text(json.dumps({"runs": entries}))
-    found = results.starts(tmp_path, "d")
-    assert results.slower_by_start(found) == [True, False, False]
-    rows = results.start_rows(found)
-    assert [row["start of RMSprop"] for row in rows] == list(results.STARTS)
+    found = studies.read(tmp_path)
+    assert found.slower_by_start("d") == [True, False, False]
+    rows = found.start_rows("d")
+    assert [row["start of RMSprop"] for row in rows] == list(studies.STARTS)
     logs = np.log([e["scores"]["d"][1] for e in entries if e["tau"] == 2.0])
     assert rows[2]["$d(2)$"] == f"{np.exp(logs.mean()):.3g}"
-    assert results.starts(tmp_path / "nowhere", "d") == {}
+    assert studies.read(tmp_path / "nowhere").starts("d") == {}
 
 
 def test_spectra_are_summed_up_by_rate_and_by_order_of_steps(tmp_path):
@@ -411,13 +411,13 @@ def test_spectra_are_summed_up_by_rate_and_by_order_of_steps(tmp_path):
         for seed in range(3) for order in ({}, {"alternating": False})
     ]  # fmt: skip
     (tmp_path / "spectra.json").write_text(json.dumps({"runs": runs}))
-    entries = results.spectra(tmp_path / "spectra.json")
+    entries = studies.read(tmp_path).spectra()
     assert len(entries) == 6 and {e["update"] for e in entries} == {5}
-    (row,) = results.edge_rows(entries)
+    (row,) = entries.edge_rows()
     assert list(row.values()) == [0.004, 1.0, 6, "2 [1, 3]", "0.12 [0.12, 0.12]"]
-    by_order = results.rotations(entries)
+    by_order = entries.rotations()
     assert {order: f.tolist() for order, f in by_order.items()} == {
         "alternating": [1.2] * 3, "simultaneous": [1.2] * 3
     }  # fmt: skip
-    assert results.rotation_rows(by_order)[0]["share beyond 1"] == "100%"
-    assert results.spectra(tmp_path / "nowhere.json") == []
+    assert entries.rotation_rows()[0]["share beyond 1"] == "100%"
+    assert studies.read(tmp_path / "nowhere").spectra() == []

@@ -1,9 +1,6 @@
 """Many training runs together: experiments, tables, and what the study on the digits asks."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -133,8 +130,8 @@ class Experiments(list[Experiment]):
 
     def family(self, settings: Mapping[str, Any]) -> Family:
         """Select those that differ in mu alone from a run's settings."""
-        wanted = _without(_FREE_IN_FAMILY, settings)
-        chosen = [e for e in self if _without(_FREE_IN_FAMILY, e.settings) == wanted]
+        wanted = without(_FREE_IN_FAMILY, settings)
+        chosen = [e for e in self if without(_FREE_IN_FAMILY, e.settings) == wanted]
         return Family(sorted((float(e.settings["mu"]), e) for e in chosen))
 
     def others(self, by_script: bool = False) -> list[Experiment]:
@@ -194,7 +191,7 @@ def experiments(runs: Iterable[Any]) -> Experiments:
     """
     groups: dict[str, tuple[dict[str, Any], dict]] = {}
     for run in runs:
-        shared = _without(_FREE, run.parameters)
+        shared = without(_FREE, run.parameters)
         _, group = groups.setdefault(repr(sorted(shared.items())), (shared, {}))
         group[float(run.parameters["tau"]), int(run.parameters["seed"])] = run
     order = ("dataset", "updates", "gamma1", "mu")
@@ -215,9 +212,6 @@ COMPARISONS = (
 INTERPLAY = r"going from $\tau = 8$ to 16 costs more where $\mu$ is larger"
 NAMES = (*(name for name, *_ in COMPARISONS), "interplay")
 PAIRS = ((1, 2), (1, 4), (1, 8), (8, 4), (16, 8), (32, 8))  # whose ratios are shown
-_GAMMA1 = 1e-3  # the default's
-# (gamma1, tau) that are set beside the default gamma1 at equal gamma2.
-_BESIDE = ((2.5e-4, 16.0), (4e-3, 1.0), (2.5e-4, 32.0), (4e-3, 2.0))
 
 
 class Logs(dict[float, Scores]):
@@ -294,263 +288,8 @@ def comparison_rows(findings: Mapping[str, Mapping[str, Finding]]) -> list[dict[
     return rows
 
 
-class Rates(dict[float, Family]):
-    """Families of the study on the digits by gamma1."""
-
-    def maps(self, score: str) -> tuple[list[float], list[float], dict[float, NDArray[np.float64]]]:
-        """Return gamma1, tau, and by mu geometric means over updates and seeds, nan of no run."""
-        cells = {
-            (mu, gamma1, tau): float(np.exp(np.mean(list(by_seed.values()))))
-            for gamma1, family in self.items()
-            for mu, experiment in family.items()
-            for tau, by_seed in experiment.logs(score, experiment.updates).items()
-        }
-        mus, gammas, taus = (sorted({key[k] for key in cells}) for k in range(3))
-        return gammas, taus, {
-            mu: np.array([[cells.get((mu, g, t), np.nan) for t in taus] for g in gammas])
-            for mu in mus
-        }  # fmt: skip
-
-    def equal_rate_rows(self, score: str, updates: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the ratio to the default gamma1's distance at equal gamma2, a row each.
-
-        Below the default gamma1 runs are longer in proportion, and so are the updates.
-        """
-        if not {_GAMMA1, *(gamma1 for gamma1, _ in _BESIDE)} <= set(self):
-            return []
-        ends = {g: [round(update * max(1.0, _GAMMA1 / g)) for update in updates] for g in self}
-        at = {g: family.logs(score, ends[g]) for g, family in self.items()}
-        return [
-            {
-                r"$\gamma_2$": g * tau, r"$\mu$": mu, r"$\gamma_1$": g, r"$\tau$": tau,
-                "updates": ends[g][-1], "distance over that of the default":
-                f"{ratio(at[g][mu][tau], at[_GAMMA1][mu][g * tau / _GAMMA1])}",
-            }
-            for g, tau in _BESIDE for mu in sorted(paper.MUS)
-        ]  # fmt: skip
-
-
-def study(path: Path) -> Rates:
-    """Read a part of the study on the digits that ``benchmarks/study.py`` left, by gamma1.
-
-    Parameters
-    ----------
-    path : Path
-        A file such as ``outputs/published/study/rates.json``.
-
-    Returns
-    -------
-    Rates
-        A dict of gamma1 to `Family`, empty where the file is not there.
-    """
-    if not path.is_file():
-        return Rates()
-    runs = []
-    for entry in json.loads(path.read_text(encoding="utf-8"))["runs"]:
-        parameters = _without({"update", "scores", "spectra"}, entry)
-        parameters |= {"dataset": "digits", "averages": [0.99]}
-        scores = {name: {"0.99": values} for name, values in entry["scores"].items()}
-        history = {"update": entry["update"], "scores": scores}
-        runs.append(SimpleNamespace(parameters=parameters, metrics={"history": history}))
-    found = Rates()
-    for experiment in experiments(runs):
-        family = found.setdefault(experiment.settings["gamma1"], Family())
-        family[float(experiment.settings["mu"])] = experiment
-    return found
-
-
-# What is changed of the default, one thing at a time: the study's part, gamma1.
-VARIANTS = {
-    "eight other seeds": ("seeds", _GAMMA1), "stacks of six": ("order", _GAMMA1),
-    r"half $\gamma_1$": ("rates", _GAMMA1 / 2), "bias corrected": ("corrected", _GAMMA1),
-    "simultaneous": ("simultaneous", _GAMMA1), "two threads": ("threads", _GAMMA1),
-    "channels first": ("channels_first", _GAMMA1),
-}  # fmt: skip
-# Starts of RMSprop at the former default's sizes (width 16, batch 64), at mu = 10.
-STARTS = {
-    "as released": "large", "bias corrected": "large_corrected",
-    "100 updates of warm-up": "large_warm",
-}  # fmt: skip
-
-
-def variants(folder: Path, score: str) -> dict[str, dict[str, Finding]]:
-    """Compare those `VARIANTS` of the study that are there, after their last updates.
-
-    Parameters
-    ----------
-    folder : Path
-        Such as ``outputs/published/study``.
-    score : str
-        Name of the distance.
-
-    Returns
-    -------
-    dict of str to dict
-        What `compare` returns, by what is changed.
-    """
-    families = {what: study(folder / f"{part}.json").get(g) for what, (part, g) in VARIANTS.items()}
-    return {
-        what: compare(family.logs(score, next(iter(family.values())).updates))
-        for what, family in families.items()
-        if family
-    }
-
-
-def starts(folder: Path, score: str) -> dict[str, Scores]:
-    """Return logarithms of a distance after the last update, by `STARTS` of RMSprop.
-
-    Parameters
-    ----------
-    folder : Path
-        Such as ``outputs/published/study``.
-    score : str
-        Name of the distance.
-
-    Returns
-    -------
-    dict of str to mapping
-        Of the starts that are there.
-    """
-    families = {what: study(folder / f"{part}.json").get(_GAMMA1) for what, part in STARTS.items()}
-    return {
-        what: family.logs(score, family[10.0].updates[-1:])[10.0]
-        for what, family in families.items()
-        if family
-    }
-
-
-def start_rows(found: Mapping[str, Scores]) -> list[dict[str, Any]]:
-    """Return geometric means over seeds by tau, and d(8)/d(4) with its interval, a row a start.
-
-    Parameters
-    ----------
-    found : mapping of str to tau to seed to float
-        From `starts`.
-
-    Returns
-    -------
-    list of dict
-    """
-    return [
-        {"start of RMSprop": what}
-        | {f"$d({t:g})$": f"{np.exp(np.mean(list(by[t].values()))):.3g}" for t in sorted(by)}
-        | {"$d(8)/d(4)$": f"{ratio(by[8], by[4])}", "$d(1)/d(8)$": f"{ratio(by[1], by[8])}"}
-        for what, by in found.items()
-    ]
-
-
-def slower_by_start(found: Mapping[str, Scores]) -> list[bool] | str:
-    """Say of each start whether the interval of d(8)/d(4) lies above 1.
-
-    Parameters
-    ----------
-    found : mapping of str to tau to seed to float
-        From `starts`.
-
-    Returns
-    -------
-    list of bool, or `NOT_RUN` where one is not there
-    """
-    if len(found) < len(STARTS):
-        return NOT_RUN
-    return [ratio(by[8], by[4]).low > 1 for by in found.values()]
-
-
-def spectra(path: Path) -> list[dict[str, Any]]:
-    """Read the spectra that ``benchmarks/study.py`` left: settings and findings, one a moment.
-
-    Parameters
-    ----------
-    path : Path
-        Such as ``outputs/published/study/spectra.json``.
-
-    Returns
-    -------
-    list of dict
-        With ``update`` and what `taugda.gan.spectrum.spectrum` found; empty without the file.
-    """
-    entries = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
-    return [
-        {"alternating": True, **_without({"scores", "spectra"}, entry), **found, "update": int(at)}
-        for entry in entries
-        for at, found in entry["spectra"].items()
-    ]
-
-
-def edge_rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return how near to the edge of stability the discriminator is, with P and without.
-
-    Parameters
-    ----------
-    entries : sequence of mapping
-        From `spectra`.
-
-    Returns
-    -------
-    list of dict
-        A row for each gamma2 and mu; as text the median, and between what 80 % of the values lie.
-    """
-    groups: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
-    for entry in entries:
-        groups.setdefault((entry["tau"] * entry["gamma1"], entry["mu"]), []).append(entry)
-    edge = r"$\gamma_2\lambda_{\max}(P^{-1/2} A_{22} P^{-1/2})$"
-    bare = r"$\gamma_2\lambda_{\max}(A_{22})$"
-    return [
-        {
-            r"$\gamma_2$": rate, r"$\mu$": mu, "spectra": len(group),
-            edge: _spread([e["edge"] for e in group]),
-            bare: _spread([rate * e["sharpness"] for e in group]),
-        }
-        for (rate, mu), group in sorted(groups.items())
-    ]  # fmt: skip
-
-
-def rotations(entries: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.float64]]:
-    """Return |1 - l| of the leading complex modes l of gamma1 P^-1 J_tau, by the order of steps.
-
-    Parameters
-    ----------
-    entries : sequence of mapping
-        From `spectra`.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``alternating``, ``simultaneous``, where there are any; one number a conjugate pair.
-    """
-    found: dict[str, list[float]] = {"alternating": [], "simultaneous": []}
-    for entry in entries:
-        order = "alternating" if entry["alternating"] else "simultaneous"
-        pairs = zip(entry["factors"], entry["modes_imaginary"], strict=True)
-        found[order] += [factor for factor, imaginary in pairs if imaginary > 0]
-    return {order: np.array(factors) for order, factors in found.items() if factors}
-
-
-def rotation_rows(found: Mapping[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
-    """Return the spread of what `rotations` found, a row an order of steps.
-
-    Parameters
-    ----------
-    found : mapping of str to ndarray
-        From `rotations`.
-
-    Returns
-    -------
-    list of dict
-    """
-    return [
-        {"steps": order, "complex pairs": len(f), r"$|1 - \lambda|$": _spread(f),
-         "share beyond 1": f"{np.mean(f > 1):.0%}"}
-        for order, f in found.items()
-    ]  # fmt: skip
-
-
-def _spread(values: Sequence[float] | NDArray[np.float64]) -> str:
-    """Write the median and between what 80 % of the values lie."""
-    return "{1:.3g} [{0:.3g}, {2:.3g}]".format(*np.quantile(values, [0.1, 0.5, 0.9]))
-
-
-def _without(names: set[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+def without(names: set[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave some settings out."""
     return {key: value for key, value in settings.items() if key not in names}
 
 
