@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from taugda.gan import checkpoints
+from taugda.gan import update as gan_update
 from taugda.gan.checkpoints import CheckpointError, Checkpoints, newest
 from taugda.gan.configuration import Configuration, arithmetic
 from taugda.gan.data import Batches, Images
@@ -160,6 +161,21 @@ def test_a_gan_in_a_stack_is_the_gan_alone(changes):
         for parts, others in zip(mine["parts"], state["parts"], strict=True):
             for name, part in parts.items():
                 torch.testing.assert_close(part, others[name], rtol=1e-6, atol=1e-9)
+
+
+def test_the_layout_in_memory_changes_an_update_by_rounding_alone(monkeypatch):
+    c = configuration(precision="float64")
+    real, ends = random_pictures(c), []
+    for layout in (torch.channels_last, torch.contiguous_format):
+        monkeypatch.setattr(gan_update, "LAYOUT", layout)
+        trainer = Trainer(c)
+        for _ in range(5):
+            trainer.update(real, trainer.draw(), trainer.draw())
+        weight = trainer.discriminator.picture.weight
+        assert weight.is_contiguous(memory_format=layout)
+        ends.append([p.detach().clone() for p in trainer.generator.parameters()])
+    for one, other in zip(*ends, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_initial_players_of_a_stack_are_those_alone():
