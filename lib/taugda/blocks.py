@@ -162,7 +162,7 @@ class Blocks:
 def takes_blocks(
     function: Callable[Concatenate[Blocks, P], R],
 ) -> Callable[Concatenate[Blocks, P], R]:
-    """Refuse a first argument that is something else, such as a critical point or a game."""
+    """Refuse, by a TypeError, a first argument that is a critical point or anything else."""
 
     @wraps(function)
     def checked(blocks: Blocks, *args: P.args, **kwargs: P.kwargs) -> R:

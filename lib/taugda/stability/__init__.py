@@ -3,6 +3,9 @@
 Everything starts from the blocks of the Jacobian at the point: xdot = -Lambda_tau g(x) is locally
 exponentially stable iff every eigenvalue of J_tau = [[A11, A12], [-tau A12^T, tau A22]] has a
 positive real part.  Source: Fiez & Ratliff (2021).
+
+A function of blocks that is given something else, such as a critical point, raises a TypeError that
+says what to write.
 """
 
 # isort: skip_file
