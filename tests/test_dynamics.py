@@ -1,4 +1,4 @@
-"""tau-GDA as it runs: compiled loops against plain ones, noise, divergence, regions, decay."""
+"""tau-GDA as it runs: compiled loops against plain ones, divergence, regions, decay."""
 
 # isort: skip_file
 import numba
@@ -69,11 +69,7 @@ def test_compiled_and_numpy_routes_agree(d, alternating):
     sigma, x0 = games.covariance_sample(d, np.random.default_rng(d))
     compiled, plain = (games.covariance_gan(d, 1, sigma, symbolic=s) for s in (True, False))
     taus = [1.0, 5.0]
-    options = {"every": 3, "noise": 0.1}
-    paths = [
-        simulate(g, x0, taus, 1e-3, 300, alternating, rng=np.random.default_rng(1), **options)
-        for g in (compiled, plain)
-    ]
+    paths = [simulate(g, x0, taus, 1e-3, 300, alternating, every=3) for g in (compiled, plain)]
     np.testing.assert_allclose(*paths, rtol=1e-10, atol=1e-12)
 
 
@@ -143,8 +139,6 @@ def test_a_winding_trajectory_is_not_wrapped():
         ({"iterations": -1}, "iterations: expected a whole number, at least 0"),
         ({"iterations": 1e3}, "iterations: expected a whole number"),
         ({"every": 0}, "every: expected a whole number, at least 1"),
-        ({"noise": -1.0}, "noise: expected numbers at least 0"),
-        ({"noise": 1.0}, "rng: expected a numpy.random.Generator"),
         ({"on_divergence": "ignore"}, "on_divergence: expected 'raise' or 'warn'"),
     ],
 )
@@ -152,49 +146,6 @@ def test_bad_arguments_of_a_simulation_are_refused_by_name(arguments, message):
     default = {"x0": [1.0, 2.0], "tau": 1.0, "step": 0.1, "iterations": 3}
     with pytest.raises(ValueError, match=message):
         simulate(TORUS, **(default | arguments))
-
-
-# Noise
-
-
-@pytest.mark.parametrize("name", ["torus", "covariance-2-numpy"])
-def test_noise_is_repeatable_and_follows_its_generator(name):
-    game = GAMES[name]
-
-    def run(seed, noise=0.5):
-        rng = np.random.default_rng(seed)
-        return simulate(game, np.ones(game.n), [1.0, 1.0], 1e-2, 50, noise=noise, rng=rng)
-
-    np.testing.assert_array_equal(run(1), run(1))
-    assert np.abs(run(1) - run(2)).max() > 1e-3
-    assert np.abs(run(1)[0] - run(1)[1]).max() > 1e-3  # two runs of one batch differ too
-    np.testing.assert_array_equal(run(1, 0.0)[0], simulate(game, np.ones(game.n), 1.0, 1e-2, 50))
-
-
-def test_a_long_noisy_run_does_not_depend_on_what_is_stored():
-    """The noise is drawn in pieces, whose length depends on `every`."""
-    game = Game(X**2 / 2 - Y**2 / 2, [X], [Y])
-    runs = [
-        simulate(game, [0, 0], 1.0, 0.1, 70_000, every=k, noise=1.0, rng=np.random.default_rng(5))
-        for k in (1, 7)
-    ]
-    np.testing.assert_array_equal(runs[0][::7], runs[1])
-
-
-@pytest.mark.parametrize("symbolic", [True, False])
-def test_noise_has_the_stated_size_and_no_mean(symbolic):
-    """Uncoupled linear players: the variance at rest is r s^2 / (2 - r) at rate r, noise s."""
-    game = Game(X**2 / 2 - Y**2 / 2, [X], [Y])
-    if not symbolic:
-        game = Game.from_functions(lambda x: x, game.blocks, 1, 1)
-    step, tau, noise = 0.2, 3.0, 0.7
-    rng = np.random.default_rng(6)
-    paths = simulate(game, np.zeros((200, 2)), tau, step, 600, every=30, noise=noise, rng=rng)
-    rest = paths[:, 5:].reshape(-1, 2)
-    rates = np.array([step, tau * step])
-    np.testing.assert_allclose(rest.var(axis=0), rates * noise**2 / (2 - rates), rtol=0.1)
-    np.testing.assert_allclose(rest.mean(axis=0), 0, atol=4 * rest.std() / np.sqrt(len(rest)))
-    assert abs(np.corrcoef(rest.T)[0, 1]) < 0.08
 
 
 # Divergence

@@ -22,7 +22,7 @@ from taugda.dynamics import vectormath
 from taugda.games import Game
 
 
-def _move(game: Game, components: Sequence[int], noisy: bool) -> list[str]:
+def _move(game: Game, components: Sequence[int]) -> list[str]:
     """Return the lines that compute g_i at the scalars x_i, sharing subexpressions, and step."""
     names = {v: sp.Symbol(f"x_{i}", real=True) for i, v in enumerate(game.variables)}
     wanted = [game.g[i].xreplace(names) for i in components]
@@ -31,18 +31,15 @@ def _move(game: Game, components: Sequence[int], noisy: bool) -> list[str]:
     shared += [(f"g_{i}", value) for i, value in zip(components, reduced, strict=True)]
     printer = PythonCodePrinter({"fully_qualified_modules": True, "allow_unknown_functions": False})
     lines = [f"{symbol} = {printer.doprint(value)}" for symbol, value in shared]
-    if noisy:
-        lines += ["if noisy:", *(f"    g_{i} += noise[k, {i}]" for i in components)]
     rate = {i: "step" if i < game.n1 else "step2" for i in components}
     return lines + [f"x_{i} = x_{i} - {rate[i]} * g_{i}" for i in components]
 
 
-def _step(game: Game, alternating: bool, noisy: bool) -> list[str]:
-    """Return the lines of one step; ``noisy`` ones add noise to g where the loop is given any."""
-    first, second = list(range(game.n1)), list(range(game.n1, game.n))
+def _step(game: Game, alternating: bool) -> list[str]:
+    """Return the lines of one step."""
     if alternating:
-        return _move(game, first, noisy) + _move(game, second, noisy)
-    return _move(game, first + second, noisy)
+        return _move(game, range(game.n1)) + _move(game, range(game.n1, game.n))
+    return _move(game, range(game.n))
 
 
 def _compile(source: str, fused: bool = False) -> Callable[..., Any]:
@@ -69,19 +66,18 @@ def _indent(lines: Sequence[str], depth: int) -> str:
 
 @lru_cache(maxsize=64)
 def advance(game: Game, alternating: bool) -> Callable[..., None]:
-    """Return the compiled loop ``f(x, tau, step, iterations, every, noise, rows)`` of one run."""
+    """Return the compiled loop ``f(x, tau, step, iterations, every, rows)`` of one run."""
     # x, shape (n,), moves in place and every ``every``-th state goes to rows, shape
-    # (iterations // every, n); noise has shape (iterations, n), or no rows where g is exact.
+    # (iterations // every, n).
     n = range(game.n)
     return _compile(f"""
-def advance(x, tau, step, iterations, every, noise, rows):
+def advance(x, tau, step, iterations, every, rows):
 {_indent([f"x_{i} = x[{i}]" for i in n], 1)}
     step2 = tau * step
-    noisy = noise.shape[0] > 0
     row = 0
     left = every
     for k in range(iterations):
-{_indent(_step(game, alternating, noisy=True), 2)}
+{_indent(_step(game, alternating), 2)}
         left -= 1
         if left == 0:
 {_indent([f"rows[row, {i}] = x_{i}" for i in n], 3)}
@@ -97,8 +93,7 @@ def advance_all(game: Game, alternating: bool) -> Callable[..., None]:
     # The inner loop runs over the m points and holds no branch and no call, so that the compiler
     # can work on several points with one instruction; products and sums are fused.
     n = range(game.n)
-    lines = _step(game, alternating, noisy=False)
-    lines = [re.sub(r"math\.(exp|sin|cos)\(", r"\1(", line) for line in lines]
+    lines = [re.sub(r"math\.(exp|sin|cos)\(", r"\1(", x) for x in _step(game, alternating)]
     return _compile(
         f"""
 def advance(columns, tau, step, steps):

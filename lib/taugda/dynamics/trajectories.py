@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +13,6 @@ from tqdm import tqdm
 
 from taugda.checks import Array, count, positive, positives
 from taugda.games import Game
-
-_NOISE_STEPS = 65_536  # drawn at a time, so that memory does not grow with the run
 
 
 class DivergenceError(ArithmeticError):
@@ -32,8 +30,7 @@ class DivergenceError(ArithmeticError):
 
 def simulate(
     game: Game, x0: ArrayLike, tau: ArrayLike, step: float, iterations: int,
-    alternating: bool = False, *, every: int = 1, noise: float = 0.0,
-    rng: np.random.Generator | None = None, on_divergence: str = "raise",
+    alternating: bool = False, *, every: int = 1, on_divergence: str = "raise",
 ) -> Array:  # fmt: skip
     """Run tau-GDA from one start or many, for one tau or many.
 
@@ -52,10 +49,6 @@ def simulate(
         Whether player 2's gradient is taken at player 1's new point.
     every : int
         Only every such state is stored.
-    noise : float
-        Standard deviation of the normal noise added to each component of g; 0 for exact gradients.
-    rng : numpy.random.Generator, optional
-        Required where there is noise; each trajectory gets a generator of its own, spawned from it.
     on_divergence : {"raise", "warn"}
         "warn" returns a run that leaves the floating-point numbers with nan from there on.
 
@@ -73,9 +66,6 @@ def simulate(
     """
     starts, taus, step = game.point(x0, "x0"), positives("tau", tau), positive("step", step)
     iterations, every = count("iterations", iterations, least=0), count("every", every)
-    noise = positive("noise", noise, zero=True)
-    if noise and rng is None:
-        raise ValueError("rng: expected a numpy.random.Generator where noise is not 0, got None")
     if on_divergence not in ("raise", "warn"):
         raise ValueError(f"on_divergence: expected 'raise' or 'warn', got {on_divergence!r}")
     try:
@@ -88,18 +78,8 @@ def simulate(
     rates = np.broadcast_to(taus, shape).ravel()
     out = np.empty((len(states), iterations // every + 1, game.n))
     out[:, 0] = states
-    # Runs that end on stored states; a single one if there is no noise to draw.
-    size = every * max(1, _NOISE_STEPS // every) if noise else max(iterations, 1)
-    chunks = [min(size, iterations - begin) for begin in range(0, iterations, size)]
-    generators = rng.spawn(len(states)) if noise and rng is not None else []
-
-    def kicks(m: int, steps: int) -> Array:
-        """Return the noise of run m, no rows where there is none."""
-        shape = (steps if noise else 0, game.n)
-        return noise * generators[m].standard_normal(shape) if noise else np.empty(shape)
-
     run = _run_compiled if game.symbolic else _run_numpy
-    run(game, alternating, states, rates, step, chunks, every, kicks, out)
+    run(game, alternating, states, rates, step, iterations, every, out)
     return _checked(out.reshape(*shape, -1, game.n), every, rates, on_divergence)
 
 
@@ -117,45 +97,31 @@ def in_threads(work: Callable[[Any], None], items: Iterable[Any], progress: bool
 
 def _run_compiled(
     game: Game, alternating: bool, states: Array, rates: Array, step: float,
-    chunks: Sequence[int], every: int, kicks: Callable[[int, int], Array], out: Array,
+    iterations: int, every: int, out: Array,
 ) -> None:  # fmt: skip
     from taugda.dynamics import kernels
 
     advance = kernels.advance(game, alternating)
 
     def one(m: int) -> None:
-        row = 1
-        for steps in chunks:
-            rows = out[m, row : row + steps // every]
-            advance(states[m], rates[m], step, steps, every, kicks(m, steps), rows)
-            row += len(rows)
+        advance(states[m], rates[m], step, iterations, every, out[m, 1:])
 
     in_threads(one, range(len(states)))
 
 
 def _run_numpy(
     game: Game, alternating: bool, states: Array, rates: Array, step: float,
-    chunks: Sequence[int], every: int, kicks: Callable[[int, int], Array], out: Array,
+    iterations: int, every: int, out: Array,
 ) -> None:  # fmt: skip
-    first, second, gradient = slice(game.n1), slice(game.n1, game.n), game.unchecked_gradient
-    speed = np.full((len(states), game.n), step)
-    speed[:, second] *= rates[:, None]
-    done = 0
+    gradient, speed = game.unchecked_gradient, np.full((len(states), game.n), step)
+    speed[:, game.n1 :] *= rates[:, None]
+    players = [slice(game.n1), slice(game.n1, game.n)] if alternating else [slice(game.n)]
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported afterwards
-        for steps in chunks:
-            noise = np.stack([kicks(m, steps) for m in range(len(states))], axis=1)
-            for k in range(steps):
-                kick = noise[k] if len(noise) else 0.0
-                g = gradient(states) + kick
-                if alternating:
-                    states[:, first] -= speed[:, first] * g[:, first]
-                    g = gradient(states) + kick
-                    states[:, second] -= speed[:, second] * g[:, second]
-                else:
-                    states -= speed * g
-                done += 1
-                if done % every == 0:
-                    out[:, done // every] = states
+        for k in range(1, iterations + 1):
+            for own in players:
+                states[:, own] -= speed[:, own] * gradient(states)[:, own]
+            if k % every == 0:
+                out[:, k // every] = states
 
 
 def _checked(out: Array, every: int, rates: Array, on_divergence: str) -> Array:
