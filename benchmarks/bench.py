@@ -107,7 +107,6 @@ def bench_tau_star(folder: Path) -> None:
             answer, ours = timed(lambda b=blocks: stability.tau_star(b))
         row = {
             "n1": n1, "n2": n2, "tau*": answer.value, "method": answer.method,
-            "applications": answer.iterations, "residual": answer.residual,
             "seconds": ours, "peak MiB": ours_memory.mebibytes,
             "dense seconds": None, "dense peak MiB": None, "speed-up": None, "difference": None,
         }  # fmt: skip

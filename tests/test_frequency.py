@@ -64,7 +64,6 @@ def test_a_game_on_which_the_krylov_method_gives_up_is_decided_by_frequency():
     assert answer.method == "by frequency"
     assert stability.spectral_abscissa(blocks.jacobian(answer.value * 1.0001)) > 0
     assert stability.spectral_abscissa(blocks.jacobian(answer.value * 0.9999)) < 0
-    assert answer.iterations < 200
 
 
 def test_one_coordinate_each_is_the_formula_and_the_bound_is_sharp():

@@ -52,12 +52,9 @@ class Blocks:
     A12: Array
     A22: Array
 
-    @cached_property
-    def _known(self) -> dict[tuple[str, Doubts], Signs]:
-        return {}
-
     def __init__(self, A11: ArrayLike, A12: ArrayLike, A22: ArrayLike) -> None:
         # Frozen: the arrays are checked once and then never change.
+        object.__setattr__(self, "_known", dict[tuple[str, Doubts], Signs]())
         for name, value in (("A11", A11), ("A12", A12), ("A22", A22)):
             object.__setattr__(self, name, finite_array(name, value, ndim=2).copy())
         n1, n2 = self.A12.shape
@@ -89,11 +86,6 @@ class Blocks:
     def n2(self) -> int:
         """Number of coordinates of player 2."""
         return self.A12.shape[1]
-
-    @property
-    def scale(self) -> float:
-        """The largest absolute entry, against which tolerances are measured."""
-        return float(max(np.abs(a).max() for a in (self.A11, self.A12, self.A22)))
 
     @cached_property
     def schur_complement(self) -> Array:

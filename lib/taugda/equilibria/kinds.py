@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks, takes_blocks
-from taugda.checks import positive, positives
+from taugda.checks import positives
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,6 @@ class Classification:
     kind : {"DNE", "DSE", "neither", "degenerate"}
         "DSE" means a differential Stackelberg equilibrium that is no Nash equilibrium;
         "degenerate" that an eigenvalue which would decide is zero to working precision.
-    margin : float
-        The smallest of the eigenvalues that decide (negative for "neither", about 0 for
-        "degenerate"): how far the blocks may move before the answer changes.
     min_A11, min_A22, min_S1 : float
         Smallest eigenvalues; ``min_S1`` is nan where A22 is singular.
     A11_semidefinite : bool
@@ -30,7 +27,6 @@ class Classification:
     """
 
     kind: str
-    margin: float
     min_A11: float
     min_A22: float
     min_S1: float
@@ -49,18 +45,16 @@ class Classification:
 
 
 @takes_blocks
-def classify(blocks: Blocks, tolerance: float = 0.0, doubt: ArrayLike = 0.0) -> Classification:
+def classify(blocks: Blocks, doubt: ArrayLike = 0.0) -> Classification:
     """Say whether a critical point is a DNE, a DSE, neither or degenerate.
 
     Parameters
     ----------
     blocks : Blocks
         The blocks at a critical point.
-    tolerance : float
-        How far off the blocks may be, beside the size of each.  An eigenvalue is zero if this,
-        the doubt, or rounding in the last digits of the blocks' entries can make it so.
     doubt : float or (float, float, float)
-        How far off the entries of A11, A12 and A22 may be, as the point is.
+        How far off the entries of A11, A12 and A22 may be, as the point is.  An eigenvalue is
+        zero if this, or rounding in the entries' last digits, can make it so.
 
     Returns
     -------
@@ -69,41 +63,36 @@ def classify(blocks: Blocks, tolerance: float = 0.0, doubt: ArrayLike = 0.0) -> 
     Raises
     ------
     ValueError
-        If the tolerance or the doubt is negative or not finite.
+        If the doubt is negative or not finite.
 
     Examples
     --------
     >>> classify(Blocks([[-1.0]], [[2.0]], [[1.0]])).kind
     'DSE'
     """
-    tolerance = positive("tolerance", tolerance, zero=True)
-    doubts = np.broadcast_to(positives("doubt", doubt, zero=True), 3)
-    if tolerance:
-        sizes = [np.linalg.norm(m, 2) for m in (blocks.A11, blocks.A12, blocks.A22)]
-        doubts = doubts + tolerance * np.array(sizes)
-    doubts = tuple(doubts.tolist())
+    doubts = tuple(np.broadcast_to(positives("doubt", doubt, zero=True), 3).tolist())
     of_11, of_22 = blocks.signs("A11", doubts), blocks.signs("A22", doubts)
     a11, a22 = float(of_11.values[0]), float(of_22.values[0])
 
-    def verdict(kind: str, margin: float, s1: float, reason: str) -> Classification:
-        return Classification(kind, margin, a11, a22, s1, of_11.negative == 0, reason)
+    def verdict(kind: str, s1: float, reason: str) -> Classification:
+        return Classification(kind, a11, a22, s1, of_11.negative == 0, reason)
 
     if of_22.zero:
         singular = f"A22 is {of_22.singular}"
         # A negative eigenvalue beside the zero one already decides against an equilibrium.
         if of_22.negative:
             reason = f"not a DSE: min eig A22 = {a22:.6g}, and {singular}"
-            return verdict("neither", a22, np.nan, reason)
+            return verdict("neither", np.nan, reason)
         listed = ", ".join([f"{v:.6g}" for v in of_22.values[:6]] + ["..."] * (blocks.n2 > 6))
         reason = f"{singular}: eigenvalues ({listed})"
-        return verdict("degenerate", abs(of_22.nearest), np.nan, reason)
+        return verdict("degenerate", np.nan, reason)
     of_s1 = blocks.signs("S1", doubts)
     s1 = float(of_s1.values[0])
     numbers = f"min eig A22 = {a22:.6g}, min eig S1 = {s1:.6g}"
     if of_22.negative or of_s1.negative:
-        return verdict("neither", min(a22, s1), s1, f"not a DSE: {numbers}")
+        return verdict("neither", s1, f"not a DSE: {numbers}")
     if of_s1.zero:
-        return verdict("degenerate", s1, s1, f"S1 is {of_s1.singular}: {numbers}")
+        return verdict("degenerate", s1, f"S1 is {of_s1.singular}: {numbers}")
     if of_11.positive:
-        return verdict("DNE", min(a11, a22), s1, f"DNE: min eig A11 = {a11:.6g}, {numbers}")
-    return verdict("DSE", min(a22, s1), s1, f"DSE: {numbers}")
+        return verdict("DNE", s1, f"DNE: min eig A11 = {a11:.6g}, {numbers}")
+    return verdict("DSE", s1, f"DSE: {numbers}")

@@ -22,12 +22,11 @@ from taugda.stability.spectra import (
     Spectrum, double_eigenvalues, is_stable, spectral_abscissa, spectrum,
 )  # fmt: skip
 from taugda.stability.thresholds import (
-    LastCrossing, TauStar, last_crossing, summary, tau_star, tau_star_or_none, tau_star_search,
-    tau_zero,
+    TauStar, last_crossing, summary, tau_star, tau_star_or_none, tau_star_search, tau_zero,
 )  # fmt: skip
 
 __all__ = [
-    "ConvergenceRate", "FrequencyError", "Interval", "KrylovError", "LastCrossing", "Spectrum",
+    "ConvergenceRate", "FrequencyError", "Interval", "KrylovError", "Spectrum",
     "TauStar", "best_step", "box_sum", "common_step_bound", "convergence_rate",
     "double_eigenvalues", "extreme_bound", "guard_matrix", "is_stable", "last_crossing",
     "regularized_gan_blocks", "spectral_abscissa", "spectral_radius", "spectrum",

@@ -115,7 +115,7 @@ def frequency_crossing(blocks: Blocks) -> Crossing:
             taus = np.geomspace(least, max(1.01 * sweep.bound, least), points)
             objections = [t for t in taus if not _stable(blocks, t)]
             if not objections:
-                return replace(found, method="by frequency", iterations=sweep.problems)
+                return replace(found, method="by frequency")
             why = f"; after {found.tau:.6g} J_tau is not stable at {objections[-1]:.6g}"
             break
     raise FrequencyError(

@@ -180,11 +180,8 @@ def crossings_descending(
             raise
         yield from reversed(crossings(blocks))
         return
-    applications = 0
 
     def matvec(vector: Array) -> Array:
-        nonlocal applications
-        applications += 1
         return reduced(vector.reshape(n1, n2)).ravel()
 
     operator = LinearOperator((order, order), matvec=matvec, dtype=np.float64)
@@ -192,17 +189,13 @@ def crossings_descending(
     seen: list[float] = []
     for count in _COUNTS:
         k = min(count, order - 2)  # ARPACK's most
-        options = {
-            "ncv": min(order, max(2 * k + 2, 20)),
-            "v0": start,
-            "maxiter": restarts or _RESTARTS,
-        }
+        options = {"ncv": min(order, max(2 * k + 2, 20)), "maxiter": restarts or _RESTARTS}
         try:
-            values = eigs(operator, k, which="LR", return_eigenvectors=False, **options)
+            values = eigs(operator, k, which="LR", v0=start, return_eigenvectors=False, **options)
         except ArpackNoConvergence as error:
             why = (
                 f"the Krylov method found {len(error.eigenvalues)} of {k} eigenvalues of the "
-                f"guard matrix (order {order}) in {applications} applications"
+                f"guard matrix (order {order})"
             )
             break
         for i in np.argsort(-values.real):
@@ -214,7 +207,7 @@ def crossings_descending(
             seen.append(tau)
             found = precise.eigenvalues(blocks, tau)
             if (np.abs(found.real) <= _ON_AXIS * np.abs(found)).any():  # no pair +-l of others
-                yield Crossing(tau, found, "guard map, Krylov", applications)
+                yield Crossing(tau, found, "guard map, Krylov")
         why = (
             f"the {k} rightmost eigenvalues of the guard matrix (order {order}) did not decide: "
             f"{len(seen)} of them are real and positive and none is a crossing"

@@ -26,7 +26,6 @@ class Crossing:
     tau: float
     values: ComplexArray  # the spectrum there
     method: str = "guard map, dense"
-    iterations: int = 0  # how often the guard operator was applied
     resolved: bool = True  # False where rounding decides whether the pair reaches the axis
 
 

@@ -16,7 +16,7 @@ from taugda.equilibria import Classification, classify
 from taugda.stability.frequency import FrequencyError, frequency_crossing
 from taugda.stability.guard import DENSE, KrylovError, crossings_descending
 from taugda.stability.intervals import stability_intervals
-from taugda.stability.precise import MOST, Crossing, eigenvalues, natural_tau
+from taugda.stability.precise import MOST, Crossing, eigenvalues
 from taugda.stability.spectra import spectral_abscissa
 
 _BESIDE = (1e-7, 1e-5)  # how far beside a crossing, relatively, to look in small and large games
@@ -32,11 +32,9 @@ class TauStar:
     reason: str  # why it is one or not, with the deciding eigenvalue
     method: str  # how the value was found
     classification: Classification
-    # The eigenvalues of J_tau on the imaginary axis at tau*, and |Re l| / |l| of the nearest l.
+    # The eigenvalues of J_tau on the imaginary axis at tau*.
     crossing: ComplexArray = field(default_factory=lambda: np.empty(0, complex))
-    residual: float = 0.0
     touches: bool = False  # whether the spectrum only touches the axis, stable just below too
-    iterations: int = 0  # how often the guard operator was applied; 0 where it was dense
 
     def __str__(self) -> str:
         if not self.qualifies:
@@ -84,8 +82,7 @@ def tau_star(blocks: Blocks) -> TauStar:
             continue
         tilt = np.abs(root.values.real) / np.abs(root.values)
         crossing = root.values[tilt <= max(1e-6, 2 * tilt.min())]
-        found = (crossing, float(tilt.min()), below == 0, root.iterations)
-        return TauStar(root.tau, True, kind.reason, root.method, kind, *found)
+        return TauStar(root.tau, True, kind.reason, root.method, kind, crossing, below == 0)
     raise RuntimeError(f"tau_star: rounding decides, no crossing is confirmed ({kind.reason})")
 
 
@@ -127,17 +124,8 @@ def tau_star_or_none(blocks: Blocks) -> float | None:
     return None if classify(blocks).undefined else tau_star(blocks).value
 
 
-@dataclass(frozen=True)
-class LastCrossing:
-    """The answer of :func:`last_crossing`, with numbers of unstable eigenvalues around it."""
-
-    value: float
-    unstable_below: int
-    unstable_above: int
-
-
 @takes_blocks
-def last_crossing(blocks: Blocks) -> LastCrossing:
+def last_crossing(blocks: Blocks) -> float:
     """Compute the largest tau at which the number of unstable eigenvalues changes.
 
     At a point that is no differential Stackelberg equilibrium this is the sharp form of
@@ -150,8 +138,8 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
 
     Returns
     -------
-    LastCrossing
-        Its ``value`` is that tau, 0 where nothing ever changes.
+    float
+        0 where nothing ever changes.
 
     Raises
     ------
@@ -162,8 +150,8 @@ def last_crossing(blocks: Blocks) -> LastCrossing:
     for root in crossings_descending(blocks):
         below, above = _unstable_around(blocks, root.tau)
         if below != above:
-            return LastCrossing(root.tau, below, above)
-    return LastCrossing(0.0, *_unstable_around(blocks, natural_tau(blocks)))
+            return root.tau
+    return 0.0
 
 
 @takes_blocks
