@@ -70,8 +70,6 @@ def execute_all(
         ended[label] = outcome
         state = "up to date by now" if outcome.shared else "done"
         state = f"FAILED ({outcome.error})" if outcome.error else state
-        if outcome.crowd and str(item.parameters.get("device")).startswith("cuda"):
-            took += f"; {outcome.crowd}"
         bar.write(f"{label}: {state}, {took} ({len(ended)} of {len(due)} ended)")
         bar.update()
         return False

@@ -45,7 +45,6 @@ class Outcome:
     log: Path | None = None
     busy: str = ""  # who else is at work on the run
     shared: bool = False  # somebody had finished it before
-    crowd: str = ""  # who else is at its GPU
 
 
 class _Session(ExitStack):
@@ -55,7 +54,6 @@ class _Session(ExitStack):
         super().__init__()
         self.kernel: Any = None
         self.reason = ""  # why the kernel can be used no more
-        self.crowd = ""  # who else is at its GPU
         self.locks: dict[str, TextIO] = {}
         self.checkpoints: dict[str, Path] = {}
         self._process = 0
@@ -68,14 +66,11 @@ class _Session(ExitStack):
         from jupyter_client.manager import AsyncKernelManager
         from jupyter_core.utils import run_sync
 
-        environment, devices = dict(os.environ), gpus()
+        environment = dict(os.environ)
         descriptors = [lock.fileno() for lock in self.locks.values()]
-        if devices:
-            environment["CUDA_VISIBLE_DEVICES"], gpu, others = take_gpu(devices)
+        if devices := gpus():
+            environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
             descriptors.append(self.enter_context(gpu).fileno())
-            if others:
-                runs = "another run is" if others == 1 else f"{others} other runs are"
-                self.crowd = f"{runs} at GPU {environment['CUDA_VISIBLE_DEVICES']}, too"
         environment |= {
             "TAUGDA_ROOT": str(project.root),
             "TAUGDA_OUTPUTS": str(project.outputs),
@@ -216,7 +211,7 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
         swap_in(staging, item.folder)
         clear_checkpoints(item)
         shutil.rmtree(item.failed, ignore_errors=True)
-        return Outcome(seconds=time.monotonic() - begin, crowd=session.crowd)
+        return Outcome(seconds=time.monotonic() - begin)
     except Exception as error:
         if type(error).__name__ == "DeadKernelError":
             session.end("the kernel died (killed, or out of memory)")
@@ -234,8 +229,8 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
                 write_end("failed.json", reason=reason)
             swap_in(staging, item.failed)
         except OSError:
-            return Outcome(reason, seconds, crowd=session.crowd)
-        return Outcome(reason, seconds, item.failed / "log.txt", crowd=session.crowd)
+            return Outcome(reason, seconds)
+        return Outcome(reason, seconds, item.failed / "log.txt")
 
 
 def _execute_notebook(item: Item, staging: Path, kernel: Any) -> None:

@@ -71,11 +71,11 @@ def gpus() -> list[str]:
     return [name for name in map(str.strip, named.split(",")) if name and name != "-1"]
 
 
-def take_gpu(devices: list[str]) -> tuple[str, TextIO, int]:
-    """Take the device that the fewest runs of this user on this machine are at; say how many."""
+def take_gpu(devices: list[str]) -> tuple[str, TextIO]:
+    """Take the device that the fewest runs of this user on this machine are at."""
     for others in itertools.count():
         for device in devices:
             name = f"taugda-{os.getuid()}-gpu-{device}-{others}.lock"
             with suppress(BlockingIOError):
-                return device, lock(Path(tempfile.gettempdir(), name)), others
+                return device, lock(Path(tempfile.gettempdir(), name))
     raise AssertionError  # there is always a lock that nobody holds
