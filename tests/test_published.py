@@ -1,20 +1,20 @@
 """What is published: light, whole, and still of the notebooks beside it."""
 
-import importlib.util
-import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
-from test_report import dead_addresses, sources_match
+from test_report import dead_addresses
 
 from taugda.record.claims import read_claims
 from taugda.record.tables import markdown_table
 from taugda.report.figures import read_figures
 from taugda.report.publish import NOTEBOOK_LIMIT, TOTAL_LIMIT, collections, size
-from taugda.runs.parameters import read_file, read_parameters, run_name
+from taugda.runs.files import read_json
+from taugda.runs.parameters import read_file, read_parameters, resolve, run_name
 from taugda.runs.project import Project
-from taugda.runs.state import marks
+from taugda.runs.state import Item, fingerprint, marks
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = Project(ROOT, ROOT / "outputs")
@@ -31,30 +31,29 @@ def default():
 
 @pytest.mark.parametrize("stem", ANALYSES)
 def test_the_published_run_is_of_the_committed_notebook(default, stem):
-    folder = default / stem / "default"
-    assert folder.is_dir(), f"{stem} is not published; run make publish"
-    assert sources_match(PROJECT, stem, folder) == [], f"{stem} is out of date; run make publish"
+    done = read_json(default / stem / "default" / "done.json")
+    assert done, f"{stem} is not published; run make publish"
+    now = fingerprint(Item(PROJECT, stem, resolve(PROJECT, stem, {})))
+    for part in ("notebook", "parameters"):
+        assert done["fingerprint"][part] == now[part], f"{stem}: {part} changed; run make publish"
 
 
 def test_every_published_run_belongs_to_a_notebook_and_is_whole(default):
     for collection in collections(PROJECT):
         for done in collection.glob("*/*/done.json"):
-            folder = done.parent
-            assert folder.parent.name in PROJECT.stems(), folder
-            training = marks(PROJECT.notebook(folder.parent.name)).kind == "training"
+            folder, stem = done.parent, done.parts[-3]
+            assert stem in PROJECT.stems(), folder
+            training = marks(PROJECT.notebook(stem)).kind == "training"
             assert training or collection.name == "default", folder
-            for name in ("parameters.yaml", "metrics.json", "provenance.json"):
-                assert (folder / name).is_file(), folder / name
             assert (folder / "notebook.ipynb").is_file() != training, folder
             parameters = read_file(folder / "parameters.yaml")
             # A collection of long runs outlives changes of the notebook's parameters.
-            declared = read_parameters(PROJECT.notebook(folder.parent.name))
-            if parameters.keys() == declared.keys():
-                assert folder.name == run_name(PROJECT, folder.parent.name, parameters), folder
-            details = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+            if parameters.keys() == read_parameters(PROJECT.notebook(stem)).keys():
+                assert folder.name == run_name(PROJECT, stem, parameters), folder
+            details = read_json(folder / "provenance.json")
             assert details["run"] == folder.name
-            assert details["versions"], folder
-            assert details["machine"], folder
+            assert details["versions"] and details["machine"], folder
+            assert read_json(folder / "metrics.json"), folder
 
 
 def test_what_is_published_is_light_and_names_no_place_on_a_machine(default):
@@ -69,9 +68,7 @@ def test_what_is_published_is_light_and_names_no_place_on_a_machine(default):
 
 def test_the_claims_are_those_of_the_list_and_links_lead_somewhere(default):
     lines = (default / "claims.md").read_text(encoding="utf-8").splitlines()
-    cells = [
-        markdown_table([claim.statement], []).splitlines()[0] for claim in read_claims(PROJECT)
-    ]
+    cells = [markdown_table([one.statement], []).splitlines()[0] for one in read_claims(PROJECT)]
     rows = [line for line in lines if line.startswith("| ") and "notebook.ipynb)" in line]
     for cell in cells:
         assert any(row.startswith(cell) for row in rows), f"{cell}: run make publish"
@@ -89,11 +86,8 @@ def test_every_figure_of_the_paper_is_published(default):
 
 
 def test_the_page_of_both_figures_lists_the_same_and_all_of_the_authors():
-    path = ROOT / "benchmarks" / "beside.py"
-    spec = importlib.util.spec_from_file_location("beside", path)
-    beside = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(beside)
-    ours = {(notebook, figure) for notebook, figure, *_ in beside.PAIRS}
+    pairs = runpy.run_path(str(ROOT / "benchmarks" / "beside.py"))["PAIRS"]
+    ours = {(notebook, figure) for notebook, figure, *_ in pairs}
     assert ours == {(one.notebook, one.figure) for one in read_figures(PROJECT)}
-    theirs = [(name, number) for _, _, name, numbers, _ in beside.PAIRS for number in numbers]
+    theirs = [(name, number) for _, _, name, numbers, _ in pairs for number in numbers]
     assert len(set(theirs)) == len(theirs) == 47

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -23,8 +24,6 @@ from taugda.report import ReportError, build
 from taugda.report.check import faults
 from taugda.report.claims import claims_text, verdicts
 from taugda.report.entries import find_entries
-from taugda.runs.files import read_yaml
-from taugda.runs.parameters import read_notebook, resolve
 from taugda.runs.project import Project
 
 FIGURE = """import matplotlib.pyplot as plt
@@ -41,7 +40,7 @@ for k, figure in enumerate(figures):
 run.show(Figure(figsize=(2, 2)), "samples", caption="Some.", alt="A sample.")
 run.animate(figures, "move", caption="It rises.", alt="A line that rises </script> & turns.",
             labels=["a = 0", "a = 1", "a = 2"], still=1)"""
-PROSE = "# The toy game\n\nText with $a < b$.\n\n## A heading\n\n## A heading\n\n## With $\\tau$"
+PROSE = "# The toy game\n\n$a < b$ [see](02_other.ipynb)\n\n## One\n\n## One\n\n## With $\\tau$"
 CLAIMS = """- {id: threshold, statement: 'It is $\\tau^* < 3$, they say.', where: Theorem 1,
    paper: 2, tolerance: 1.0e-9, notebook: toy, metric: tau, function: stability.tau_star}
 - {id: count, statement: There are 11., where: Figure 3, paper: 11, notebook: other, metric: n}
@@ -53,27 +52,21 @@ FIGURES = """- {paper: A line, notebook: toy, figure: line}
 - {paper: A curve, notebook: unrun, figure: curve}"""
 
 
-class Elements:
-    """All elements of a page, its text, and that of its details."""
-
-    def __init__(self, text):
-        soup = BeautifulSoup(text, "html.parser", multi_valued_attributes=None)
-        self.found = soup.find_all()
-        self.text = soup.get_text()
-        self.folded = "".join(d.get_text() for d in soup.select("details:not(details details)"))
-
-    def all(self, tag):
-        return [element.attrs for element in self.found if element.name == tag]
-
-    def sheets(self):
-        return [attrs["id"] for attrs in self.all("div") if attrs.get("class") == "sheet"]
-
-    def links(self):
-        return [attrs["href"] for attrs in self.all("a")]
-
-
 def read(path):
-    return Elements(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    return BeautifulSoup(text, "html.parser", multi_valued_attributes=None)
+
+
+def values(page, selector, attribute):
+    return [element[attribute] for element in page.select(selector)]
+
+
+def links(page):
+    return values(page, "a", "href")
+
+
+def folded(page):
+    return "".join(part.get_text() for part in page.select("details:not(details details)"))
 
 
 def all_pages(project):
@@ -83,13 +76,13 @@ def all_pages(project):
 def dead_links(project):
     """Links of the pages that lead to no file, or to no place on a page."""
     pages = {path.resolve(): read(path) for path in all_pages(project)}
-    anchors = {path: {element.get("id") for element in page.found} for path, page in pages.items()}
-    for path in pages:  # MathJax gives a tagged equation its anchor
-        tags = re.findall(r"\\tag\{(\d+)\}", path.read_text(encoding="utf-8"))
+    anchors = {path: set(values(page, "[id]", "id")) for path, page in pages.items()}
+    for path, page in pages.items():  # MathJax gives a tagged equation its anchor
+        tags = re.findall(r"\\tag\{(\d+)\}", page.text)
         anchors[path].update(f"mjx-eqn:{tag}" for tag in tags)
     dead = []
     for path, page in pages.items():
-        for link in page.links():
+        for link in links(page):
             address, _, anchor = unquote(link).partition("#")
             target = (path.parent / address).resolve() if address else path
             if not target.is_file() or (anchor and anchor not in anchors.get(target, ())):
@@ -101,31 +94,6 @@ def dead_addresses(path):
     found = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
     assert found
     return [address for address in found if not (path.parent / address).exists()]
-
-
-def sources_match(project, stem, folder):
-    """Say where a published run differs from the committed notebook and its parameters."""
-    faults = []
-    parameters = read_yaml(folder / "parameters.yaml") or {}
-    if folder.name == "default" and parameters != resolve(project, stem, {}):
-        faults.append("its parameters are no longer the notebook's defaults")
-    executed = folder / "notebook.ipynb"
-    if executed.is_file() and authored(executed) != authored(project.notebook(stem)):
-        faults.append("the notebook has changed since")
-    return faults
-
-
-def authored(notebook):
-    """Read the cells that an author wrote, without outputs and without what a run put in."""
-    found = []
-    for cell in read_notebook(notebook)["cells"]:
-        tags = cell["metadata"].get("tags", [])
-        if "injected-parameters" not in tags:
-            marks = cell["metadata"].get("taugda")
-            # What is published leads to the notebooks from its own folder.
-            source = "".join(cell["source"]).replace("](../../../../../notebooks/", "](")
-            found.append([cell["cell_type"], source, tags, marks])
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +120,26 @@ def page(site, name):
     return read(next(site.project.pages.glob(name)))
 
 
-def test_every_page_is_there_and_every_link_leads_somewhere(site):
-    names = [re.sub("--.*[.]", "--.", path.name) for path in all_pages(site.project)]
+def told(capsys, command, status=0):
+    """What a command says, on one stream or the other."""
+    assert main(command.split()) == status
+    return "".join(capsys.readouterr())
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_every_page_is_there_leads_somewhere_and_loads_nothing(site):
+    pages = all_pages(site.project)
     runs = ["01_toy.html", "02_other--.html", "02_other.html"]
+    names = [re.sub("--.*[.]", "--.", path.name) for path in pages]
     assert names == ["index.html", *runs, "claims.html", "figures.html"]
+    for path in pages:
+        assert not re.search(f"https?://|{site.project.root}", path.read_text(encoding="utf-8"))
+        (script,) = values(read(path), "script[src]", "src")
+        assert (path.parent / script).stat().st_size > 1_000_000
+        assert path.stat().st_size < 100_000
     assert dead_links(site.project) == []
     broken = site.project.pages / "broken.html"
     broken.write_text("<a href='none.html'></a><a href='claims.html#no'></a><a href='#x'></a>")
@@ -163,61 +147,49 @@ def test_every_page_is_there_and_every_link_leads_somewhere(site):
     broken.unlink()
 
 
-def test_nothing_is_loaded_from_the_network(site):
-    for path in all_pages(site.project):
-        text = path.read_text(encoding="utf-8")
-        assert faults(text) == []
-        assert not re.search(f"https?://|{site.project.root}", text)
-        (script,) = [a["src"] for a in Elements(text).all("script") if "src" in a]
-        assert (path.parent / script).stat().st_size > 1_000_000
-        assert path.stat().st_size < 100_000
-
-
 def test_figures_have_their_texts_and_lead_to_their_place(site):
     toy, gallery = page(site, "01_toy.html"), page(site, "figures.html")
     index = read(site.project.index)
-    (image,) = toy.all("img")
+    (image,) = toy.select("img")
     assert (site.project.pages / image["src"]).is_file()
-    assert toy.text.count("It rises for") - toy.folded.count("It rises for") == 1
+    assert toy.text.count("It rises for") - folded(toy).count("It rises for") == 1
     for elements in (toy, gallery, index):
-        assert elements.all("img")[0]["alt"] == "A rising line & more."
-    assert (site.project.pages / gallery.all("img")[0]["src"]).stat().st_size < 30_000
-    assert "01_toy.html#figure-line" in gallery.links()
+        assert elements.img["alt"] == "A rising line & more."
+    assert (site.project.pages / gallery.img["src"]).stat().st_size < 30_000
+    assert "01_toy.html#figure-line" in links(gallery)
     # The paper's figures lead to ours, or say how to make them.
-    assert "pages/01_toy.html#figure-line" in index.links()
+    assert "pages/01_toy.html#figure-line" in links(index)
     assert "not run here; to make it: python -m taugda run unrun" in index.text
     # A moving picture is whole without other files.
     moving = page(site, "02_other.html")
-    _, image = moving.all("img")
+    assert values(moving, "figure", "id") == ["figure-samples", "figure-move"]
+    _, image = moving.select("img")
     assert image["alt"] == "A line that rises </script> & turns."
     assert image["src"].startswith("data:image/webp;base64,")
-    text = (site.project.pages / "02_other.html").read_text(encoding="utf-8")
-    assert text.count("data:image/webp;base64,") == 3 + 1
-    assert "lmSuppressShortcuts" in text  # JupyterLab leaves the arrows to the slider
-    assert moving.text.count("It rises.") - moving.folded.count("It rises.") == 1
-    assert [a["id"] for a in moving.all("figure")] == ["figure-samples", "figure-move"]
+    assert str(moving).count("data:image/webp;base64,") == 3 + 1
+    assert "lmSuppressShortcuts" in str(moving)  # JupyterLab leaves the arrows to the slider
+    assert moving.text.count("It rises.") - folded(moving).count("It rises.") == 1
 
 
 def test_a_page_of_a_run(site):
     elements = page(site, "01_toy.html")
     # Code is folded, parameters are not, texts are escaped.
-    assert "figsize" in elements.folded
+    assert "figsize" in folded(elements)
     assert "how many" in elements.text
-    assert "how many" not in elements.folded
-    assert all("open" not in attrs for attrs in elements.all("details"))
+    assert "how many" not in folded(elements)
+    assert not elements.select("details[open], b")
     assert "<b>" in elements.text
-    assert not elements.all("b")
-    ids = [attrs["id"] for attrs in elements.all("h2")]
-    assert ids == ["a-heading", "a-heading-2", "with-tau", "provenance"]
-    assert len(elements.all("h1")) == 1
-    assert elements.all("html")[0]["lang"] == "en"
+    assert values(elements, "h2", "id") == ["one", "one-2", "with-tau", "provenance"]
+    assert len(elements.select("h1")) == 1
+    assert elements.html["lang"] == "en"
     assert "Other $\\tau^*$ →" in elements.text
-    assert [a["href"] for a in elements.all("a") if a.get("rel") == "next"] == ["02_other.html"] * 2
-    assert {"../index.html", "../../notebooks/01_toy.ipynb"} <= set(elements.links())
+    assert values(elements, "a[rel=next]", "href") == ["02_other.html"] * 2
+    assert {"../index.html", "../../notebooks/01_toy.ipynb"} <= set(links(elements))
+    assert links(elements).count("02_other.html") == 3  # one is the text's own, to the notebook
     other = page(site, "*--*.html")
     assert "n = 7" in other.text
     assert "decides nothing" in other.text
-    marks = {a["class"].split()[-1] for a in other.all("span") if "verdict" in a.get("class", "")}
+    marks = {name.split()[-1] for name in values(other, "span[class*=verdict]", "class")}
     assert marks and marks <= {"agrees", "differs"}
 
 
@@ -232,16 +204,15 @@ def test_the_index_tells_what_was_found_and_what_failed(site):
 
 def test_a_claim_leads_to_its_function_and_its_notebook(site):
     toy, elements = page(site, "01_toy.html"), page(site, "claims.html")
-    assert [a["id"] for a in elements.all("h2")] == ["paper", "project"]
+    assert values(elements, "h2", "id") == ["paper", "project"]
     for words in ("It is $\\tau^* < 3$, they say.", "2 ± 10⁻¹²", "metric n not recorded"):
         assert words in elements.text
-    ids = [a["id"] for a in elements.all("tr") if "id" in a]
-    assert ids == ["claim-threshold", "claim-count", "claim-gap"]
+    assert values(elements, "tr[id]", "id") == ["claim-threshold", "claim-count", "claim-gap"]
     function = "../../lib/taugda/stability/thresholds.py"
-    assert {function, "01_toy.html#claim-threshold"} <= set(elements.links())
+    assert {function, "01_toy.html#claim-threshold"} <= set(links(elements))
     # On the notebook's own page, too; a project's check says what was expected.
-    assert function in toy.links()
-    assert {"Expected", "Paper’s value"} <= {a.get("data-label") for a in toy.all("td")}
+    assert function in links(toy)
+    assert {"Expected", "Paper’s value"} <= set(values(toy, "td[data-label]", "data-label"))
     site.write("claims.yaml", CLAIMS.replace("stability.tau_star", "stability.tau_stern"))
     with pytest.raises(ReportError, match=r"'stability.tau_stern' is not defined"):
         build(site.project)
@@ -262,8 +233,8 @@ def test_pages_made_of_the_same_are_left_and_claims_edited_since_show(site):
     *still, changed = state()
     assert still == others
     assert changed != toy
-    assert "they wrote" in page(site, "01_toy.html").text
-    assert "they say" not in page(site, "01_toy.html").text
+    text = page(site, "01_toy.html").text
+    assert "they wrote" in text and "they say" not in text
     site.write("claims.yaml", CLAIMS)
     build(site.project)
 
@@ -276,27 +247,26 @@ def finish(tau=2.0, **parameters):
     return run.name
 
 
-def executed(toy, data, **metadata):
-    """A finished run, as a batch would leave it, with an output of our choice."""
-    toy.notebook("01_toy", "run.finish()")
+def test_a_fault_fails_the_report(one, capsys, monkeypatch, tmp_path):
     finish()
-    path = toy.run("01_toy") / "notebook.ipynb"
-    content = json.loads(path.read_text())
-    output = {"output_type": "display_data", "data": data, "metadata": metadata}
-    content["cells"][-1]["outputs"] = [output]
-    path.write_text(json.dumps(content))
+    path = one.run("01_toy") / "notebook.ipynb"
 
+    def reported(data):
+        content = json.loads(path.read_text())
+        output = {"output_type": "display_data", "data": data, "metadata": {}}
+        content["cells"][-1]["outputs"] = [output]
+        path.write_text(json.dumps(content))
+        return main(["report"])
 
-def test_a_fault_fails_the_report(toy, capsys, monkeypatch):
-    executed(toy, {"image/png": "AAAA"})
-    assert main(["report"]) == 1
+    assert reported({"image/png": "AAAA"}) == 1
     assert "01_toy.html: a picture has no text alternative" in capsys.readouterr().err
-    assert not (toy.project.pages / "01_toy.html").exists()
-    executed(toy, {"text/html": "<a href='https://example.org'>an ordinary link</a>"})
-    build(toy.project)
+    assert not (one.project.pages / "01_toy.html").exists()
+    assert reported({"text/html": "<a href='https://example.org'>an ordinary link</a>"}) == 0
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert "apt install chromium" in told(capsys, f"report --pdf -o {tmp_path}/a.pdf", 1)
+    assert not (tmp_path / "a.pdf").exists()
     monkeypatch.setattr("importlib.metadata.files", lambda name: [])
-    assert main(["report"]) == 1
-    assert "pip install sphinx-mathjax-offline" in capsys.readouterr().err
+    assert "pip install sphinx-mathjax-offline" in told(capsys, "report", 1)
 
 
 def test_what_loads_from_the_network_is_a_fault():
@@ -306,9 +276,8 @@ def test_what_loads_from_the_network_is_a_fault():
         "<link rel='stylesheet' href='http://example.org/x.css'>",
         "<div style='background: url(https://example.org/x.png)'></div>",
         "<style>@import 'https://example.org/x.css';</style>",
-        "<video poster='http://example.org/x'></video>",
     ):
-        assert re.search("would load", "".join(faults(f"<p>{html}</p>"))), html
+        assert "would load" in str(faults(f"<p>{html}</p>")), html
 
 
 def test_a_wrong_list_of_figures_is_refused(one):
@@ -316,7 +285,6 @@ def test_a_wrong_list_of_figures_is_refused(one):
         ("a: 1", "expected a list, found dict"),
         ("- {paper: A, notebook: toy}", "each of the keys paper, notebook, figure; 'figure'"),
         ("- {paper: A, notebook: toy, figure: b, page: 3}", "'page': Extra inputs"),
-        ("- {paper: A, notebook: toy, figure: 3}", "'figure': Input should be a valid string"),
         ("- {paper: A, notebook: nowhere, figure: b}", "entry 1: unknown notebook 'nowhere'"),
     ):
         one.write("figures.yaml", text)
@@ -328,12 +296,12 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(one):
     names = [finish(n=n) for n in range(5)]
     index = read(build(one.project))
     assert "5 runs" in index.text
-    assert all("open" not in attrs for attrs in index.all("details"))
-    assert names[4] in index.folded
+    assert not index.select("details[open]")
+    assert names[4] in folded(index)
     path = one.project.pages / f"01_toy--{names[4]}.html"
     other = read(path)
-    assert any(link.endswith("index.html#runs-01_toy") for link in other.links())
-    assert not [a for a in other.all("a") if a.get("rel") in ("prev", "next")]
+    assert "../index.html#runs-01_toy" in links(other)
+    assert not other.select("a[rel=prev], a[rel=next]")
     assert "outside of a batch" in other.text
     one.run("01_toy", names[4]).rename(one.project.root / "gone")
     build(one.project)
@@ -344,19 +312,18 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(one):
 def test_a_picture_is_drawn_for_a_phone_too_and_small_for_the_first_page(one):
     one.describe(maps={"caption": "Two maps.", "alt": "Two maps, one light.", "thumbnail": [1]})
     run, grid = Run("01_toy", {"n": 3}), np.geomspace(1, 9, 4)
-    run.show(
-        plots.rate_maps(grid, grid, [("a", np.outer(grid, grid)), ("b", np.eye(4) + 1)]), "maps"
-    )
+    maps = [("a", np.outer(grid, grid)), ("b", np.eye(4) + 1)]
+    run.show(plots.rate_maps(grid, grid, maps), "maps")
     run.finish()
     build(one.project)
     figures = one.run("01_toy") / "figures"
     widths = {path.name: Image.open(path).width for path in figures.glob("*.png")}
     assert sorted(widths) == ["maps.narrow.png", "maps.png", "maps.thumbnail.png"]
     assert widths["maps.narrow.png"] / 150 < 3.73 < widths["maps.png"] / 150 < 8.15
-    (narrow,) = page(one, "01_toy.html").all("source")
+    (narrow,) = page(one, "01_toy.html").select("source")
     assert narrow["srcset"].endswith("figures/maps.narrow.png") and "max-width" in narrow["media"]
-    assert page(one, "figures.html").all("img")[0]["src"].endswith("figures/maps.narrow.png")
-    (card,) = read(one.project.index).all("img")
+    assert page(one, "figures.html").img["src"].endswith("figures/maps.narrow.png")
+    (card,) = read(one.project.index).select("img")
     assert card["src"].endswith("figures/maps.thumbnail.png") and card["loading"] == "lazy"
     assert dead_links(one.project) == []
 
@@ -367,21 +334,18 @@ def test_a_run_made_in_a_notebook_has_its_figures_tables_and_numbers(one):
     run.show(Figure((2, 1)), "dot", "It is there.", "One dot.")
     run.table({"tau": [run.measure("tau", 2.125)]}, "numbers", "All of them.")
     run.finish()
-    build(one.project)
-    elements = page(one, "01_toy.html")
-    assert [image["alt"] for image in elements.all("img")] == ["One dot."]
-    assert elements.text.count("All of them.") == 1
-    assert "It is there." in elements.text
-    assert "claim-threshold" in [row.get("id") for row in elements.all("tr")]
-    assert dead_links(one.project) == []
-    # One that an earlier version left without outputs shows what lies in its folder.
     path = one.run("01_toy") / "notebook.ipynb"
     content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "cells": content["cells"][:-1]}))
-    build(one.project)
-    elements = page(one, "01_toy.html")
-    assert [image["alt"] for image in elements.all("img")] == ["One dot."]
-    assert "2.125" in elements.text
+    # One that an earlier version left without outputs shows what lies in its folder.
+    for cells, caption in ((content["cells"][:-1], ""), (content["cells"], "All of them.")):
+        path.write_text(json.dumps({**content, "cells": cells}))
+        build(one.project)
+        elements = page(one, "01_toy.html")
+        assert values(elements, "img", "alt") == ["One dot."]
+        for words in ("It is there.", "2.125", caption):
+            assert words in elements.text
+    assert elements.select("tr#claim-threshold")
+    assert dead_links(one.project) == []
 
 
 def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(one):
@@ -397,15 +361,14 @@ def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(one):
         one.write(f"outputs/runs/01_toy/{run}.failed/failed.json", json.dumps(content))
     one.write("outputs/runs/01_toy/default.failed/log.txt", "log")
     finish()
-    text = build(one.project).read_text(encoding="utf-8")
-    items = text.partition('<ul class="failed">')[2].partition("</ul>")[0].split("</li>")[:-1]
-    assert [Elements(item).text.strip() for item in items] == [
+    items = read(build(one.project)).select("ul.failed li")
+    assert [item.text.strip() for item in items] == [
         "01_toy/default, 2024-01-02 10 UTC: ValueError: $x$ in a (log of 01_toy/default) "
         "The results of its last success are kept.",
         f"01_toy/n=5-a, 2024-01-02 10:11 UTC: {('late' * 60)[:-1]}…",
         "01_toy/n=7-c",
     ]
-    (log,) = Elements("".join(items)).links()
+    (log,) = (link for item in items for link in links(item))
     assert (one.project.outputs / unquote(log)).read_text() == "log"
 
 
@@ -441,21 +404,13 @@ def test_the_command_prints_two_counts(one, capsys):
     assert claims_text(one.project) == "No claims are listed."
     one.write("claims.yaml", CLAIMS)
     finish()
-    assert main(["claims"]) == 0
-    printed = capsys.readouterr().out
+    printed = told(capsys, "claims")
     assert "The paper’s claims: 1 reproduced, 1 not run\n" in printed
     assert "The project’s own checks: 1 not reproduced\n" in printed
     assert re.search(r"^threshold +Theorem 1 +2 +2 +reproduced", printed, re.MULTILINE)
 
 
 # Exports
-
-
-def exported(site, capsys, *arguments):
-    """What an export says on one stream or the other, and its status."""
-    status = main(["report", *map(str, arguments)])
-    said = capsys.readouterr()
-    return status, said.out + said.err
 
 
 @pytest.fixture
@@ -475,73 +430,82 @@ def here(site, monkeypatch):
 
 def test_a_single_file_works_alone(here, capsys, tmp_path):
     target = tmp_path / "site.html"
-    status, said = exported(here, capsys, "--single-file", "-o", target)
-    assert (status, f"Wrote {target} (") == (0, said.partition("(")[0] + "(")
-    elements, text = read(target), target.read_text(encoding="utf-8")
-    sheets = elements.sheets()
+    assert f"Wrote {target} (" in told(capsys, f"report --single-file -o {target}")
+    elements = read(target)
+    sheets = values(elements, "div.sheet", "id")
     assert sheets[:2] == ["index", "01_toy"]
     assert set(sheets) == {path.stem for path in all_pages(here.project)}
     # Nothing is loaded, every link leads to a place in the file, and no name is there twice.
-    assert faults(text) == []
-    assert not any("src" in attrs for attrs in elements.all("script"))
-    assert all(image["src"].startswith("data:image/webp") for image in elements.all("img"))
-    names = [element["id"] for element in elements.found if "id" in element.attrs]
+    assert not elements.select("script[src]")
+    assert all(src.startswith("data:image/webp") for src in values(elements, "img", "src"))
+    names = values(elements, "[id]", "id")
     assert len(names) == len(set(names))
-    assert {unquote(link) for link in elements.links()} <= {f"#{name}" for name in names}
-    assert {"#01_toy:figure-line", "#claims:paper", "#02_other"} <= set(elements.links())
+    assert {unquote(link) for link in links(elements)} <= {f"#{name}" for name in names}
+    assert {"#01_toy:figure-line", "#claims:paper", "#02_other"} <= set(links(elements))
+    text = target.read_text(encoding="utf-8")
     assert '"id": "02_other:moving-move"' in text
     assert str(here.project.root) not in text
 
 
 def test_a_file_of_some_runs_leads_to_nothing_else(here, capsys, tmp_path):
     target = tmp_path / "some.html"
-    assert exported(here, capsys, "--single-file", "toy", "-o", target)[0] == 0
-    elements = read(target)
-    assert elements.sheets() == ["01_toy"]
-    assert elements.links()
-    assert all(link.startswith("#01_toy:") for link in elements.links())
-    assert "Other $" not in elements.text
     # By notebook and run, by pattern, by folder; in the order of the site.
     folder = here.run("01_toy")
-    for wanted in (["other/n=7*", "01_toy/default"], ["02_other/n*", folder]):
-        assert exported(here, capsys, "--single-file", *wanted, "-o", target)[0] == 0
-        sheets = [name.partition("-")[0] for name in read(target).sheets()]
-        assert sheets == ["01_toy", "02_other"]
-        assert "In this file" in target.read_text(encoding="utf-8")
+    for wanted in ("other/n=7* 01_toy/default", f"02_other/n* {folder}"):
+        told(capsys, f"report --single-file {wanted} -o {target}")
+        sheets = values(read(target), "div.sheet", "id")
+        assert [name.partition("-")[0] for name in sheets] == ["01_toy", "02_other"]
+        assert "In this file" in str(read(target))
+    told(capsys, f"report --single-file toy -o {target}")
+    elements = read(target)
+    assert values(elements, "div.sheet", "id") == ["01_toy"]
+    assert links(elements)
+    assert all(link.startswith("#01_toy:") for link in links(elements))
+    assert "Other $" not in elements.text
 
 
 def test_an_archive_holds_all_that_its_pages_lead_to(here, capsys, tmp_path):
-    assert exported(here, capsys, "--zip", "-o", tmp_path / "toys.zip")[0] == 0
+    told(capsys, f"report --zip -o {tmp_path}/toys.zip")
     shutil.unpack_archive(tmp_path / "toys.zip", tmp_path / "there")
     (folder,) = (tmp_path / "there").iterdir()
     there = Project(tmp_path, folder)
     assert folder.name == "toys"
     assert dead_links(there) == []
     for path in all_pages(there):
-        images = [i["src"] for i in read(path).all("img") if not i["src"].startswith("data:")]
+        images = values(read(path), "img:not([src^='data:'])", "src")
         assert images or path.name not in ("index.html", "01_toy.html", "figures.html")
         for image in (path.parent / unquote(source) for source in images):
             assert image.resolve().is_relative_to(folder) and image.is_file()
     assert list(folder.rglob("log.txt"))
 
 
-def test_a_wrong_request_for_an_export_says_what_was_expected(here, capsys, tmp_path, monkeypatch):
-    for arguments, message in (
-        (["toy"], "RUN and -o need --single-file, --pdf or --zip"),
-        (["--pdf"], "--pdf needs -o FILE"),
-        (["--single-file", "-o", tmp_path / "a.htm"], "-o must name a file that ends with .html"),
-        (["--zip", "-o", here.project.outputs / "a.zip"], "a file outside of outputs"),
-        (["--zip", "-o", tmp_path / "none" / "a.zip"], "-o: there is no folder"),
-        (["--zip", "toy", "-o", tmp_path / "a.zip"], "--zip packs the whole site"),
-        (["--single-file", "tyo", "-o", tmp_path / "a.html"], "'tyo'; did you mean 'toy'? (runs:"),
-        (["--pdf", "toy/n=5", "-o", tmp_path / "a.pdf"], "unknown run 'toy/n=5'"),
-    ):
-        status, said = exported(here, capsys, *arguments)
-        assert (status, message in said) == (2, True), said
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    status, said = exported(here, capsys, "--pdf", "-o", tmp_path / "a.pdf")
-    assert (status, "apt install chromium" in said) == (1, True)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("report toy", "RUN and -o need --single-file, --pdf or --zip"),
+        ("report --pdf", "--pdf needs -o FILE"),
+        ("report --single-file -o a.htm", "-o must name a file that ends with .html"),
+        ("report --zip -o project/outputs/a.zip", "a file outside of outputs"),
+        ("report --zip -o none/a.zip", "-o: there is no folder"),
+        ("report --zip toy -o a.zip", "--zip packs the whole site"),
+        ("report --single-file tyo -o a.html", "'tyo'; did you mean 'toy'? (runs: toy,"),
+        ("report --pdf toy/n=5 -o a.pdf", "unknown run 'toy/n=5'"),
+        ("publish long", "a collection and its sweep files"),
+        ("publish default default.yaml", "a collection and its sweep files"),
+        ("publish Long default.yaml", "collection must be lower-case letters"),
+        ("publish long toy", "collection 'long' is for training runs"),
+        ("publish long none.yaml", "no run for collection 'long' is finished"),
+    ],
+)
+def test_wrong_requests_change_nothing(one, capsys, monkeypatch, command, message):
+    finish()
+    one.notebook("02_other", kind="training")
+    one.write("sweeps/none.yaml", "notebook: other\nruns: [{n: 77}]\n")
+    one.write("sweeps/default.yaml", "notebook: other\ngrid: {n: [3]}\n")
+    monkeypatch.chdir(one.project.root.parent)
+    before = names(Path.cwd())
+    assert message in told(capsys, command, 2)
+    assert names(Path.cwd()) == before
 
 
 def test_the_stock_tools_keep_the_texts_and_a_script_prints_no_bytes(here, tmp_path, monkeypatch):
@@ -571,28 +535,21 @@ def ready(toy, site):
     return toy
 
 
-def names(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
-
-
 def test_publishing_and_reading_what_is_published(ready, capsys, tmp_path):
     stray = ready.project.published / "default" / "08_gone" / "default" / "done.json"
     stray.parent.mkdir(parents=True)
     stray.write_text("{}")
-    assert main(["publish"]) == 0
+    assert "3 runs in outputs/published/default" in told(capsys, "publish")
     assert not stray.exists()
-    assert "3 runs in outputs/published/default" in capsys.readouterr().out
     folder = ready.project.published / "default"
     record = ["done.json", "metrics.json", "parameters.yaml", "provenance.json"]
     kept = [record[0], "figures/line.png", record[1], "notebook.ipynb", *record[2:]]
     assert names(folder / "01_toy" / "default") == kept
     # Of a training run: its record and its samples.
     assert names(folder / "02_other" / "default") == sorted([*record, "figures/samples.png"])
-    found = [(one.claim.group, one.verdict, one.measured) for one in verdicts(ready.project)]
-    assert found == [
-        ("paper", "reproduced", 2.0), ("paper", "not reproduced", None),
-        ("project", "not reproduced", 0.5),
-    ]  # fmt: skip
+    # A link between notebooks leads to the one beside it.
+    notebook = (folder / "01_toy" / "default" / "notebook.ipynb").read_text(encoding="utf-8")
+    assert "[see](../../../../../notebooks/02_other.ipynb)" in notebook
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "[Read the executed notebook](01_toy/default/notebook.ipynb)" in text
     assert "[The paper’s claims](claims.md): 1 reproduced, 1 not reproduced." in text
@@ -612,11 +569,10 @@ def test_publishing_and_reading_what_is_published(ready, capsys, tmp_path):
     verdict = verdicts(ready.project)[0]
     assert (verdict.verdict, verdict.note) == ("reproduced", "published, not run here")
     build(ready.project)
-    text = (ready.project.pages / "01_toy.html").read_text(encoding="utf-8")
-    assert "published run (collection default)" in text
-    assert "../published/default/01_toy/default/figures/line.png" in text
-    lean = read(ready.project.pages / "02_other.html")
-    assert [image["alt"] for image in lean.all("img")] == ["A sample."]
+    toy, lean = page(ready, "01_toy.html"), page(ready, "02_other.html")
+    assert "published run (collection default)" in toy.text
+    assert toy.img["src"] == "../published/default/01_toy/default/figures/line.png"
+    assert values(lean, "img", "alt") == ["A sample."]
     assert "which keeps its results only" in lean.text
     assert dead_links(ready.project) == []
 
@@ -639,9 +595,8 @@ def test_publishing_and_reading_what_is_published(ready, capsys, tmp_path):
 def test_a_collection_is_added_to_and_takes_what_is_finished(ready, capsys):
     ready.write("sweeps/one.yaml", "notebook: other\ngrid: {n: [3]}\n")
     ready.write("sweeps/more.yaml", "notebook: other\ngrid: {n: [7, 5]}\n")
-    assert main(["publish", "long", "one.yaml"]) == 0
-    assert main(["publish", "long", "more.yaml"]) == 0
-    assert "n=5" in capsys.readouterr().out
+    told(capsys, "publish long one.yaml")
+    assert "n=5" in told(capsys, "publish long more.yaml")
     folder = ready.project.published / "long"
     runs = sorted(path.parent.name.partition("-")[0] for path in folder.glob("*/*/done.json"))
     assert runs == ["default", "n=7"]
@@ -650,44 +605,19 @@ def test_a_collection_is_added_to_and_takes_what_is_finished(ready, capsys):
 
 def test_a_stale_training_run_stays_published_and_a_stale_analysis_is_refused(ready, capsys):
     ready.notebook("02_other", MOVE, "2 + 2", "run.finish()", kind="training")
-    assert main(["publish"]) == 0
-    folder = ready.project.published / "default" / "01_toy" / "default"
-    assert sources_match(ready.project, "01_toy", folder) == []
+    told(capsys, "publish")
     ready.notebook("01_toy", "2 + 2", "run.finish()", parameters="n: int = 4  # many")
     before = names(ready.project.published)
-    assert main(["publish"]) == 2
-    assert "01_toy/default is stale" in capsys.readouterr().err
+    assert "01_toy/default is stale" in told(capsys, "publish", 2)
     assert names(ready.project.published) == before
-    assert sources_match(ready.project, "01_toy", folder) == [
-        "its parameters are no longer the notebook's defaults",
-        "the notebook has changed since",
-    ]
-
-
-def test_wrong_requests_change_nothing(ready, capsys):
-    ready.write("sweeps/none.yaml", "notebook: other\nruns: [{n: 77}]\n")
-    for arguments, message in (
-        ("long", "a collection and its sweep files"),
-        ("default default.yaml", "a collection and its sweep files"),
-        ("Long default.yaml", "collection must be lower-case letters"),
-        ("long toy", "collection 'long' is for training runs"),
-        ("long none.yaml", "no run for collection 'long' is finished"),
-    ):
-        assert main(["publish", *arguments.split()]) == 2
-        assert message in capsys.readouterr().err
-        assert not ready.project.published.exists() or names(ready.project.published) == []
 
 
 def test_what_is_too_heavy_or_names_a_path_of_this_machine_is_refused(ready, capsys, monkeypatch):
-    def refused():
-        assert main(["publish"]) == 2
-        assert names(ready.project.published) == []
-        return capsys.readouterr().err
-
     for limit, words in (("NOTEBOOK", "executed notebook must weigh"), ("TOTAL", "published must")):
         with monkeypatch.context() as patch:
             patch.setattr(f"taugda.report.publish.{limit}_LIMIT", 1000)
-            assert words in refused()
+            assert words in told(capsys, "publish", 2)
     path = ready.run("01_toy") / "provenance.json"
     path.write_text(path.read_text().replace("{", f'{{"where": "{ready.project.root}",', 1))
-    assert "provenance.json names a path of this machine" in refused()
+    assert "provenance.json names a path of this machine" in told(capsys, "publish", 2)
+    assert names(ready.project.published) == []
