@@ -1,6 +1,5 @@
 """Parameters, names, what is up to date, files, and one execution after the other."""
 
-import hashlib
 import itertools
 import json
 import os
@@ -9,7 +8,6 @@ import subprocess
 import sys
 
 import nbformat
-import numpy as np
 import pytest
 
 from taugda.__main__ import main
@@ -17,7 +15,6 @@ from taugda.runs import ParameterError, Project, ProjectError, state
 from taugda.runs.files import recover, staging_folder, swap_in
 from taugda.runs.machine import cores
 from taugda.runs.parameters import (
-    canonical,
     parameters_text,
     parse_assignment,
     read_file,
@@ -45,25 +42,11 @@ def celled(toy):
 # Parameters
 
 
-def test_parameters_are_read_in_order_with_types_and_help(celled):
-    found = read_parameters(celled.project.notebook("01_toy"))
-    assert list(found) == ["taus", "step", "seed", "name", "exact", "limit", "extra"]
-    assert found["taus"].default == [2.0, 2.5]
-    assert type(found["taus"].default[0]) is float
-    assert found["taus"].title == "list[float]"
-    assert [found[n].description for n in ("taus", "seed")] == [
-        "timescale separations", "seed, größer",
-    ]  # fmt: skip
-    assert found["limit"].default is None
-    celled.notebook("01_toy", parameters="n: int = 4")
-    assert resolve(celled.project, "toy", {}) == {"n": 4}
-
-
 @pytest.mark.parametrize(
     "cell",
     ["n = 3", "n: int", "n.m: int = 1", "n: int = 1 + 1", "n: list[int] = [\n 1]",
-     "n: complex = 1", "n: list[complex] = [1]", "n: print('x') = 1", "n: int = 1\nn: int = 2",
-     "n: int = (", "n: int = 1  # a = b"],
+     "n: complex = 1", "n: print('x') = 1", "n: int = 1\nn: int = 2", "n: int = (",
+     "n: int = 1  # a = b"],
 )  # fmt: skip
 def test_bad_parameter_cells_are_refused(toy, cell):
     toy.notebook("01_toy", parameters=cell)
@@ -105,42 +88,34 @@ def test_assignments_take_the_annotated_type(celled, text, value):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["seed=true", "seed=1.5", "seed=x", "step=.nan", "step=.inf", "step=true", "step=fast",
-     "exact=1", "exact='false'", "name=12", "taus=3", "taus=[a]", "extra=[1]", "limit=x",
-     "extra={1: 2}", "extra={a: .nan}", "name=2021-01-01", "name=- x^2/2 + y"],
+    ("texts", "message"),
+    [
+        (["seed", "=3", "a b=3"], "-p must be key=value"),
+        (["seed=[1", "seed=a: b: c"], "-p seed=.*: not valid"),
+        (["seed=010", "seed=1:30", "seed=1:30.5"], "-p seed=.*: line 1: .* is no decimal number"),
+        (["seed=true", "seed=1.5", "seed=x"], "01_toy: parameter 'seed' must be int, found"),
+        ([f"step={x}" for x in (".nan", ".inf", "true", "fast")], "'step' must be float, found"),
+        (["exact=1", "exact='false'"], "'exact' must be bool, found"),
+        (["taus=3", "taus=[a]"], r"'taus' must be list\[float\], found"),
+        (["extra=[1]", "extra={1: 2}", "extra={a: .nan}"], "'extra' must be dict, found"),
+        (["limit=x"], r"'limit' must be float \| None, found"),
+        (["name=12", "name=2021-01-01", "name=- x^2/2 + y"],
+         "'name' must be str, found .*; quote a text for YAML, too: -p name="),
+    ],
 )  # fmt: skip
-def test_values_of_the_wrong_type_are_refused(celled, text):
-    name, given = parse_assignment(text)
-    hint = "; quote a text for YAML, too: -p name=" if name == "name" else ""
-    with pytest.raises(
-        ParameterError, match=f"01_toy: parameter '{name}' must be .* found.*{hint}"
-    ):
-        resolve(celled.project, "toy", {name: given})
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("seed", "key=value"), ("=3", "key=value"), ("a b=3", "key=value"), ("seed=[1", "not valid"),
-     ("seed=a: b: c", "not valid"), ("seed=010", "010 is no decimal number"),
-     ("seed=1:30", "1:30 is no decimal number"), ("step=1:30.5", "1:30.5 is no decimal")],
-)  # fmt: skip
-def test_malformed_assignments_are_refused(text, message):
-    with pytest.raises(ParameterError, match=f"-p.*{message}"):
-        parse_assignment(text)
+def test_assignments_that_are_wrong_are_refused(celled, texts, message):
+    for text in texts:
+        with pytest.raises(ParameterError, match=message):
+            resolve(celled.project, "toy", dict([parse_assignment(text)]))
 
 
 def test_parameter_files(toy):
-    assert read_file(toy.write("p.yaml", "seed: 3\n")) == {"seed": 3}
     assert read_file(toy.write("p.yaml", "# nothing\n")) == {}
     for text, message in (
         ("- 1", "expected a mapping"),
-        ("seed: [", "not valid YAML"),
-        ("seed: 1\nseed: 2", "line 2: key 'seed' appears twice"),
         ("a: 1\nseed: 010", "line 2: 010 is no decimal number"),
-        ("seed: !!python/object/apply:os.getpid []", "not valid YAML"),
     ):
-        with pytest.raises(ParameterError, match=message):
+        with pytest.raises(ParameterError, match=rf"p\.yaml: .*{message}"):
             read_file(toy.write("p.yaml", text))
 
 
@@ -155,8 +130,6 @@ def test_run_names_say_the_parameters(celled):
     assert name_of(taus=[3, 4.5], seed=1).startswith("seed=1,taus=3+4.5-")
     assert name_of(step=0.0) == name_of(step=-0.0)
     assert name_of(seed=1) != name_of(seed=2)
-    digest = hashlib.sha256(canonical(celled.item(seed=1).parameters).encode()).hexdigest()
-    assert name_of(seed=1) == f"seed=1-{digest[:8]}"
     for name in ("toy", "01_toy", "01_toy.ipynb", "notebooks/01_toy.ipynb"):
         assert celled.project.find_notebook(name) == "01_toy"
     # No value escapes the folder.
@@ -286,12 +259,8 @@ def test_swap_and_recovery(tmp_path):
     assert (final / "x").read_text() == "new"
     # One that died in the middle of its swap, and others before it; another run is none of ours.
     final.rename(tmp_path / ".default.old")
-    for name in (
-        ".default.here.12.partial",
-        ".default.far-away.7.partial",
-        ".default,n=1.a.7.partial",
-    ):
-        (tmp_path / name).mkdir()
+    for name in ("default.here.12", "default.far-away.7", "default,n=1.a.7"):
+        (tmp_path / f".{name}.partial").mkdir()
     recover(final)
     assert (final / "x").read_text() == "new"
     assert {path.name for path in tmp_path.iterdir()} == {"default", ".default,n=1.a.7.partial"}
@@ -319,16 +288,12 @@ def test_the_project_is_found_from_anywhere(toy, monkeypatch, tmp_path):
 def test_a_batch_runs_what_is_due(toy, capfd):
     toy.notebook("01_toy", "run.measure('n', n)\nprint('hello')", "run.finish()")
     toy.notebook("02_bad", "if n > 2:\n    raise ValueError('too\\nlarge')", "run.finish()")
-    toy.notebook(
-        "03_killed", "import os\nos.kill(os.getpid(), 9)", "run.measure('n', n)", "run.finish()"
-    )
-    toy.notebook("04_open", "run.measure('n', n)")
+    toy.notebook("03_open", "run.measure('n', n)")
     assert main(["run", "-j", "2"]) == 1
     out = capfd.readouterr().out
     assert "Failed: 02_bad/default: ValueError: too large" in out
     assert "log: outputs/runs/02_bad/default.failed/log.txt" in out
-    assert "Failed: 03_killed/default: the kernel died" in out
-    assert "Failed: 04_open/default: the notebook left no metrics.json" in out
+    assert "Failed: 03_open/default: the notebook left no metrics.json" in out
     assert out.rstrip().endswith("Open outputs/index.html")
 
     good = {path.name: path.read_bytes() for path in toy.run("01_toy").iterdir()}
@@ -338,23 +303,19 @@ def test_a_batch_runs_what_is_due(toy, capfd):
     }  # fmt: skip
     assert toy.metrics("01_toy") == {"n": 3}
     assert b"hello" in good["log.txt"]
-    provenance = json.loads(good["provenance.json"])
-    assert provenance["mode"] == "batch"
-    assert provenance["versions"]["numpy"] == np.__version__
+    assert json.loads(good["provenance.json"])["mode"] == "batch"
     assert str(toy.project.root).encode() not in good["notebook.ipynb"]
     assert "papermill" not in json.loads(good["notebook.ipynb"])["metadata"]
 
-    for stem in ("02_bad", "03_killed", "04_open"):
+    for stem in ("02_bad", "03_open"):
         assert [path.name for path in (toy.project.runs / stem).iterdir()] == ["default.failed"]
     failed = toy.run("02_bad", "default.failed")
     assert "ValueError" in (failed / "notebook.ipynb").read_text()
     assert "ValueError" in (failed / "log.txt").read_text()
-    reason = json.loads((failed / "failed.json").read_text())
-    assert reason["reason"] == "ValueError: too large"
-    assert reason["duration"] > 0
+    assert json.loads((failed / "failed.json").read_text())["reason"] == "ValueError: too large"
     assert "02_bad/default" in toy.project.index.read_text()
     wanted = [(stem, {}) for stem in toy.project.stems()]
-    assert toy.states(*wanted) == ["up to date", *["failed before"] * 3]
+    assert toy.states(*wanted) == ["up to date", *["failed before"] * 2]
 
     # Mended, it succeeds, and its failure is forgotten; one that fails leaves its former success.
     toy.notebook("02_bad", "run.finish()")
@@ -366,70 +327,53 @@ def test_a_batch_runs_what_is_due(toy, capfd):
     assert toy.states(("bad", {}), ("toy", {})) == ["up to date", "failed before"]
 
 
-GROUP = "notebook: train\nbase: {updates: 2%s}\ngrid: {seed: [0, 1, 2, 3, 4]}\n"
-
-
-def test_runs_that_may_be_trained_together_share_a_kernel(toy, capsys):
+def test_runs_that_may_be_trained_together_share_a_kernel_and_fail_each_alone(toy, capsys):
     toy.training(together=3)
-    toy.write("sweeps/seeds.yaml", GROUP % "")
-    toy.make("seeds.yaml", "-j", "1")
+    base, seeds = "{updates: 2, fail_at: 2}", "{seed: [0, 1, 2, 3, 4]}"
+    toy.write("sweeps/seeds.yaml", f"notebook: train\nbase: {base}\ngrid: {seeds}\n")
+    toy.make("seeds.yaml", "-j", "1", "--retries", "1")
+    # Each fails at its first attempt, which stops none of those that share its kernel.
+    assert capsys.readouterr().out.count("trying again (1 of 1)") == 5
+    assert toy.ledger("begin") == [0, 1, 2, 3, 4] * 2
+    kernels = itertools.groupby(toy.ledger("begin", 2))
+    assert [len(list(group)) for _, group in kernels] == [3, 2, 3, 2]
     folders = (toy.project.runs / "01_train").glob("[!.]*")
-    runs = {read_file(path / "parameters.yaml")["seed"]: path for path in sorted(folders)}
+    runs = {read_file(path / "parameters.yaml")["seed"]: path for path in folders}
     beside = {seed: toy.metrics("01_train", path.name)["beside"] for seed, path in runs.items()}
     assert beside == {0: [1, 2], 1: [2], 2: [], 3: [4], 4: []}
     sums = {toy.metrics("01_train", path.name)["sum"] for path in runs.values()}
     assert len(sums) == 5  # each is a run of its own
-    kernels = dict(zip(toy.ledger("begin"), toy.ledger("begin", 2), strict=True))
-    assert kernels[0] == kernels[1] == kernels[2] != kernels[3] == kernels[4]
     for path in runs.values():
         cells = nbformat.read(path / "notebook.ipynb", 4).cells
         counts = [cell.execution_count for cell in cells if cell.cell_type == "code"]
         assert counts == list(range(1, len(counts) + 1))
     # One that is chosen alone is alone.
-    toy.make("seeds.yaml", "--only", runs[1].name, "--force")
+    toy.make("seeds.yaml", "--only", runs[1].name, "--force", "--retries", "1")
     assert toy.metrics("01_train", runs[1].name)["beside"] == []
 
 
-def test_one_that_fails_does_not_stop_those_that_share_its_kernel(toy, capsys):
-    toy.training(together=5)
-    toy.write("sweeps/seeds.yaml", GROUP % ", fail_at: 2")
-    toy.make("seeds.yaml", "-j", "1", "--retries", "1")
-    assert capsys.readouterr().out.count("trying again (1 of 1)") == 5
-    assert len(set(toy.ledger("begin", 2)[:5])) == len(set(toy.ledger("begin", 2)[5:])) == 1
-
-
-def test_parameters_reach_the_notebook_and_another_run_has_another_folder(toy, capsys):
-    toy.notebook("01_toy", "run.measure('n', n)", "run.finish()")
+def test_a_run_of_other_parameters_and_a_stale_training_run_which_is_kept(toy, capsys):
+    code = "from taugda import gan\nrun.measure('n', n)"
+    toy.notebook("01_toy", code, "run.finish()", kind="training")
     toy.make("toy", "-f", str(toy.write("small.yaml", "n: 5\n")))
     (folder,) = (toy.project.runs / "01_toy").iterdir()
     assert folder.name.startswith("n=5-")
     assert toy.metrics("01_toy", folder.name) == {"n": 5}
-    assert toy.states(("toy", {})) == ["missing"]
-    assert toy.states(("toy", {"n": 5}), ("01_toy", {"n": 5})) == ["up to date"]
-    assert toy.states(("toy", {"n": 5}), force=True) == ["forced"]
-    done = folder / "done.json"
-    done.write_text(json.dumps({**json.loads(done.read_text()), "duration": 83.2}))
+    five = "01_toy", {"n": 5}
+    assert toy.states(("toy", {}), five) == ["missing", "up to date"]
+    content = json.loads((folder / "done.json").read_text())
+    content["fingerprint"]["library"]["gan"] = "older"
+    (folder / "done.json").write_text(json.dumps({**content, "duration": 83.2}))
+    (item,) = make_plan(toy.project, [five])
+    assert (item.state, item.due, item.reason) == ("kept", False, "library changed (gan)")
+    assert toy.states(five, refresh=True) == ["stale"]
+    toy.make("toy", "-p", "n=5")
+    assert "kept (library changed (gan)), --refresh runs it again\n" in capsys.readouterr().out
     toy.make("toy", "-p", "n=5", "--force", "--dry-run")
     assert "forced, would run, took 83 s last time" in capsys.readouterr().out
-    toy.make("toy", "-p", "n=5", "--force")
-    assert json.loads(done.read_text())["duration"] < 83
-
-
-def test_stale_training_is_kept_unless_asked(toy, capsys):
-    toy.notebook("01_toy", "from taugda import gan", "run.finish()", kind="training")
-    toy.make("toy")
-    done = toy.run("01_toy") / "done.json"
-    content = json.loads(done.read_text())
-    content["fingerprint"]["library"]["gan"] = "older"
-    done.write_text(json.dumps(content))
-    (item,) = make_plan(toy.project, [("toy", {})])
-    assert (item.state, item.due) == ("kept", False)
-    assert item.reason == "library changed (gan)"
-    assert toy.states(("toy", {}), refresh=True) == ["stale"]
-    toy.make("toy")
-    assert "kept (library changed (gan)), --refresh runs it again" in capsys.readouterr().out
-    toy.make("toy", "--refresh")
-    assert toy.states(("toy", {})) == ["up to date"]
+    toy.make("toy", "-p", "n=5", "--refresh")
+    assert toy.states(five) == ["up to date"]
+    assert json.loads((folder / "done.json").read_text())["duration"] < 83
 
 
 def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, monkeypatch):
@@ -456,35 +400,19 @@ def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, 
 # Requests
 
 
-def refused(arguments, capsys):
-    """What a command that is refused says, by argparse or by us in one line."""
-    try:
-        assert main(arguments) == 2
-        error = capsys.readouterr().err
-        assert len(error.splitlines()) == 1
-    except SystemExit as end:
-        assert end.code == 2
-        error = capsys.readouterr().err
-    return error
-
-
 @pytest.mark.parametrize(
     ("command", "message"),
     [
         ("run tyo", "unknown notebook 'tyo'; did you mean 'toy'"),
         ("run toy -p nn=3", "unknown parameter 'nn'; did you mean 'n'"),
-        ("run toy -p n=x", "'n' must be int, found 'x'"),
         ("run -p n=3", "exactly one notebook"),
         ("run toy other -p n=3", "exactly one notebook"),
-        ("run toy -f none.yaml", "none.yaml: cannot be read"),
-        ("run none.yaml", "cannot be read"),
+        ("run none.yaml", "none.yaml: cannot be read"),
         ("run Untitled", "notebooks/Untitled.ipynb is left out: a notebook of the project"),
-        ("parameters tyo", "unknown notebook"),
         ("run s.yaml --index 2", "the number of a run: from 0 to 1, found 2"),
         ("run toy --index 0", "--index needs exactly one sweep file"),
         ("run s.yaml --only *n=9*", "no run matches '*n=9*'"),
         *((f"run -j {number}", "expected an integer >= 1") for number in ("0", "-1", "²")),
-        ("run s.yaml --index -1", "expected an integer >= 0"),
         ("run s.yaml --retries x", "expected an integer >= 0, found 'x'"),
         ("run toy --time-limit soon", "a time such as 90s, 30m, 12h or 2d, found 'soon'"),
     ],
@@ -493,7 +421,13 @@ def test_wrong_requests_are_refused_before_anything_starts(toy, capsys, command,
     for stem in ("01_toy", "02_other", "Untitled"):
         toy.notebook(stem, "run.finish()")
     toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}")
-    assert message in refused(command.split(), capsys)
+    try:
+        status = main(command.split())
+    except SystemExit as end:  # by argparse
+        status = end.code
+    error = capsys.readouterr().err
+    assert status == 2 and message in error
+    assert error.startswith("usage: ") or len(error.splitlines()) == 1
     assert not toy.project.outputs.exists()
 
 
@@ -501,8 +435,11 @@ def test_plans_and_parameters_are_listed(celled, capsys):
     for name in ("Untitled", "01_toy-Copy1"):
         celled.write(f"notebooks/{name}.ipynb", "{}")
     assert main(["parameters", "toy"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["taus", "list[float]", "[2.0,", "2.5]", "timescale", "separations"] in lines
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[4:]] == [
+        "taus list[float] [2.0, 2.5] timescale separations", "step float 0.001",
+        "seed int 0 seed, größer", "name str 'a' label", "exact bool True",
+        "limit float | None None none means no limit", "extra dict {'a': [1, 2.5]}",
+    ]  # fmt: skip
     assert main(["run", "--dry-run", "-j", "3"]) == 0
     out, error = capsys.readouterr()
     assert out.splitlines() == [
@@ -513,17 +450,13 @@ def test_plans_and_parameters_are_listed(celled, capsys):
     assert copy.startswith("taugda: notebooks/01_toy-Copy1.ipynb is left out: ")
     assert untitled.endswith("rename it so, or move it to another folder")
     assert not celled.project.outputs.exists()
-    celled.write("outputs", "a file where the folder should be")
-    assert "output folder outputs cannot be written" in refused(["run", "toy"], capsys)
 
 
 def test_a_reader_that_goes_away_is_no_error(toy):
     toy.training()
     toy.write("sweeps/many.yaml", f"notebook: train\ngrid: {{seed: {list(range(5000))}}}\n")
-    command = [sys.executable, "-m", "taugda", "run", "many.yaml", "--dry-run"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline().startswith("   0  01_train/default: missing")
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    process.stderr.close()
-    assert process.wait(60) == 141
+    command = f"{sys.executable} -m taugda run many.yaml --dry-run | head -n 1"
+    command = ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert answer.stdout.startswith("   0  01_train/default: missing")
+    assert (answer.stderr, answer.returncode) == ("", 141)
