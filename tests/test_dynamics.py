@@ -158,10 +158,11 @@ def test_divergence_is_raised_with_its_iteration(symbolic):
     if not symbolic:
         game = Game.from_functions(lambda x: x * [-1.0, 1.0], game.blocks, 1, 1)
     starts = [[0.0, 1.0], [1.0, 0.0]]
-    with pytest.raises(DivergenceError, match=r"1 of 2 trajectories diverged.*1024") as caught:
+    said = r"1 of 2 trajectories diverged.*1024"
+    with pytest.raises(DivergenceError, match=said):
         simulate(game, starts, 1.0, 1.0, 1100)
-    assert caught.value.iterations.tolist() == [-1, 1024]
-    path = caught.value.trajectory
+    with pytest.warns(UserWarning, match=said):
+        path = simulate(game, starts, 1.0, 1.0, 1100, on_divergence="warn")
     assert np.isfinite(path[0]).all()
     assert path[1, 1023, 0] == 2.0**1023
     assert np.isnan(path[1, 1024:]).all()
@@ -371,7 +372,6 @@ def test_iterations_to_reach_counts_from_where_the_distance_stays_small():
     path[:, 0] = [3, 0.5, 2, 0.9, 0.2, 0.1]
     game = Game(X**2 - Y**2, [X], [Y])
     assert iterations_to_reach(game, path, [0, 0], 1.0) == 3
-    assert iterations_to_reach(game, path, [0, 0], 1.0, every=10) == 30
     assert iterations_to_reach(game, path, [0, 0], 5.0) == 0
     assert iterations_to_reach(game, path, [0, 0], 0.1) == 5
     assert iterations_to_reach(game, path, [0, 0], 0.05) is None
@@ -423,7 +423,6 @@ def test_measured_radius_is_that_of_the_linearization(alternating, share):
     [
         ({"predicted": 1.0}, "predicted"),
         ({"predicted": -0.5}, "predicted"),
-        ({"distance": 0.0}, "distance"),
         ({"folds": -1.0}, "folds"),
         ({"target": [0.0]}, "target"),
         ({"step": 0.0}, "step"),

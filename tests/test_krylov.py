@@ -21,7 +21,6 @@ def test_krylov_finds_the_dense_routes_largest_root(n1, n2):
     dense, sparse = roots(blocks, n1 * n2)[0], next(guard.crossings_descending(blocks, 0))
     assert (dense.method, sparse.method) == ("guard map, dense", "guard map, Krylov")
     assert sparse.tau == pytest.approx(dense.tau, rel=1e-9)
-    assert (dense.method, sparse.method) == ("guard map, dense", "guard map, Krylov")
 
 
 def test_all_positive_real_roots_come_in_descending_order():

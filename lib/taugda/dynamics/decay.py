@@ -9,6 +9,8 @@ from taugda.checks import Array, finite_array, positive
 from taugda.dynamics.trajectories import simulate
 from taugda.games import Game
 
+_NEAR = 1e-4  # the largest distance in runs that `measure_radius` makes; the error's order
+
 
 def decay_factor(
     game: Game, path: ArrayLike, target: ArrayLike, *, every: int = 1, floor: float = 1e-10
@@ -22,11 +24,8 @@ def decay_factor(
         From :func:`simulate`.
     target : array_like, shape (n1 + n2,)
         The critical point.
-    every : int
-        How many iterations lie between two stored states.
-    floor : float
-        Distances below this (times the target's largest coordinate, if over 1) are left out:
-        rounding rules there.
+    every, floor
+        As :func:`decay_of` takes them; the floor times the target's largest coordinate, if over 1.
 
     Returns
     -------
@@ -96,13 +95,13 @@ def rate_error(measured: float, predicted: float) -> float:
 
 
 def iterations_to_reach(
-    game: Game, path: ArrayLike, target: ArrayLike, accuracy: float, *, every: int = 1
+    game: Game, path: ArrayLike, target: ArrayLike, accuracy: float
 ) -> int | None:
-    """Return the first stored iteration from which a trajectory stays within an accuracy.
+    """Return the iteration from which a trajectory, stored whole, stays within an accuracy.
 
     Parameters
     ----------
-    game, path, target, every
+    game, path, target
         As :func:`decay_factor` takes them.
     accuracy : float
         Largest Euclidean distance from the target.
@@ -114,7 +113,7 @@ def iterations_to_reach(
     """
     outside = ~(_distances(game, path, target) <= positive("accuracy", accuracy))
     first = int(np.flatnonzero(outside).max(initial=-1)) + 1
-    return first * every if first < len(outside) else None
+    return first if first < len(outside) else None
 
 
 def _distances(game: Game, path: ArrayLike, target: ArrayLike) -> Array:
@@ -123,7 +122,7 @@ def _distances(game: Game, path: ArrayLike, target: ArrayLike) -> Array:
 
 def measure_radius(
     game: Game, target: ArrayLike, tau: float, step: float, predicted: float, *,
-    alternating: bool = False, distance: float = 1e-4, folds: float = 4.0,
+    alternating: bool = False, folds: float = 4.0,
 ) -> float:  # fmt: skip
     """Measure on trajectories by what factor an iteration approaches a critical point.
 
@@ -142,8 +141,6 @@ def measure_radius(
         The spectral radius expected, not 1: it sets how long the runs are and where they begin.
     alternating : bool
         Whether player 2's gradient is taken at player 1's new point.
-    distance : float
-        The largest distance from the point in runs that go as predicted; the error's order.
     folds : float
         By how many powers of e the distance is predicted to change.
 
@@ -159,10 +156,9 @@ def measure_radius(
     """
     if positive("predicted", predicted) == 1:
         raise ValueError("predicted: expected a factor other than 1, with which no run ends")
-    distance, folds = positive("distance", distance), positive("folds", folds)
     point = game.point(target, "target")
-    iterations = math.ceil(folds / abs(math.log(predicted)))
-    size = distance * min(1.0, predicted**-iterations)
+    iterations = math.ceil(positive("folds", folds) / abs(math.log(predicted)))
+    size = _NEAR * min(1.0, predicted**-iterations)
     starts = point + size * np.eye(game.n)
     path = simulate(game, starts, tau, step, iterations, alternating, every=iterations)
     after = game.displacement(path[:, -1], point).T / size

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from taugda.checks import Array, count, positive, positives
@@ -16,16 +16,7 @@ from taugda.games import Game
 
 
 class DivergenceError(ArithmeticError):
-    """A trajectory left the floating-point numbers.
-
-    ``trajectory`` is what :func:`simulate` would have returned, with nan from the divergence on;
-    ``iterations`` each run's first stored iteration that is not finite, -1 where there is none.
-    """
-
-    def __init__(self, message: str, trajectory: Array, iterations: NDArray[np.int64]) -> None:
-        super().__init__(message)
-        self.trajectory = trajectory
-        self.iterations = iterations
+    """A trajectory left the floating-point numbers."""
 
 
 def simulate(
@@ -78,8 +69,17 @@ def simulate(
     rates = np.broadcast_to(taus, shape).ravel()
     out = np.empty((len(states), iterations // every + 1, game.n))
     out[:, 0] = states
-    run = _run_compiled if game.symbolic else _run_numpy
-    run(game, alternating, states, rates, step, iterations, every, out)
+    if game.symbolic:
+        from taugda.dynamics import kernels
+
+        advance = kernels.advance(game, alternating)
+
+        def one(m: int) -> None:
+            advance(states[m], rates[m], step, iterations, every, out[m, 1:])
+
+        in_threads(one, range(len(states)))
+    else:
+        _run_numpy(game, alternating, states, rates, step, every, out)
     return _checked(out.reshape(*shape, -1, game.n), every, rates, on_divergence)
 
 
@@ -95,33 +95,17 @@ def in_threads(work: Callable[[Any], None], items: Iterable[Any], progress: bool
         list(tqdm(done, total=len(items), disable=not progress, leave=False, file=sys.stdout))
 
 
-def _run_compiled(
-    game: Game, alternating: bool, states: Array, rates: Array, step: float,
-    iterations: int, every: int, out: Array,
-) -> None:  # fmt: skip
-    from taugda.dynamics import kernels
-
-    advance = kernels.advance(game, alternating)
-
-    def one(m: int) -> None:
-        advance(states[m], rates[m], step, iterations, every, out[m, 1:])
-
-    in_threads(one, range(len(states)))
-
-
 def _run_numpy(
-    game: Game, alternating: bool, states: Array, rates: Array, step: float,
-    iterations: int, every: int, out: Array,
-) -> None:  # fmt: skip
+    game: Game, alternating: bool, states: Array, rates: Array, step: float, every: int, out: Array
+) -> None:
     gradient, speed = game.unchecked_gradient, np.full((len(states), game.n), step)
     speed[:, game.n1 :] *= rates[:, None]
     players = [slice(game.n1), slice(game.n1, game.n)] if alternating else [slice(game.n)]
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported afterwards
-        for k in range(1, iterations + 1):
-            for own in players:
+        for k in range(1, out.shape[1]):
+            for own in players * every:
                 states[:, own] -= speed[:, own] * gradient(states)[:, own]
-            if k % every == 0:
-                out[:, k // every] = states
+            out[:, k] = states
 
 
 def _checked(out: Array, every: int, rates: Array, on_divergence: str) -> Array:
@@ -129,13 +113,13 @@ def _checked(out: Array, every: int, rates: Array, on_divergence: str) -> Array:
     if not bad.any():
         return out
     out[np.maximum.accumulate(bad, axis=-1)] = np.nan
-    first = np.where(bad.any(axis=-1), bad.argmax(axis=-1) * every, -1)
-    worst = np.flatnonzero(first.ravel() >= 0)
+    bad = bad.reshape(len(rates), -1)
+    worst = np.flatnonzero(bad.any(axis=1))
     message = (
-        f"{len(worst)} of {first.size} trajectories diverged, the first (tau = "
-        f"{rates[worst[0]]:g}) by iteration {first.ravel()[worst[0]]}; try a smaller step"
+        f"{len(worst)} of {len(bad)} trajectories diverged, the first (tau = {rates[worst[0]]:g}) "
+        f"by iteration {bad[worst[0]].argmax() * every}; try a smaller step"
     )
     if on_divergence == "raise":
-        raise DivergenceError(message, out, first)
+        raise DivergenceError(message)
     warnings.warn(message, stacklevel=3)
     return out
