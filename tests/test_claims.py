@@ -13,7 +13,7 @@ from taugda.claims import (
     parse_claims,
     verdict,
 )
-from taugda.record.claims import counts, read_claims
+from taugda.record.claims import read_claims
 
 ENTRY = (
     "- {id: t, statement: The threshold is 2., where: Section 5.1, paper: 2, tolerance: 1.0e-9,"
@@ -63,7 +63,7 @@ def test_without_a_run_and_without_the_metric():
     (claim,) = parse_claims(yaml.safe_load(ENTRY), "claims.yaml")
     found = verdict(claim, None)
     assert (found.verdict, found.note) == (NOT_RUN, "run it with: python -m taugda run toy")
-    found = verdict(claim, {"other": {"value": 2}}, "default", "by hand")
+    found = verdict(claim, {"other": {"value": 2}}, "by hand")
     assert (found.verdict, found.note) == (NOT_REPRODUCED, "metric tau not recorded; by hand")
 
 
@@ -103,10 +103,3 @@ def test_claims_are_read_as_they_are_meant(one):
     assert (first.group, own.group) == ("paper", "project")
     one.write("claims.yaml", "")
     assert read_claims(one.project) == []
-
-
-def test_only_the_defaults_and_the_papers_parameters_count(one):
-    one.write("parameters/01_toy/small.yaml", "n: 9\n")
-    assert [n for n in (3, 9, 10) if counts(one.project, "01_toy", {"n": n})] == [3]
-    one.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
-    assert [n for n in (3, 9, 10) if counts(one.project, "01_toy", {"n": n})] == [3, 9]

@@ -375,27 +375,21 @@ def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(one):
 def test_which_run_counts(one):
     def found():
         (first,) = verdicts(one.project)
-        return first.verdict, first.run, first.note
+        return first.verdict, first.note
 
     one.write("claims.yaml", CLAIM)
-    not_run = ("not run", None, "run it with: python -m taugda run toy")
-    assert found() == not_run
-    name = finish(n=9)
-    one.write("parameters/01_toy/small.yaml", "n: 9\n")
+    not_run = ("not run", "run it with: python -m taugda run toy")
+    finish(n=9)
     assert found() == not_run
     finish(tau=3.0)
-    assert found() == ("not reproduced", "default", "made interactively")
-    one.write("parameters/01_toy/paper-long.yaml", "n: 9\n")
-    assert found() == ("reproduced", name, "made interactively")
+    assert found() == ("not reproduced", "made interactively")
     # What was published counts where nothing was made here.
-    published = one.project.published / "default" / "01_toy" / name
+    published = one.project.published / "default" / "01_toy" / "default"
     published.parent.mkdir(parents=True)
-    one.run("01_toy", name).rename(published)
-    assert found()[1] == "default"
+    one.run("01_toy").rename(published)
+    assert found() == ("not reproduced", "published, not run here; made interactively")
     # The defaults are others now.
     one.notebook("01_toy", "run.finish()", parameters="n: int = 4")
-    assert found() == ("reproduced", name, "published, not run here; made interactively")
-    (one.project.parameters / "01_toy" / "paper-long.yaml").unlink()
     assert found() == not_run
 
 

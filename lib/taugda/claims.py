@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    StrictBool,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -30,26 +23,15 @@ class ClaimError(ValueError):
 
 def _number(value: Any) -> Fraction | float | None:
     """Read a number, a fraction or a written infinity; None for anything else."""
-    if isinstance(value, bool):
-        return None
     if isinstance(value, float):
         return value
-    if isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return None
+    try:
         return Fraction(value)
-    if isinstance(value, str):
-        try:
-            return Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            text = value.strip().lower()
-            return float(text) if text in ("inf", "-inf", "nan") else None
-    return None
-
-
-def _check_paper(value: Any) -> Any:
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(entry, (bool, int, float, str)) for entry in values):
-        raise ValueError
-    return value
+    except (ValueError, ZeroDivisionError):
+        text = value.strip().lower()
+        return float(text) if text in ("inf", "-inf", "nan") else None
 
 
 def _check_tolerance(value: Any) -> float:
@@ -59,7 +41,8 @@ def _check_tolerance(value: Any) -> float:
     return float(number)
 
 
-_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
+_Text = Annotated[str, Field(min_length=1)]
+_Value = bool | int | float | str
 _EXPECTED = {
     "paper": "a number, a fraction, a bool, a text or a list of these",
     "tolerance": ">= 0",
@@ -69,27 +52,26 @@ _EXPECTED = {
 }
 
 
-class Claim(BaseModel, extra="forbid", frozen=True):
+class Claim(BaseModel, extra="forbid", frozen=True, strict=True, str_strip_whitespace=True):
     """One checkable statement, the paper's or (`group`) one of the project's own."""
 
     id: _Text  # unique
     statement: _Text  # in words; may hold TeX between dollar signs
     where: _Text  # the theorem, experiment or section it belongs to
-    paper: Annotated[Any, AfterValidator(_check_paper)]  # what the metric should be
+    paper: _Value | Annotated[list[_Value], Field(min_length=1)]  # what the metric should be
     notebook: _Text
     metric: _Text  # name that the notebook gives the measured value
     tolerance: Annotated[float, BeforeValidator(_check_tolerance)] = 0.0
-    relative: StrictBool = False  # whether the tolerance is a fraction of the paper's value
-    sweep: Annotated[str, StringConstraints(strict=True)] = ""  # the runs the notebook looks at
+    relative: bool = False  # whether the tolerance is a fraction of the paper's value
+    sweep: str = ""  # the runs the notebook looks at
     group: Literal["paper", "project"] = "paper"
-    function: Annotated[str, StringConstraints(strict=True)] = ""  # such as stability.tau_star
+    function: str = ""  # such as stability.tau_star
 
     @property
     def command(self) -> str:
         """The command that makes the runs that decide this claim."""
-        runs = [self.sweep] if self.sweep else []
         bare = re.sub(r"^\d+_", "", self.notebook)
-        return " ".join(["python -m taugda run", *runs, bare])
+        return " ".join(filter(None, ["python -m taugda run", self.sweep, bare]))
 
 
 @dataclass(frozen=True)
@@ -100,7 +82,6 @@ class Verdict:
     verdict: str
     measured: Any = None
     uncertainty: Any = None
-    run: str | None = None
     note: str = ""
 
 
@@ -136,9 +117,7 @@ def _fault(error: ValidationError) -> str:
     return f": {key!r} must be {_EXPECTED.get(str(key), 'a text')}, found {found!r}"
 
 
-def verdict(
-    claim: Claim, metrics: Mapping[str, Any] | None, run: str | None = None, note: str = ""
-) -> Verdict:
+def verdict(claim: Claim, metrics: Mapping[str, Any] | None, note: str = "") -> Verdict:
     """Judge a claim by the content of one run's ``metrics.json``, None where there is no run.
 
     Undecided where the metric was recorded as None or the interval given by its uncertainty
@@ -147,13 +126,13 @@ def verdict(
     """
     entry = {"value": NOT_RUN} if metrics is None else metrics.get(claim.metric)
     if entry is None:
-        note = _join(f"metric {claim.metric} not recorded", note)
-        return Verdict(claim, NOT_REPRODUCED, run=run, note=note)
+        missing = f"metric {claim.metric} not recorded"
+        return Verdict(claim, NOT_REPRODUCED, note=_join(missing, note))
     measured, uncertainty = entry.get("value"), entry.get("uncertainty")
     if measured == NOT_RUN:
-        return Verdict(claim, NOT_RUN, run=run, note=f"run it with: {claim.command}")
+        return Verdict(claim, NOT_RUN, note=f"run it with: {claim.command}")
     outcome, reason = _judge(claim, measured, uncertainty)
-    return Verdict(claim, outcome, measured, uncertainty, run, _join(reason, note))
+    return Verdict(claim, outcome, measured, uncertainty, _join(reason, note))
 
 
 def _join(*notes: str) -> str:
@@ -170,10 +149,9 @@ def _judge(claim: Claim, measured: Any, uncertainty: Any) -> tuple[str, str]:
     spread = uncertainty if isinstance(uncertainty, list) else [uncertainty] * len(measured)
     if len(spread) != len(measured):
         return UNDECIDED, "the uncertainties are not as many as the values"
-    judged = [
-        _judge_one(claim, *entry) for entry in zip(claim.paper, measured, spread, strict=True)
-    ]
+    entries = zip(claim.paper, measured, spread, strict=True)
     worst = (NOT_REPRODUCED, UNDECIDED, REPRODUCED)
+    judged = (_judge_one(claim, *entry) for entry in entries)
     return min(judged, key=lambda pair: worst.index(pair[0]))
 
 

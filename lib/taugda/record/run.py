@@ -8,7 +8,7 @@ from typing import Any
 from taugda.claims import GROUPS, ClaimError, verdict
 from taugda.record import figures, tables
 from taugda.record.cells import Shown, current, shorten_errors
-from taugda.record.claims import claim_rows, counts, read_claims, undeciding
+from taugda.record.claims import claim_rows, read_claims, undeciding
 from taugda.record.moving import moving
 from taugda.record.place import Place
 from taugda.record.provenance import provenance
@@ -251,15 +251,13 @@ class Run:
         """Display what is claimed beside what was measured, the paper's and our own apart."""
         try:
             claims = [c for c in read_claims(self.project) if c.notebook == self.notebook]
-            decides = counts(self.project, self.notebook, self.parameters)
-        except (ClaimError, ParameterError) as error:  # a mistake there costs no run
+        except ClaimError as error:  # a mistake there costs no run
             print(f"No claim was compared: {error}")
             return
         bundles = []
         for group in GROUPS:
-            found = [verdict(c, self.metrics, self.name) for c in claims if c.group == group]
-            if found:
-                rows = claim_rows(found if decides else list(map(undeciding, found)))
+            if found := [verdict(c, self.metrics) for c in claims if c.group == group]:
+                rows = claim_rows(found if self.name == "default" else map(undeciding, found))
                 bundles.append(tables.bundle(rows, _COMPARED[group]))
         if bundles:
             both = {kind: "\n\n".join(b[kind] for b in bundles) for kind in bundles[0]}

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from taugda import record
 from taugda.atomic import write_atomic
 from taugda.claims import Verdict, verdict
-from taugda.record.claims import counts, undeciding
+from taugda.record.claims import undeciding
 from taugda.report import claims, contents, pages
 from taugda.report.check import ReportError, faults
 from taugda.report.entries import Entry, find_entries
@@ -153,9 +153,7 @@ def _makers() -> list[str]:
 def _own_verdicts(project: Project, entry: Entry, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Verdicts on this run's own numbers, whether or not it is the one that counts."""
     mine = [one for one in verdicts if one.claim.notebook == entry.stem]
-    if not mine or mine[0].run == entry.name:
+    if not mine or (entry.is_chapter and claims.is_evidence(project, entry.folder)):
         return mine
     metrics = read_json(entry.folder / "metrics.json") or {}
-    evidence = counts(project, entry.stem, entry.parameters)
-    judged = [verdict(one.claim, metrics, entry.name) for one in mine]
-    return judged if evidence else list(map(undeciding, judged))
+    return [undeciding(verdict(one.claim, metrics)) for one in mine]

@@ -2,48 +2,47 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from taugda.claims import VERDICTS, Verdict, verdict
-from taugda.record.claims import claim_rows, counting_parameters, read_claims
+from taugda.record.claims import claim_rows, read_claims
 from taugda.record.tables import plain_table
 from taugda.report.check import ReportError
 from taugda.runs.files import read_json
-from taugda.runs.parameters import read_file, run_name
+from taugda.runs.parameters import read_file, resolve
 from taugda.runs.project import ParameterError, Project
 
 GROUPS = {"paper": "The paper’s claims", "project": "The project’s own checks"}
 
 
 def verdicts(project: Project) -> list[Verdict]:
-    """Judge every claim by the finished runs, in the order of ``claims.yaml``."""
+    """Judge every claim by the notebooks' default runs, in the order of ``claims.yaml``."""
     claims = read_claims(project)
-    found = {stem: counting_run(project, stem) for stem in {claim.notebook for claim in claims}}
+    found = {stem: _evidence(project, stem) for stem in {claim.notebook for claim in claims}}
     return [verdict(claim, *found[claim.notebook]) for claim in claims]
 
 
-def counting_run(project: Project, stem: str) -> tuple[dict[str, Any] | None, str | None, str]:
-    """Find the metrics, the name and a note of the run that a notebook's claims are judged by.
+def _evidence(project: Project, stem: str) -> tuple[dict[str, Any] | None, str]:
+    """Find the metrics of a notebook's default run, one made here first, and a note on it."""
+    places = {project.runs: "", project.published / "default": "published, not run here"}
+    for home, published in places.items():
+        folder = home / stem / "default"
+        done, metrics = read_json(folder / "done.json"), read_json(folder / "metrics.json")
+        if isinstance(done, dict) and isinstance(metrics, dict) and is_evidence(project, folder):
+            by_hand = "made interactively" if done.get("mode") == "interactive" else ""
+            return metrics, "; ".join(filter(None, (published, by_hand)))
+    return None, ""
 
-    It has the parameters of a ``paper*.yaml`` or the defaults; one made here goes first.
-    """
-    for home in (project.runs, project.published / "default"):
-        for parameters in counting_parameters(project, stem):
-            run = run_name(project, stem, parameters)
-            folder = home / stem / run
-            done, metrics = read_json(folder / "done.json"), read_json(folder / "metrics.json")
-            if not (isinstance(done, dict) and isinstance(metrics, dict)):
-                continue
-            try:
-                made_with = read_file(folder / "parameters.yaml")
-            except ParameterError:
-                continue
-            if made_with == parameters:  # the defaults may have been changed since
-                published = "published, not run here" if home != project.runs else ""
-                by_hand = "made interactively" if done.get("mode") == "interactive" else ""
-                return metrics, run, "; ".join(filter(None, (published, by_hand)))
-    return None, None, ""
+
+def is_evidence(project: Project, folder: Path) -> bool:
+    """Tell whether a run has the defaults of its notebook, which may have been changed since."""
+    try:
+        made_with = read_file(folder / "parameters.yaml")
+    except ParameterError:
+        return False
+    return made_with == resolve(project, folder.parent.name, {})
 
 
 def grouped(found: Sequence[Verdict]) -> list[tuple[str, str, list[Verdict]]]:

@@ -37,16 +37,16 @@ def claims(
     project: Project, entries: Sequence[Entry], verdicts: Sequence[Verdict], root: str
 ) -> dict[str, Any]:
     """Gather the page of all claims: the paper's, then the project's own, each by notebook."""
-    pages_of = {(entry.stem, entry.name): entry for entry in entries}
+    chapters = {entry.stem: entry for entry in entries if entry.is_chapter}
 
     def row(one: Verdict) -> dict[str, Any]:
-        entry = pages_of.get((one.claim.notebook, one.run))
+        entry = chapters.get(one.claim.notebook)
         anchor = f"#claim-{quote(one.claim.id)}" if entry and entry.compares else ""
         address = f"{quote(entry.page)}{anchor}" if entry else ""
         return pages.claim_row(project, one, root, address)
 
     def group(stem: str, mine: list[Verdict]) -> dict[str, Any]:
-        entry = pages_of.get((stem, "default"))
+        entry = chapters.get(stem)
         name = bare_name(stem).replace("_", " ")
         rows = [row(one) for one in mine]
         heading = entry.title if entry else name

@@ -156,7 +156,7 @@ def _where(project: Project, folder: Path, one: Verdict) -> str:
 
 def _notebook(folder: Path, one: Verdict) -> str:
     """Address of the executed notebook that decides a claim; of its source, if not published."""
-    place = f"{one.claim.notebook}/{one.run}/notebook.ipynb"
+    place = f"{one.claim.notebook}/default/notebook.ipynb"
     there = (folder / place).is_file()
     return place if there else f"{_ROOT}/notebooks/{one.claim.notebook}.ipynb"
 
