@@ -143,9 +143,10 @@ def stability_map(
     for y, (name, kind, intervals) in enumerate(rows):
         colour = style.KINDS[kind][1] if kind != "neither" else style.GREY
         for interval in intervals:
-            end = min(interval.upper, limit)
-            axis.plot([interval.lower, end], [y, y], color=colour, lw=7, solid_capstyle="butt")
-            if interval.upper > limit:
+            low, high = float(interval.lower), float(interval.upper)
+            ends = [low, min(high, limit)]
+            axis.plot(ends, [y, y], color=colour, lw=7, solid_capstyle="butt")
+            if high > limit:
                 arrow = {"color": colour, "arrowstyle": "-|>", "lw": 3}
                 axis.annotate("", (limit * 1.04, y), (limit * 0.99, y), arrowprops=arrow)
         said = f"{name} {style.kind_name(kind)}" + ("" if intervals else ": never stable")
