@@ -9,7 +9,7 @@ import sympy as sp
 from flint import acb_mat
 
 from taugda.blocks import Blocks
-from taugda.games import Game, exact
+from taugda.games import Game
 from taugda.games.exact_points import symbolic_blocks
 from taugda.proofs.enclosed import Enclosed
 from taugda.proofs.numbers import Numbers, decide
@@ -58,26 +58,6 @@ class ExactBlocks:
             gaps = [a - b for a, b in zip(block, block.T, strict=True) if a != b]
             if any(map(self.numbers.sign, gaps)):
                 raise ValueError(f"{name}: expected a symmetric matrix, got {block}")
-
-    @classmethod
-    def from_decimals(cls, A11: Any, A12: Any, A22: Any) -> "ExactBlocks":
-        """Make exact blocks from floats, each read as the decimal that it prints: 0.15 is 3/20.
-
-        Parameters
-        ----------
-        A11, A12, A22 : nested sequence of numbers
-
-        Returns
-        -------
-        ExactBlocks
-
-        Raises
-        ------
-        ValueError
-            If an entry is no finite number, or the blocks do not fit.
-        """
-        blocks = (("A11", A11), ("A12", A12), ("A22", A22))
-        return cls(*([[exact(name, e) for e in row] for row in value] for name, value in blocks))
 
     def enclosed(self, bits: int) -> Enclosed:
         """Return whole multiples of the blocks, algebraic integers, with all conjugates."""
