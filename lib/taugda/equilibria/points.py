@@ -10,7 +10,7 @@ import sympy as sp
 from numpy.typing import ArrayLike
 
 from taugda.blocks import Blocks
-from taugda.checks import Array, count, finite_array, positive
+from taugda.checks import Array, count, finite_array
 from taugda.equilibria.closeup import DIGITS, MULTIPLICITY, Closeup
 from taugda.equilibria.kinds import Classification
 from taugda.equilibria.polynomials import NotPolynomialError, solve_exactly
@@ -70,7 +70,6 @@ def critical_points(
     method: str | None = None,
     bounds: ArrayLike | None = None,
     starts: int = 200,
-    tolerance: float = 1e-6,
     rng: np.random.Generator | None = None,
 ) -> list[CriticalPoint]:
     """Find the critical points of a game.
@@ -88,10 +87,8 @@ def critical_points(
         For the search: the box, [-3, 3] in each coordinate if left out.  Starts are drawn in
         it, and points outside it do not count, but for periodic coordinates.
     starts : int
-        For the search: how many starts; more of them where points were met from one only.
-    tolerance : float
-        For the search: how small the last of Newton's steps must be, and how far apart two
-        points must be to be two, both beside the width of the box.
+        For the search: how many starts; more of them where points were met from one only.  Two
+        points that are less than 1e-6 of the box's width apart count as one.
     rng : numpy.random.Generator, optional
         For the search: where the starts come from; seeded with 0 if left out.
 
@@ -138,7 +135,7 @@ def critical_points(
     rng = np.random.default_rng(0) if rng is None else rng
     with mpmath.workdps(DIGITS):
         look = Closeup(game, DIGITS if game.symbolic else 15)
-        found = search(look, box, count("starts", starts), positive("tolerance", tolerance), rng)
+        found = search(look, box, count("starts", starts), rng)
         return _collect(look, ((None, x, error) for x, error in found))
 
 

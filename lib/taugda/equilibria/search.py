@@ -9,6 +9,7 @@ from taugda.checks import Array
 from taugda.equilibria.closeup import MULTIPLICITY, Closeup
 from taugda.games import Game
 
+_NEAR = 1e-6  # of the box: a last step that is short, and two ends that are one
 _FLAT = 1e-9  # of the size that J has in most of the box: zero to rounding
 _DOUBTFUL = 100  # ends in flat places that are looked at in more digits
 _MORE = 7  # times as many starts again, where points were met from one start only
@@ -17,17 +18,18 @@ _STEPS = 40  # of Newton's method, each at most a tenth of the box
 
 @np.errstate(all="ignore")
 def search(
-    look: Closeup, box: Array, starts: int, tolerance: float, rng: np.random.Generator
+    look: Closeup, box: Array, starts: int, rng: np.random.Generator
 ) -> list[tuple[list[Any], list[Any]]]:
     """Return the points in the box, each with its error; refuse a continuum of them."""
     game, (low, high) = look.game, box.T
-    width = _width(game, box)
+    sides = zip(game.periods, high - low, strict=True)
+    width = np.array([period or side for period, side in sides], dtype=float)
     # NumPy takes many points almost as fast as one; functions that a user wrote may not.
     seeds = rng.uniform(low, high, (starts * (25 if game.symbolic else 1), game.n))
     seeds[-1] = box.mean(axis=1)  # a symmetric game's point has a small basin in many dimensions
     usual = _size(game, seeds, width)
     usual = float(np.median(usual[np.isfinite(usual)])) if np.isfinite(usual).any() else 0.0
-    ends, steps, doubtful, lost = _ends(game, seeds, box, tolerance, usual)
+    ends, steps, doubtful, lost = _ends(game, width, seeds, box, usual)
     drawn = len(seeds)
     for _ in range(_MORE):
         # A point that only one start met says that others may have been met by none.
@@ -35,14 +37,14 @@ def search(
         if not 0 < (met == 1).sum() <= max(20, len(places) / 2):  # scattered ends are no points
             break
         seeds, drawn = rng.uniform(low, high, seeds.shape), drawn + len(seeds)
-        more = _ends(game, seeds, box, tolerance, usual)
+        more = _ends(game, width, seeds, box, usual)
         both = zip((ends, steps, doubtful, lost), more, strict=True)
         ends, steps, doubtful, lost = map(np.concatenate, both)
     found: list[tuple[list[Any], list[Any]]] = []
     places, alone = np.empty((0, game.n)), 0
     while len(ends):
-        x, small = ends[0], 10.0 ** -(look.digits // 2) if doubtful[0] else tolerance
-        apart = np.maximum(tolerance, MULTIPLICITY * np.abs(steps[0]).max())
+        x, small = ends[0], 10.0 ** -(look.digits // 2) if doubtful[0] else _NEAR
+        apart = np.maximum(_NEAR, MULTIPLICITY * np.abs(steps[0]).max())
         away = (np.abs(game.displacement(ends, x)) > apart * width).any(axis=-1)
         met = len(away) - away.sum()
         ends, steps, doubtful = ends[away], steps[away], doubtful[away]
@@ -59,7 +61,7 @@ def search(
                 raise ValueError(
                     f"game: expected isolated critical points, got a continuum near {x}"
                 )
-        if (np.abs(game.displacement(places, x)) > tolerance * width).any(axis=-1).all():
+        if (np.abs(game.displacement(places, x)) > _NEAR * width).any(axis=-1).all():
             found.append(refined)
             places = np.vstack([places, x])
             alone += met == 1
@@ -75,21 +77,15 @@ def search(
     return found
 
 
-def _width(game: Game, box: Array) -> Array:
-    """Return the sides of the box, or the periods."""
-    sides = zip(game.periods, box[:, 1] - box[:, 0], strict=True)
-    return np.array([period or side for period, side in sides], dtype=float)
-
-
 def _ends(
-    game: Game, seeds: Array, box: Array, tolerance: float, usual: float
+    game: Game, width: Array, seeds: Array, box: Array, usual: float
 ) -> tuple[Array, Array, Array, Array]:
     """Return where starts end in the box, the next steps, which are doubtful, and flat ends."""
-    (low, high), width = box.T, _width(game, box)
+    low, high = box.T
     lines = np.array([p is None for p in game.periods])
     ends, steps = _newton(game, seeds, lines, low, width)
     beside = np.maximum(low - ends, ends - high) / width
-    left = (~lines | (beside <= tolerance)).all(axis=-1)
+    left = (~lines | (beside <= _NEAR)).all(axis=-1)
     ends, steps = ends[left], steps[left]
     around = np.concatenate([np.eye(game.n), -np.eye(game.n)]) * width / 20
     flat = _size(game, ends, width) <= _FLAT * usual
