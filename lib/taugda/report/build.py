@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -49,11 +50,14 @@ def build(project: Project, home: Path | None = None, wanted: Sequence[Entry] = 
         _write_page(project, folder, entry, chapters, verdicts, root, shared)
     if wanted:
         return folder / chosen[0].page
-    gallery = contents.gallery(chapters)
-    _write(folder / "figures.html", pages.render("gallery.html.j2", **gallery, **shared))
-    listed = contents.claims(project, entries, verdicts, root)
-    _write(folder / "claims.html", pages.render("allclaims.html.j2", **listed, **shared))
-    _remove_others(folder, {entry.page for entry in entries})
+    values = contents.gallery(chapters)
+    _write(folder / "figures.html", pages.render("gallery.html.j2", **values, **shared))
+    values = contents.claims(project, entries, verdicts, root)
+    _write(folder / "claims.html", pages.render("allclaims.html.j2", **values, **shared))
+    current = {entry.page for entry in entries} | {*_OTHERS}
+    for path in folder.glob("*.html"):
+        if path.name not in current:
+            path.unlink()
     shared["mathjax"] = f"pages/{shared['mathjax']}"
     index = contents.index(project, home, entries, verdicts)
     _write(home / "index.html", pages.render("contents.html.j2", **index, **shared))
@@ -62,46 +66,28 @@ def build(project: Project, home: Path | None = None, wanted: Sequence[Entry] = 
 
 def assets(inlined: Path | None = None) -> dict[str, Any]:
     """Gather what every page holds: style, scripts and, where it is to be inlined, MathJax."""
-    return {
-        "style": _asset(pages.TEMPLATE / "style.css"),
-        "script": _asset(pages.TEMPLATE / "script.js"),
-        # Where the text of a script holds its own end tag, the browser would stop there.
-        "mathjax_inline": _asset(inlined, "</script", r"<\/script") if inlined else None,
-        "stamp": "",
-    }
+    files = {"style": pages.TEMPLATE / "style.css", "script": pages.TEMPLATE / "script.js"}
+    texts = {name: Markup(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    # Where the text of a script holds its own end tag, the browser would stop there.
+    script = inlined and inlined.read_text(encoding="utf-8").replace("</script", r"<\/script")
+    return {**texts, "mathjax_inline": script and Markup(script), "stamp": ""}
 
 
 def find_mathjax() -> Path:
     """Find MathJax 3, built to set TeX as SVG, in the installed package that ships it."""
     # The package's folder has hyphens in its name and cannot be imported.
-    try:
-        files = metadata.files("sphinx-mathjax-offline") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate()))
-        if file.name == _MATHJAX and path.is_file():
-            return path
+    with suppress(metadata.PackageNotFoundError):
+        for file in metadata.files("sphinx-mathjax-offline") or []:
+            if file.name == _MATHJAX and (path := Path(str(file.locate()))).is_file():
+                return path
     raise ReportError("MathJax was not found; install it with: pip install sphinx-mathjax-offline")
 
 
-def _asset(path: Path, *replaced: str) -> Markup:
-    text = path.read_text(encoding="utf-8")
-    return Markup(text.replace(*replaced) if replaced else text)
-
-
 def _write(path: Path, text: str) -> None:
-    found = faults(text)
-    if found:
+    if found := faults(text):
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise ReportError(f"{path.name}: {found[0]}{more}")
     write_atomic(path, text)
-
-
-def _remove_others(pages: Path, wanted: set[str]) -> None:
-    for path in pages.glob("*.html"):
-        if path.name not in wanted and path.name not in _OTHERS:
-            path.unlink()
 
 
 def _write_page(

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from taugda.record import Finished, finished
-from taugda.report.lean import lean_notebook, results, stored
+from taugda.report.lean import lean_notebook, stored
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_notebook
 from taugda.runs.project import Project, bare_name
@@ -31,26 +31,11 @@ class Entry(Finished):
         """When and how it was made."""
         return read_json(self.folder / "done.json") or {}
 
-    @property
-    def ended(self) -> str:
-        """Day and minute in which it was finished."""
-        return _minute(self.done.get("finished"))
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return float(self.done.get("duration", 0))
-
     @cached_property
     def notebook(self) -> dict[str, Any]:
         """The executed notebook as plain data; one made of what was published, if that is less."""
         path = self.folder / "notebook.ipynb"
-        if not path.is_file():
-            return lean_notebook(read_notebook(self.source), self.folder)
-        content = read_notebook(path)
-        if self.interactive and not any(cell.get("outputs") for cell in content["cells"]):
-            content["cells"].append(results(self.folder))  # it showed nothing by way of the record
-        return content
+        return read_notebook(path) if path.is_file() else lean_notebook(self.source, self.folder)
 
     @cached_property
     def title(self) -> str:
@@ -62,16 +47,6 @@ class Entry(Finished):
         """The title without TeX's marks, with the run's name where it is not the default."""
         plain = re.sub(r"[$\\{}]", "", self.title)
         return plain if self.is_chapter else f"{plain} ({self.name})"
-
-    @property
-    def is_chapter(self) -> bool:
-        """Whether it is the run that readers are led through: the notebook's default."""
-        return self.name == "default"
-
-    @property
-    def interactive(self) -> bool:
-        """Whether it was made outside of a batch: what its cells printed is not kept."""
-        return self.done.get("mode") == "interactive"
 
     @property
     def page(self) -> str:
@@ -88,12 +63,9 @@ class Entry(Finished):
     def command(self) -> str:
         """The command that makes the run again."""
         command, root = f"python -m taugda run {bare_name(self.stem)}", self.source.parents[1]
-        inside = self.folder.is_relative_to(root)
-        place = (
-            self.folder.relative_to(root)
-            if inside
-            else f"$TAUGDA_OUTPUTS/runs/{self.stem}/{self.name}"
-        )
+        place = Path("$TAUGDA_OUTPUTS", "runs", self.stem, self.name)
+        if self.folder.is_relative_to(root):
+            place = self.folder.relative_to(root)
         return command if self.is_chapter else f"{command} -f {place}/parameters.yaml"
 
     @property
@@ -101,10 +73,11 @@ class Entry(Finished):
         """The run's files that a reader may want."""
         return [self.folder / name for name in _FILES if (self.folder / name).is_file()]
 
-    @cached_property
-    def figures(self) -> dict[str, dict[str, str]]:
-        """Caption and text alternative of each stored figure, in the notebook's order."""
-        return stored(self.folder)
+    is_chapter = property(lambda self: self.name == "default")  # readers are led through these
+    interactive = property(lambda self: self.done.get("mode") == "interactive")
+    ended = property(lambda self: _minute(self.done.get("finished")))
+    seconds = property(lambda self: float(self.done.get("duration", 0)))
+    figures = cached_property(lambda self: stored(self.folder))  # texts by name
 
 
 def title(notebook: dict[str, Any], otherwise: str) -> str:
@@ -139,31 +112,22 @@ def _seen(home: Path, path: Path) -> str:
     return Path(os.path.relpath(path, home)).as_posix()
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A run that failed: why, when, its log's address, and whether an earlier success is kept."""
-
-    stem: str
-    name: str
-    reason: str
-    ended: str
-    log: str
-    kept: bool
-
-
-def find_failures(project: Project, home: Path) -> list[Failure]:
+def find_failures(project: Project, home: Path) -> list[dict[str, Any]]:
     """Find the runs that failed at their last attempt, in reading order."""
     found = []
     for stem in project.stems():
         for folder in sorted((project.runs / stem).glob("[!.]*.failed")):
-            run, log = folder.name.removesuffix(".failed"), folder / "log.txt"
+            name, log = folder.name.removesuffix(".failed"), folder / "log.txt"
             said = read_json(folder / "failed.json")
             said = said if isinstance(said, dict) else {}
-            reason = _readable(project, str(said.get("reason") or ""))
-            ended = _minute(said.get("finished"))
-            address = quote(_seen(home, log)) if log.is_file() else ""
-            kept = (project.run(stem, run) / "done.json").is_file()
-            found.append(Failure(stem, run, reason, ended, address, kept))
+            found.append({
+                "stem": stem,
+                "name": name,
+                "reason": _readable(project, str(said.get("reason") or "")),
+                "ended": _minute(said.get("finished")),
+                "log": quote(_seen(home, log)) if log.is_file() else "",
+                "kept": (project.run(stem, name) / "done.json").is_file(),  # an earlier success
+            })  # fmt: skip
     return found
 
 

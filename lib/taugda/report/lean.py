@@ -6,12 +6,7 @@ from typing import Any
 
 from taugda.record import tables
 from taugda.runs.files import read_json
-
-
-def lean_notebook(source: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make a notebook of a source's first text and what lies in a run's folder."""
-    first = [cell for cell in source["cells"] if cell["cell_type"] == "markdown"][:1]
-    return {**source, "cells": [*first, results(folder)]}
+from taugda.runs.parameters import read_notebook
 
 
 def stored(folder: Path) -> dict[str, dict[str, str]]:
@@ -20,14 +15,16 @@ def stored(folder: Path) -> dict[str, dict[str, str]]:
     return {n: texts for n, texts in named.items() if (folder / "figures" / f"{n}.png").is_file()}
 
 
-def results(folder: Path) -> dict[str, Any]:
-    """Make a cell that shows the figures and numbers in a run's folder."""
+def lean_notebook(source: Path, folder: Path) -> dict[str, Any]:
+    """Make a notebook of a source's first text and the figures and numbers in a run's folder."""
+    from nbformat.v4 import new_code_cell, new_output
+
     outputs = []
     for name, texts in stored(folder).items():
         png = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
-        marks = {"image/png": {"alt": texts["alt"]}}
         ours = {"figure": name, "caption": texts["caption"]}
-        outputs.append(_output({"image/png": png}, {**marks, "taugda": ours}))
+        about = {"image/png": {"alt": texts["alt"]}, "taugda": ours}
+        outputs.append(new_output("display_data", {"image/png": png}, metadata=about))
     metrics = read_json(folder / "metrics.json") or {}
     numbers = [
         {"quantity": name, "value": entry.get("value")}
@@ -35,10 +32,8 @@ def results(folder: Path) -> dict[str, Any]:
         if isinstance(entry, dict) and isinstance(entry.get("value"), (bool, int, float, str))
     ]
     if numbers:
-        outputs.append(_output(tables.bundle(numbers, "What the run recorded."), {}))
-    shown = {"id": "results", "cell_type": "code", "metadata": {}, "source": "", "outputs": outputs}
-    return {**shown, "execution_count": None}
-
-
-def _output(data: dict[str, str], metadata: dict[str, Any]) -> dict[str, Any]:
-    return {"output_type": "display_data", "data": data, "metadata": metadata}
+        table = tables.bundle(numbers, "What the run recorded.")
+        outputs.append(new_output("display_data", table))
+    content = read_notebook(source)
+    first = [cell for cell in content["cells"] if cell["cell_type"] == "markdown"][:1]
+    return {**content, "cells": [*first, new_code_cell(id="results", outputs=outputs)]}

@@ -80,8 +80,7 @@ def execute_all(
         try:
             while waiting or running:
                 now = time.monotonic()
-                unfinished = {x.stem for group in running.values() for x in group}
-                unfinished |= {x.stem for _, group in waiting for x in group}
+                unfinished = {item.stem for item in due if item.label not in ended}
                 for begin, group in list(waiting):
                     stem = group[0].stem
                     if begin <= now and not sources[stem] & unfinished:
@@ -115,11 +114,8 @@ def _outcomes(task: Future, group: Sequence[Item]) -> list[Outcome]:
         return [Outcome(" ".join(str(error).split()) or type(error).__name__)] * len(group)
 
 
-_Engine = tuple[Executor, Callable[[], None], Callable[[list[Path]], Any]]
-
-
 @contextmanager
-def _engine(scheduler: str | None, jobs: int) -> Iterator[_Engine]:
+def _engine(scheduler: str | None, jobs: int) -> Iterator[tuple[Executor, Callable, Callable]]:
     """Make an executor, what raises if it is gone, and what ends the runs of some folders."""
     if scheduler is None:
         yield ThreadPoolExecutor(jobs), lambda: None, stop  # a kernel is a process anyway

@@ -1,6 +1,5 @@
 """One run: a notebook executed by papermill under the run's lock, all or nothing."""
 
-import itertools
 import logging
 import os
 import shutil
@@ -56,7 +55,6 @@ class _Session(ExitStack):
         self.reason = ""  # why the kernel can be used no more
         self.locks: dict[str, TextIO] = {}
         self.checkpoints: dict[str, Path] = {}
-        self._process = 0
         self.folder = self.enter_context(TemporaryDirectory(prefix="taugda-"))
         self.told = Path(self.folder, "run.json")  # says to the notebook which run it is
 
@@ -109,16 +107,16 @@ class _Session(ExitStack):
         run_sync(manager.start_kernel)(
             cwd=str(project.root), env=environment, pass_fds=descriptors, stdout=file, stderr=file
         )
-        self.kernel, self._process = manager, manager.provisioner.pid
+        self.kernel = manager
         if self.reason:
             self.end()
 
     def end(self, reason: str = "") -> None:
         """Kill the kernel and all that it started, a group of processes; any thread may."""
         self.reason = self.reason or reason
-        if self._process:
+        if self.kernel:
             with suppress(OSError):
-                os.killpg(self._process, signal.SIGKILL)
+                os.killpg(self.kernel.provisioner.pid, signal.SIGKILL)
 
 
 _at_work: dict[Path, _Session] = {}
@@ -184,7 +182,7 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
     """Execute the first of some runs in a hidden folder, which then takes its place."""
     item, *others = items
     staging = staging_folder(item.folder)
-    log, prepared, started = staging / "log.txt", staging / "parameters.yaml", False
+    log, prepared, made_of = staging / "log.txt", staging / "parameters.yaml", None
 
     def write_end(name: str, **more: Any) -> None:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -193,9 +191,8 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
 
     try:
         staging.mkdir(parents=True)
-        made_of = fingerprint(item)
         write_atomic(prepared, parameters_text(item.parameters))
-        started = True
+        made_of = fingerprint(item)
         if session.kernel is None:
             session.start(item.project, threads, log)
         kept = {label: str(folder) for label, folder in session.checkpoints.items()}
@@ -203,6 +200,7 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
         told = {"folder": str(staging), "checkpoints": kept[item.label], "beside": beside}
         write_json(session.told, {"notebook": item.stem, **told})
         _execute_notebook(item, staging, session.kernel)
+        _check(staging)
         # The notebook makes its folder again where it is gone, but not this file.
         if not prepared.is_file() or not held(session.locks[item.label]):
             raise RunFailedError(_REMOVED)
@@ -215,7 +213,7 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
     except Exception as error:
         if type(error).__name__ == "DeadKernelError":
             session.end("the kernel died (killed, or out of memory)")
-        removed = started and not prepared.is_file()
+        removed = made_of and not prepared.is_file()
         reason = _REMOVED if removed else session.reason or _one_line(error)
         seconds = time.monotonic() - begin
         if session.reason == _INTERRUPTED:
@@ -237,11 +235,10 @@ def _execute_notebook(item: Item, staging: Path, kernel: Any) -> None:
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says is in the outcome
-    output = staging / "notebook.ipynb"
     with (staging / "log.txt").open("a", encoding="utf-8") as file:
         papermill.execute_notebook(
             str(item.notebook),
-            str(output),
+            str(staging / "notebook.ipynb"),
             parameters=changed(item.project, item.stem, item.parameters),
             kernel_name="python3",
             km=kernel,
@@ -253,27 +250,29 @@ def _execute_notebook(item: Item, staging: Path, kernel: Any) -> None:
             coalesce_streams=True,
             record_timing=False,
         )
-    _check(output, staging)
 
 
-def _check(output: Path, staging: Path) -> None:
+def _check(staging: Path) -> None:
     """Decide success by what was done: papermill calls a killed kernel's cells completed."""
     import nbformat
 
+    output, executed = staging / "notebook.ipynb", 0
     notebook = nbformat.read(output, as_version=4)
-    executed = itertools.count(1)  # of a shared kernel, the counts go on from the run before
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata.pop("papermill", None)
         if cell.cell_type != "code":
             continue
         # A progress bar that wiped itself out leaves blanks, which a page would show as a box.
         cell.outputs = [o for o in cell.outputs if o.output_type != "stream" or o.text.strip()]
-        if cell.source.strip() and cell.execution_count is None:
-            raise RunFailedError(f"cell {number} was not executed; the kernel may have been killed")
         if any(entry.output_type == "error" for entry in cell.outputs):
             raise RunFailedError(f"cell {number} ended with an error")
-        if cell.source.strip():
-            cell.execution_count = next(executed)
+        if not cell.source.strip():
+            continue
+        if cell.execution_count is None:
+            raise RunFailedError(f"cell {number} was not executed; the kernel may have been killed")
+        # Those of a shared kernel go on from the run before.
+        executed += 1
+        cell.execution_count = executed
     for name in ("metrics.json", "provenance.json"):
         if not (staging / name).is_file():
             raise RunFailedError(f"the notebook left no {name}; does it end with run.finish()?")

@@ -13,6 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+_STRANGER = (
+    "notebooks/{}.ipynb is left out: a notebook of the project has a name such as 13_name.ipynb; "
+    "rename it so, or move it to another folder"
+)
+
 
 class ProjectError(ValueError):
     """The project, or something named in it, was not found or cannot be used."""
@@ -76,11 +81,14 @@ class Project:
 
     def stems(self) -> list[str]:
         """Full names of the project's notebooks in reading order."""
-        return sorted(path.stem for path in self.notebooks.glob("*.ipynb") if _belongs(path))
+        # JupyterLab's own names for new notebooks and for copies do not fit.
+        found = sorted(path.stem for path in self.notebooks.glob("*.ipynb"))
+        return [stem for stem in found if re.fullmatch(r"\d+_\w+", stem)]
 
     def strangers(self) -> list[str]:
         """Say of each file in notebooks/ that is none of the project's what to do with it."""
-        return [_stranger(p) for p in sorted(self.notebooks.glob("*.ipynb")) if not _belongs(p)]
+        names = {path.stem for path in self.notebooks.glob("*.ipynb")}
+        return [_STRANGER.format(name) for name in sorted(names - {*self.stems()})]
 
     def find_notebook(self, name: str) -> str:
         """Full name of the notebook meant by a name with or without number, folder, ``.ipynb``."""
@@ -89,7 +97,7 @@ class Project:
         if wanted in known:
             return known[wanted]
         if self.notebook(wanted).exists():
-            raise ProjectError(_stranger(self.notebook(wanted)))
+            raise ProjectError(_STRANGER.format(wanted))
         names = ", ".join(map(bare_name, stems)) or "none"
         raise ProjectError(
             f"unknown notebook {name!r}{nearest(wanted, known)} (notebooks: {names})"
@@ -110,15 +118,3 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """Ask whether the most similar known name is meant; empty where none is similar."""
     close = difflib.get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _belongs(path: Path) -> bool:
-    # JupyterLab's own names for new notebooks and for copies do not fit.
-    return re.fullmatch(r"\d+_\w+", path.stem) is not None
-
-
-def _stranger(path: Path) -> str:
-    return (
-        f"notebooks/{path.name} is left out: a notebook of the project has a name such as "
-        "13_name.ipynb; rename it so, or move it to another folder"
-    )
