@@ -80,7 +80,7 @@ def test_eigenvalues_are_those_of_the_dense_preconditioned_jacobian(setting):
         for player in (generator, discriminator)
     )
     tau, gamma1 = C.tau, C.rate(7)
-    found = spectrum.spectrum(C, generator, discriminator, (p1, p2), *batch, updates=7, count=4)
+    found = spectrum.spectrum(C, generator, discriminator, (p1, p2), *batch, updates=7)
     game = game_of(setting)
     j = np.stack([game.jacobian(1.0) @ e for e in np.eye(game.n1 + game.n2)], axis=1)
     n1, p = game.n1, flat([*p1, *p2])
@@ -94,13 +94,12 @@ def test_eigenvalues_are_those_of_the_dense_preconditioned_jacobian(setting):
     assert found["generator_edge"] == pytest.approx(gamma1 * own, rel=1e-6)
     j[n1:] *= tau
     modes = gamma1 * np.linalg.eigvals(j / p[:, None])
-    expected = np.sort(np.abs(modes))[::-1][:4]
+    expected = np.sort(np.abs(modes))[::-1][:6]
     size = np.hypot(found["modes_real"], found["modes_imaginary"])
     np.testing.assert_allclose(size, expected, rtol=1e-6)
     np.testing.assert_allclose(
         found["factors"], np.hypot(1 - np.array(found["modes_real"]), found["modes_imaginary"])
     )
-    assert found["gradient2"] == pytest.approx(np.linalg.norm(game.gradient[n1:]))
 
 
 @pytest.mark.parametrize("corrected", [False, True])
@@ -148,7 +147,7 @@ def test_looking_at_the_spectrum_changes_no_run_and_survives_a_stop(tmp_path):
 
     def run(name, spectrum_at, stop_at=None):
         evaluation = Evaluation(Spread(stop_at), z, every=1, spectrum_at=spectrum_at)
-        return train(c, images, evaluation, tmp_path / name, 1, progress=False)
+        return train(c, images, evaluation, tmp_path / name, 1)
 
     plain, watched = run("plain", ()), run("watched", (1, 3))
     assert plain.plain() == watched.plain()

@@ -158,11 +158,6 @@ class Configuration:
         return share * self.gamma1 / (1 + update) ** self.nu
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """What both players' sizes are made of."""
-        return {name: getattr(self, name) for name in ("resolution", "channels", "width", "cap")}
-
-    @property
     def dtype(self) -> torch.dtype:
         """Type of the numbers."""
         return torch.float64 if self.precision == "float64" else torch.float32

@@ -19,28 +19,6 @@ def device(found: Mapping[str, Any]) -> str:
     return machine.get("gpu") or machine["system"]
 
 
-def cost_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what an update costs, a run of the paper's, and a sweep's, a row a way to compute."""
-    times = found.get("fast", {}).get("milliseconds an update", {})
-    hours, runs = paper.UPDATES / 3.6e6, len(paper.TAUS) * len(paper.SEEDS)
-    return [
-        {"device": device(found), "way": way, "milliseconds an update": each,
-         f"hours for {paper.UPDATES:,}": hours * each,
-         f"hours for a sweep's {runs} runs": runs * hours * each}
-        for way, each in times.items() if way != "data"
-    ]  # fmt: skip
-
-
-def right_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return how far ten updates are from the CPU's in float64, a row a precision."""
-    right = found.get("right", {})
-    return [
-        {"precision": precision, **right[precision]}
-        for precision in ("float32", "tf32")
-        if precision in right
-    ]
-
-
 def tables(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Set out as tables what the script measured.
 
@@ -52,8 +30,19 @@ def tables(path: Path) -> dict[str, list[dict[str, Any]]]:
     Returns
     -------
     dict of str to list of dict
-        Rows of the tables ``cost`` and ``right``; those that there are.
+        Rows of the tables that there are: ``cost``, what an update, a run of the paper's and a
+        sweep's cost, a row a way to compute; ``right``, how far ten updates are from the CPU's in
+        float64, a row a precision.
     """
     found = read(path)
-    rows = {"cost": cost_rows(found), "right": right_rows(found)}
-    return {name: each for name, each in rows.items() if each}
+    times = found.get("fast", {}).get("milliseconds an update", {})
+    hours, runs = paper.UPDATES / 3.6e6, len(paper.TAUS) * len(paper.SEEDS)
+    cost = [
+        {"device": device(found), "way": way, "milliseconds an update": each,
+         f"hours for {paper.UPDATES:,}": hours * each,
+         f"hours for a sweep's {runs} runs": runs * hours * each}
+        for way, each in times.items() if way != "data"
+    ]  # fmt: skip
+    gaps = {p: gap for p, gap in found.get("right", {}).items() if p in ("float32", "tf32")}
+    right = [{"precision": precision, **gap} for precision, gap in gaps.items()]
+    return {name: rows for name, rows in {"cost": cost, "right": right}.items() if rows}

@@ -71,13 +71,9 @@ class _Linearized(Walk):
 
 
 def discriminator_gradient(
-    player: Discriminator,
-    real: Tensor,
-    fake: Tensor,
-    mu: Tensor | float,
-    factor: float,
+    player: Discriminator, real: Tensor, fake: Tensor, mu: Tensor | float, factor: float,
     penalty: Penalty,
-) -> tuple[Tensor, Tensor, list[Tensor]]:
+) -> tuple[Tensor, Tensor, list[Tensor]]:  # fmt: skip
     """Return losses (stack,), penalties (stack,), and their sum's gradient, a part a parameter."""
     n, stack = len(real), player.stack
     # The pictures whose slope is penalized come first.
@@ -113,12 +109,10 @@ def discriminator_gradient(
             given[:n] = combined
             gradients[layer.weight] = _weight_gradient(layer, given, cotangent)
             if layer.bias is not None:
-                summed = cotangent
                 if cotangent.ndim == 4:
-                    summed = cotangent.sum((2, 3)).unflatten(1, (stack, -1))
-                gradients[layer.bias] = (of_biases.unsqueeze(2) * summed).sum(0).flatten()
-    ordered = [gradients[parameter] for parameter in player.parameters()]
-    return loss.detach(), size.detach(), ordered
+                    cotangent = cotangent.sum((2, 3)).unflatten(1, (stack, -1))
+                gradients[layer.bias] = (of_biases.unsqueeze(2) * cotangent).sum(0).flatten()
+    return loss.detach(), size.detach(), [gradients[p] for p in player.parameters()]
 
 
 def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:

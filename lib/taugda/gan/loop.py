@@ -82,15 +82,10 @@ class Evaluation:
 
 
 def train(
-    configuration: Configuration,
-    images: Images,
-    evaluation: Evaluation,
-    checkpoints: Path,
-    checkpoint_every: int,
-    beside: Iterable[tuple[Mapping[str, Any], Path]] = (),
-    progress: bool = True,
-) -> History:
-    """Train a GAN to its end, from its last checkpoint where there is one.
+    configuration: Configuration, images: Images, evaluation: Evaluation, checkpoints: Path,
+    checkpoint_every: int, beside: Iterable[tuple[Mapping[str, Any], Path]] = (),
+) -> History:  # fmt: skip
+    """Train a GAN to its end, from its last checkpoint where there is one, and show a bar.
 
     Parameters
     ----------
@@ -106,8 +101,6 @@ def train(
         Further GANs that may as well be trained side by side with this one: what differs (tau, mu,
         seed) and the folder of their checkpoints, where each is left as if it had been trained
         alone, for its own call of this function.
-    progress : bool
-        Whether to show a bar with losses, the generator's rate, updates per second and time left.
 
     Returns
     -------
@@ -154,8 +147,8 @@ def train(
     sums = sums.to(trainer.device)
     with (
         arithmetic(c.precision),
-        tqdm(total=c.updates, initial=trainer.updates, unit="update", disable=not progress,
-             leave=False, mininterval=1.0, file=sys.stdout) as bar,
+        tqdm(total=c.updates, initial=trainer.updates, unit="update", leave=False,
+             mininterval=1.0, file=sys.stdout) as bar,
     ):  # fmt: skip
         if trainer.updates == 0:
             _evaluate(trainer, evaluation, histories)

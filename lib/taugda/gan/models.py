@@ -81,9 +81,9 @@ class _Linear(nn.Linear):
         return torch.baddbmm(bias, x.transpose(0, 1), weight).transpose(0, 1)
 
 
-def _conv(width_in: int, width_out: int, stack: int, size: int = 3, bias: bool = True) -> nn.Conv2d:
+def _conv(width_in: int, width_out: int, stack: int, size: int = 3) -> nn.Conv2d:
     widths = stack * width_in, stack * width_out
-    return nn.Conv2d(*widths, size, padding=size // 2, groups=stack, bias=bias)
+    return nn.Conv2d(*widths, size, padding=size // 2, groups=stack, bias=size > 1)
 
 
 class _Block(nn.Module):
@@ -94,9 +94,8 @@ class _Block(nn.Module):
         hidden = min(width_in, width_out)
         self.conv_0 = _conv(width_in, hidden, stack)
         self.conv_1 = _conv(hidden, width_out, stack)
-        self.shortcut = None
-        if width_in != width_out:
-            self.shortcut = _conv(width_in, width_out, stack, size=1, bias=False)
+        same = width_in == width_out
+        self.shortcut = None if same else _conv(width_in, width_out, stack, size=1)
 
     def forward(self, x: Tensor, walk: Walk = _PLAIN) -> Tensor:
         branch = walk.apply(self.conv_1, walk.bend(walk.apply(self.conv_0, walk.bend(x))))
@@ -117,14 +116,9 @@ class Generator(nn.Module):
     # kept so that the player has the paper's 4,684,484 parameters at the paper's settings.
 
     def __init__(
-        self,
-        resolution: int = 32,
-        channels: int = 3,
-        latent: int = 256,
-        width: int = 64,
-        cap: int = 1024,
-        stack: int = 1,
-    ) -> None:
+        self, resolution: int = 32, channels: int = 3, width: int = 64, cap: int = 1024,
+        stack: int = 1, latent: int = 256,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.stack = stack
         widths = _widths(resolution, width, cap)[::-1]
@@ -141,11 +135,10 @@ class Generator(nn.Module):
         x = self.start(torch.cat([z.unflatten(1, (self.stack, -1)), label], dim=2))
         x = x.unflatten(2, (_START, _START, -1)).permute(0, 2, 3, 1, 4).flatten(3)
         x = x.permute(0, 3, 1, 2)
-        last = len(self.blocks) - 1
         for k, block in enumerate(self.blocks):
-            x = block(x)
-            if k < last:
+            if k:
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = block(x)
         return torch.tanh(self.picture(_PLAIN.bend(x)))
 
 
@@ -153,13 +146,9 @@ class Discriminator(nn.Module):
     """Player 2: from pictures to one number each, a logit that is large where they look real."""
 
     def __init__(
-        self,
-        resolution: int = 32,
-        channels: int = 3,
-        width: int = 64,
-        cap: int = 1024,
+        self, resolution: int = 32, channels: int = 3, width: int = 64, cap: int = 1024,
         stack: int = 1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.stack = stack
         widths = _widths(resolution, width, cap)

@@ -42,7 +42,7 @@ def local_game(
 
 def spectrum(
     c: Configuration, generator: Generator, discriminator: Discriminator,
-    denominators: Denominators, real: Tensor, z: Tensor, updates: int, count: int = 6,
+    denominators: Denominators, real: Tensor, z: Tensor, updates: int,
 ) -> dict[str, float | list[float]]:  # fmt: skip
     """Return sharpness, edge of stability and leading modes after so many updates, by name.
 
@@ -54,11 +54,8 @@ def spectrum(
     bare = local_game(c, generator, discriminator, (None, None), real, z)
     rate, (plain,) = c.rate(updates), bare.extremes(2, ["LA"])
     (own,), (scaled,) = (game.extremes(player, ["LA"]) for player in (1, 2))
-    modes = rate * game.eigenvalues(c.tau, count)
-    gradients = np.split(bare.gradient, [bare.n1])
+    modes = rate * game.eigenvalues(c.tau)
     return {
-        "gradient1": float(np.linalg.norm(gradients[0])),
-        "gradient2": float(np.linalg.norm(gradients[1])),
         "sharpness": plain,  # lambda_max(A22)
         "edge": c.tau * rate * scaled,  # 2 at the edge of stability
         "generator_edge": rate * own,

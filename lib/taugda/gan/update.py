@@ -8,8 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from taugda.gan.models import Discriminator, Generator
 
 # Of convolutions' numbers in memory: channels last is faster, on CPUs and GPUs alike.
 LAYOUT = torch.channels_last
-Player = TypeVar("Player", Generator, Discriminator)
+_AT_ONCE = 500  # pictures that are made at a time
 
 
 class DivergedError(RuntimeError):
@@ -153,16 +152,17 @@ class Trainer:
                     f"{same!r} beside {c!r}"
                 )
         self.configuration, self.device = c, torch.device(c.device)
-        first, second = zip(*map(players, configurations), strict=True)
-        self.generator = _side_by_side(first, partial(Generator, latent=c.latent), c)
-        self.discriminator = _side_by_side(second, Discriminator, c)
+        self.generator, self.discriminator = stacked = players(c, len(configurations))
+        for player, *alone in zip(stacked, *map(players, configurations), strict=True):
+            states = [each.state_dict() for each in alone]
+            player.load_state_dict({n: torch.cat([s[n] for s in states]) for n in states[0]})
+            player.to(device=c.device, dtype=c.dtype, memory_format=LAYOUT)
         self.averages = {b: copy.deepcopy(self.generator).requires_grad_(False) for b in c.averages}
         self._mu = torch.tensor([c.mu for c in configurations], dtype=c.dtype, device=c.device)
         one, tau = [1.0] * len(configurations), [c.tau for c in configurations]
         self._steps = _Steps(self.generator, one, c), _Steps(self.discriminator, tau, c)
-        self._play = (
-            Captured(self._steps_of_both) if self.device.type == "cuda" else self._steps_of_both
-        )
+        on_gpu = self.device.type == "cuda"
+        self._play = Captured(self._steps_of_both) if on_gpu else self._steps_of_both
         self._random = [torch.Generator(c.device).manual_seed(c.seed) for c in configurations]
         self.updates = 0
 
@@ -233,8 +233,8 @@ class Trainer:
         return ["" if all(each) else names[each.index(False)] for each in good]
 
     @torch.no_grad()
-    def samples(self, beta: float, latents: Tensor, batch: int = 500) -> Tensor:
-        """Make pictures in [-1, 1] with the averages of that beta, a batch at once.
+    def samples(self, beta: float, latents: Tensor) -> Tensor:
+        """Make pictures in [-1, 1] with the averages of that beta, some at a time.
 
         Parameters
         ----------
@@ -242,28 +242,23 @@ class Trainer:
             One of the averages of the configuration.
         latents : Tensor, shape (n, latent)
             The same for all GANs.
-        batch : int
-            How many at once.
 
         Returns
         -------
         Tensor, shape (stack, n, channels, resolution, resolution)
         """
         c, stack = self.configuration, len(self.configurations)
-        parts = latents.to(self.device, c.dtype).split(batch)
+        parts = latents.to(self.device, c.dtype).split(_AT_ONCE)
         made = torch.cat([self.averages[beta](part.repeat(1, stack)) for part in parts])
         return made.unflatten(1, (stack, -1)).transpose(0, 1)
 
     def alone(self, number: int) -> tuple[Generator, Discriminator, list[list[Tensor]]]:
         """Return copies of one GAN's players, and by what RMSprop divides each one's gradient."""
-        c, held = self.configurations[number], self._held()
+        c, stack = self.configurations[number], len(self.configurations)
         copies = [player.to(self.device, c.dtype) for player in players(c)]
-        for player, whole in zip(copies, held, strict=False):
+        for player, whole in zip(copies, self._held(), strict=False):
             player.load_state_dict(self._parts(whole, number))
-        sizes = [
-            list(self._parts(dict(enumerate(steps.denominators())), number).values())
-            for steps in self._steps
-        ]
+        sizes = [[x.chunk(stack)[number] for x in s.denominators()] for s in self._steps]
         return *copies, sizes
 
     def state_dicts(self) -> list[dict[str, Any]]:
@@ -309,12 +304,14 @@ class Trainer:
         return {name: x.chunk(len(self.configurations))[number] for name, x in held.items()}
 
 
-def players(c: Configuration) -> tuple[Generator, Discriminator]:
+def players(c: Configuration, stack: int = 1) -> tuple[Generator, Discriminator]:
     """Make the initial players of a GAN, which depend on the sizes and the seed alone.
 
     Parameters
     ----------
     c : Configuration
+    stack : int
+        GANs that have room in the players.
 
     Returns
     -------
@@ -323,12 +320,5 @@ def players(c: Configuration) -> tuple[Generator, Discriminator]:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(c.seed)
-        return Generator(latent=c.latent, **c.sizes), Discriminator(**c.sizes)
-
-
-def _side_by_side(alone: Sequence[Player], make: Callable[..., Player], c: Configuration) -> Player:
-    with torch.random.fork_rng(devices=[]):
-        stacked = make(stack=len(alone), **c.sizes)
-    states = [player.state_dict() for player in alone]
-    stacked.load_state_dict({name: torch.cat([s[name] for s in states]) for name in states[0]})
-    return stacked.to(device=c.device, dtype=c.dtype, memory_format=LAYOUT)
+        sizes = c.resolution, c.channels, c.width, c.cap, stack
+        return Generator(*sizes, latent=c.latent), Discriminator(*sizes)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from taugda.atomic import write_atomic
 from taugda.gan import paper
-from taugda.gan.gpu import cost_rows, device, read, right_rows
+from taugda.gan.gpu import device, read, tables
 from taugda.record.tables import bundle
 from taugda.report.publish import PublishError, check_weight, training_table
 from taugda.runs.files import replacing, write_json
@@ -72,13 +72,14 @@ def _write_run(
 
 
 def _readme(staging: Path, found: Mapping[str, Any]) -> str:
-    about = found["about"]
+    about, rows = found["about"], tables(staging / "results.json")
     parts = [
         "# Measured on a GPU", "",
         f"Made by `benchmarks/gpu.py` in {about['minutes']:g} minutes on one "
         f"{device(found)}; not edited by hand.", "",
-        bundle(cost_rows(found), "What an update costs.")["text/markdown"], "",
-        bundle(right_rows(found), "Ten updates against the CPU in float64.")["text/markdown"], "",
+        bundle(rows.get("cost", []), "What an update costs.")["text/markdown"], "",
+        bundle(rows.get("right", []), "Ten updates against the CPU in float64.")["text/markdown"],
+        "",
         "All that was measured: [results.json](results.json).", "",
     ]  # fmt: skip
     if runs := sorted(path.parent for path in staging.glob("*/*/done.json")):
