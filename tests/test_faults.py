@@ -1,7 +1,6 @@
 """Processes that are killed, disks that are full, folders that vanish: real ones, on loopback."""
 
 import ctypes
-import json
 import os
 import random
 import resource
@@ -12,12 +11,15 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from taugda.__main__ import main
 from taugda.record import Run
+from taugda.runs.files import read_json
 from taugda.runs.machine import BusyError
 from taugda.runs.plan import make_plan
 from taugda.runs.sweeps import read_sweep
@@ -25,6 +27,7 @@ from taugda.runs.sweeps import read_sweep
 UPDATES = 12
 SEEDS = [0, 1]
 VALUES = {"updates": UPDATES, "wait": 0.25, "fail_at": 0}
+NO_CLUSTER = "the extra 'cluster' is not installed"
 
 
 @pytest.fixture
@@ -61,19 +64,16 @@ def wait_for(condition, seconds=90):
 
 
 def alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def is_free(toy, stem, run="default"):
-    try:
+    with suppress(BusyError):
         toy.hold(stem, run).close()
-    except BusyError:
-        return False
-    return True
+        return True
+    return False
 
 
 def none_left(toy):
@@ -81,21 +81,10 @@ def none_left(toy):
     wait_for(lambda: not any(map(alive, toy.ledger("begin", 2))), 5)
 
 
-def at_work(toy, at_least=2):
-    """Names of the runs that have got so far and are not finished."""
-    found = set()
-    for path in toy.project.checkpoints.glob("01_train/*/state.json"):
-        try:
-            if json.loads(path.read_text())["done"] >= at_least:
-                found.add(path.parent.name)
-        except FileNotFoundError:
-            continue
-    return found
-
-
-def undisturbed(seed):
-    """The sum that the toy's training adds up, in the same order."""
-    return sum(random.Random(f"{seed}-{number}").random() for number in range(1, UPDATES + 1))
+def at_work(toy):
+    """Names of the runs that have got so far that a checkpoint is worth something."""
+    files = toy.project.checkpoints.glob("01_train/*/state.json")
+    return {file.parent.name for file in files if (read_json(file) or {"done": 0})["done"] >= 2}
 
 
 def check(toy, resumed=0):
@@ -104,9 +93,11 @@ def check(toy, resumed=0):
     plan = make_plan(toy.project, read_sweep(toy.project, toy.project.sweeps / "seeds.yaml"))
     assert [item.state for item in plan] == ["up to date"] * len(SEEDS)
     found = [toy.metrics("01_train", item.run) for item in plan]
-    assert [values["sum"] for values in found] == [undisturbed(seed) for seed in SEEDS]
-    starts = [values["from"] for values in found]
-    assert sum(len(entry) > 1 and entry[-1] > 0 for entry in starts) >= resumed
+    assert [values["sum"] for values in found] == [
+        sum(random.Random(f"{seed}-{number + 1}").random() for number in range(UPDATES))
+        for seed in SEEDS
+    ]
+    assert sum(values["from"][-1] > 0 for values in found) >= resumed
     names = {path.name for path in (toy.project.runs / "01_train").iterdir()}
     assert names == {item.run for item in plan}
     assert list((toy.project.checkpoints / "01_train").iterdir()) == []
@@ -126,7 +117,7 @@ def check(toy, resumed=0):
 def test_the_same_command_goes_on_after_the_batch_was_ended(sweep, request, engine, kill):
     options = ["seeds.yaml", "-j", "2"]
     if engine == "local":
-        pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+        pytest.importorskip("distributed", reason=NO_CLUSTER)
         options += ["--scheduler", "local"]
     elif engine == "cluster":
         cluster = request.getfixturevalue("cluster")
@@ -225,9 +216,7 @@ def test_a_run_that_never_ends_meets_its_time_limit(toy):
     assert "01_train/default: done" in output
     child = int((toy.project.root / "child").read_text())
     wait_for(lambda: not alive(child), 10)
-    failed = json.loads((toy.run("02_endless", "default.failed") / "failed.json").read_text())
-    assert failed["reason"] == "the time limit of 15 s is over"
-    assert failed["duration"] >= 15
+    assert read_json(toy.run("02_endless", "default.failed") / "failed.json")["duration"] >= 15
 
 
 # Disks
@@ -237,9 +226,7 @@ def test_a_full_disk_fails_the_run_and_nothing_half_written_is_taken_for_whole(t
     toy.notebook("01_toy", "run.measure('numbers', list(range(40_000)))", "run.finish()")
     toy.notebook("02_small", "run.measure('n', n)", "run.finish()")
 
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000))
     output = finish(start("toy", "small", preexec_fn=limit), 1)
     assert "01_toy/default: FAILED (OSError: [Errno 27] File too large" in output
     assert "02_small/default: done" in output
@@ -266,16 +253,13 @@ def test_a_checkout_that_cannot_be_written_is_run_with_outputs_elsewhere(toy, tm
     outputs, root = tmp_path / "elsewhere", toy.project.root
     for path in (root, *root.rglob("*")):
         path.chmod(path.stat().st_mode & ~0o222)
-
-    def obey():
-        # PR_CAPBSET_DROP of CAP_DAC_OVERRIDE: root may write everywhere otherwise.
-        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
-
+    # PR_CAPBSET_DROP of CAP_DAC_OVERRIDE: root may write everywhere otherwise.
+    obey = partial(ctypes.CDLL(None).prctl, 24, 1, 0, 0, 0)
     output = finish(start("toy", preexec_fn=obey), 2)
     assert "the output folder outputs cannot be written (Permission denied)" in output
     environment = {**os.environ, "TAUGDA_OUTPUTS": str(outputs)}
     finish(start("toy", preexec_fn=obey, env=environment))
-    assert json.loads((outputs / "runs/01_toy/default/metrics.json").read_text())["n"]["value"] == 3
+    assert read_json(outputs / "runs/01_toy/default/metrics.json") == {"n": {"value": 3}}
     assert not (root / "outputs").exists()
 
 
@@ -315,41 +299,29 @@ def test_a_batch_leaves_a_run_to_the_notebook_that_is_open(sweep, end):
 # Dask, with scheduler and workers as processes of their own
 
 
-class Cluster:
-    def __init__(self, folder):
-        import distributed
-
-        path = folder / "scheduler.json"
-        self.processes = [
-            self._dask(folder, "scheduler", "--port", "0", "--scheduler-file", str(path)),
-            # Threads, of which a worker may have several, are of no importance to the kernels.
-            self._dask(folder, "worker", "--scheduler-file", str(path), "--nworkers", "2",
-                       "--nthreads", "2", "--local-directory", str(folder)),
-        ]  # fmt: skip
+@pytest.fixture
+def cluster(tmp_path):
+    distributed = pytest.importorskip("distributed", reason=NO_CLUSTER)
+    file, processes = str(tmp_path / "scheduler.json"), []
+    for command in (
+        ["scheduler", "--port", "0"],
+        # Threads, of which a worker may have several, are of no importance to the kernels.
+        ["worker", "--nworkers", "2", "--nthreads", "2", "--local-directory", str(tmp_path)],
+    ):
+        options = ["--scheduler-file", file, "--host", "127.0.0.1", "--no-dashboard"]
+        processes.append(subprocess.Popen(
+            [sys.executable, "-m", "dask", *command, *options], cwd=tmp_path,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        ))  # fmt: skip
+    try:
         # The scheduler may be writing it at this moment; its own workers read it so, too.
-        self.address = distributed.utils.json_load_robust(path, timeout=60)["address"]
-
-    def _dask(self, folder, command, *arguments):
-        full = [sys.executable, "-m", "dask", command, *arguments, "--host", "127.0.0.1",
-                "--no-dashboard"]  # fmt: skip
-        return subprocess.Popen(
-            full, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-
-    def stop(self):
-        for process in self.processes:
+        address = distributed.utils.json_load_robust(file, timeout=60)["address"]
+        yield SimpleNamespace(address=address, processes=processes)
+    finally:
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    found = Cluster(tmp_path)
-    yield found
-    found.stop()
 
 
 def test_dask_survives_the_loss_of_a_worker_and_of_the_client(sweep, cluster):
@@ -367,7 +339,7 @@ def test_dask_survives_the_loss_of_a_worker_and_of_the_client(sweep, cluster):
 
 
 def test_a_scheduler_that_is_not_there_is_refused(sweep, capsys, monkeypatch):
-    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    pytest.importorskip("distributed", reason=NO_CLUSTER)
     monkeypatch.setattr("taugda.runs.batch._CONNECT", 1)
     assert main(["run", "seeds.yaml", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert "no scheduler answers at 'tcp://127.0.0.1:9'" in capsys.readouterr().err
