@@ -2,7 +2,8 @@
 
 Every function returns a Matplotlib figure that belongs to no window.  Order (of tau, say) is
 shown by lightness and by markers, so that it survives grey printing; kinds are shown by hues that
-colour-blind readers tell apart, and by marks.
+colour-blind readers tell apart, and by marks.  Pictures are drawn from what they are given: the
+mathematics is imported for its types only, since loading it takes a second.
 """
 
 from taugda.plots.eigenvalues import abscissae, spectra, stability_map, threshold_and_runs

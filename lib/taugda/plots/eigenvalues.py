@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from taugda.plots import style
 
-# Pictures are drawn from what they are given; loading the mathematics here takes a second.
 if TYPE_CHECKING:
     from taugda.stability import Interval, Spectrum
 
 _LINES = ("-", (0, (5, 1.2)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 _RE, _IM = r"$\mathrm{Re}\,\lambda$", r"$\mathrm{Im}\,\lambda$"
+_PARTS = r"$\mathrm{Re}\,\lambda(\tau)$", r"$\mathrm{Im}\,\lambda(\tau)$"
 
 
 def _named(spectrum: Spectrum) -> NDArray[np.complex128]:
@@ -29,12 +29,9 @@ def _named(spectrum: Spectrum) -> NDArray[np.complex128]:
     values = spectrum.eigenvalues.T
     if len(values) != 2:
         return values
-    first, second = values
-    size = 1e-9 * np.abs(values).max()
-    apart = np.where(
-        np.abs((first - second).real) > size, (second - first).real, (second - first).imag
-    )
-    return np.where(apart > 0, values[::-1], values)
+    gap = values[1] - values[0]
+    by_real = np.abs(gap.real) > 1e-9 * np.abs(values).max()
+    return np.where(np.where(by_real, gap.real, gap.imag) > 0, values[::-1], values)
 
 
 @style.styled
@@ -55,11 +52,6 @@ def spectra(
     """
     across = 3 if at is None else 2
     figure, axes = style.panels(across * len(rows), 2.9 if len(rows) == 1 else 2.3, columns=across)
-    names = (
-        r"spectrum of $J_\tau$",
-        r"$\mathrm{Re}\,\lambda(\tau)$",
-        r"$\mathrm{Im}\,\lambda(\tau)$",
-    )
     for k, (title, spectrum, marks, intervals) in enumerate(rows):
         plane, *along = three = axes[across * k : across * (k + 1)]
         taus, values = spectrum.taus, _named(spectrum)
@@ -67,10 +59,8 @@ def spectra(
             plane.plot(way.real, way.imag, **_look(i))
             for axis, part in zip(along, (way.real, way.imag), strict=False):
                 axis.plot(taus, part, **_look(i))
-            if at is None:
-                for end, marker in ((0, "o"), (-1, "s")):
-                    look = {"color": style.EIGENVALUES[i % 4], "markersize": 6}
-                    plane.plot(way.real[end], way.imag[end], marker, **look)
+            for end, marker in ((0, "o"), (-1, "s")) if at is None else ():
+                plane.plot(way.real[end], way.imag[end], marker, color=style.EIGENVALUES[i % 4])
         plane.axvline(0, color=style.INK, lw=1)
         plane.set(xlabel=_RE, ylabel=_IM)
         along[0].axhline(0, color=style.INK, lw=1)
@@ -78,7 +68,7 @@ def spectra(
             axis.set(xlabel=r"$\tau$", xlim=(taus[0], taus[-1]))
             _shade(axis, intervals)
             style.name_taus(axis, marks, taus)
-        for axis, name in zip(three, names, strict=False):
+        for axis, name in zip(three, (r"spectrum of $J_\tau$", *_PARTS), strict=False):
             axis.set_title(f"{title}: {name}" if title else name)
         if at is not None:
             _show_at(plane, along[0], taus, values, int(np.abs(taus - at).argmin()))
@@ -107,10 +97,10 @@ def _show_at(plane: Axes, real: Axes, taus: NDArray, values: NDArray, at: int) -
 def _keys(figure: Figure, rows: Sequence[Any], at: float | None) -> None:
     count = min(max(len(row[1].eigenvalues.T) for row in rows), 4)
     keys = [style.key(rf"$\lambda_{i + 1}$", **_look(i)) for i in range(count)]
-    ends = [r"least $\tau$", r"largest $\tau$"]
-    if len(rows) == 1:
-        ends = [rf"$\tau = {t:g}$" for t in rows[0][1].taus[[0, -1]]]
     if at is None:
+        least, *_, largest = rows[0][1].taus
+        ends = [rf"$\tau = {least:g}$", rf"$\tau = {largest:g}$"]
+        ends = ends if len(rows) == 1 else [r"least $\tau$", r"largest $\tau$"]
         keys += [style.key(text, marker=m) for text, m in zip(ends, "os", strict=True)]
     if at is not None or any(intervals for *_, intervals in rows):
         keys.append(Patch(color=style.STABLE, alpha=0.15, label="stable"))

@@ -16,22 +16,18 @@ _FLOOR = {"color": style.GREY, "lw": 1, "linestyle": ":"}
 
 
 @style.styled
-def sample_grids(
-    sheets: Sequence[tuple[str, ArrayLike]], columns: int = 4, across: float = 1.97
-) -> Figure:
-    """Draw generated pictures side by side, every pixel as it is.
+def sample_grids(sheets: Sequence[tuple[str, ArrayLike]], across: float = 1.97) -> Figure:
+    """Draw generated pictures side by side, at most four a row, every pixel as it is.
 
     Parameters
     ----------
     sheets : sequence of (title, pictures)
         Pictures of shape (n, 1 or 3, h, w) and type uint8, laid out eight a row; or one picture
         of shape (height, width) or (height, width, 3).
-    columns : int
-        Sheets a row, at the most.
     across : float
         Inches that each is wide.
     """
-    columns = min(columns, len(sheets))
+    columns = min(4, len(sheets))
     title = 0.25 if any(name for name, _ in sheets) else 0.0
     figure, axes = style.panels(len(sheets), across + title, columns, width=columns * across)
     for axis, (name, pictures) in zip(axes, sheets, strict=True):
@@ -43,13 +39,13 @@ def sample_grids(
     return figure
 
 
-def _lay_out(pictures: NDArray[np.uint8], columns: int = 8) -> NDArray[np.uint8]:
-    """Lay pictures out in rows, a white pixel apart; white where there is none."""
-    white = [(0, -len(pictures) % columns), (0, 0), (0, 1), (0, 1)]
+def _lay_out(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay pictures out in rows of eight, a white pixel apart; white where there is none."""
+    white = [(0, -len(pictures) % 8), (0, 0), (0, 1), (0, 1)]
     tiles = np.pad(pictures, white, constant_values=255)
     n, channels, h, w = tiles.shape
-    rows = tiles.reshape(n // columns, columns, channels, h, w).transpose(0, 3, 1, 4, 2)
-    return rows.reshape(n // columns * h, columns * w, channels)[:-1, :-1].squeeze()
+    rows = tiles.reshape(n // 8, 8, channels, h, w).transpose(0, 3, 1, 4, 2)
+    return rows.reshape(n // 8 * h, 8 * w, channels)[:-1, :-1].squeeze()
 
 
 @style.styled
@@ -100,7 +96,6 @@ def scores(
     printed : sequence of mapping of tau or a name to (mean, standard error)
         For each panel what the paper prints, put into the frame after ``at`` updates.
     at : float
-        Where the printed numbers belong.
     columns : int, optional
         Panels a row; by default all.
     """
@@ -112,7 +107,7 @@ def scores(
         axis.set(title=title, yscale="log", xlabel=r"$\tau$" if against_tau else "update")
         for name, run in runs.items():
             x, values = run if not against_tau else (list(run), [*zip_longest(*run.values())])
-            _band(axis, np.asarray(x), np.asarray(values, dtype=float), against_tau, looks[name])
+            _band(axis, x, np.asarray(values, dtype=float), against_tau, looks[name])
         if against_tau:
             axis.set_xscale("log", base=2)
             axis.set_xticks(x, [f"{tau:g}" for tau in x])
@@ -130,8 +125,11 @@ def scores(
     return figure
 
 
-def _band(axis: Axes, x: NDArray, values: NDArray, dots: bool, look: dict[str, Any]) -> None:
-    mean, error = mean_and_error(values)
+def _band(axis: Axes, x: ArrayLike, values: NDArray, dots: bool, look: dict[str, Any]) -> None:
+    """Draw the mean over the seeds (rows) that have a number, with a band, and each as dots."""
+    mean = np.nanmean(values, axis=0)
+    # As in the paper's tables: the population standard deviation over the root of the number.
+    error = np.nanstd(values, axis=0) / np.sqrt(np.isfinite(values).sum(axis=0))
     axis.plot(x, mean, lw=1.4, markersize=5, markevery=max(1, len(x) // 8), **look)
     low = np.maximum(mean - error, mean * 0.05)
     axis.fill_between(x, low, mean + error, color=look["color"], alpha=0.18, lw=0)
@@ -146,14 +144,11 @@ def _print(axis: Axes, numbers: Mapping, at: float, looks: Mapping, filled: bool
     means = [mean for mean, _ in numbers.values()]
     axis.set(xlim=(0, 1.06 * at), ylim=(0.8 * min(means), 2.4 * max(means)))
     digits = 2 if all(round(error, 2) == error for _, error in numbers.values()) else 3
-    lines = [
-        rf"$\tau = {name:g}$:  {mean:.2f} ± {error:.{digits}f}"
-        for name, (mean, error) in numbers.items()
-    ]
+    texts = {name: f"{mean:.2f} ± {error:.{digits}f}" for name, (mean, error) in numbers.items()}
+    lines = [rf"$\tau = {name:g}$:  {text}" for name, text in texts.items()]
     axis.text(0.96, 0.97, "\n".join(lines), transform=axis.transAxes, ha="right", va="top")
     if not filled:
-        where = {"transform": axis.transAxes, "color": style.GREY}
-        axis.text(0.05, 0.08, "not run here", **where)
+        axis.text(0.05, 0.08, "not run here", transform=axis.transAxes, color=style.GREY)
 
 
 @style.styled
@@ -171,7 +166,6 @@ def score_maps(
     label : str
         Name of the distance, with its unit.
     """
-    taus, gammas = np.asarray(taus, dtype=float), np.asarray(gammas, dtype=float)
     figure, axes = style.panels(len(panels), 3.3, sharey=True)
     shown = [np.asarray(values, dtype=float) for _, values in panels]
     norm = LogNorm(min(map(np.nanmin, shown)), max(map(np.nanmax, shown)))
@@ -179,10 +173,9 @@ def score_maps(
         mesh = axis.pcolormesh(values, norm=norm, cmap="cividis_r")
         for row, column in np.argwhere(np.isfinite(values)):
             value = values[row, column]
-            dark = norm(value) > 0.55
             text = f"{value:.2g}" if value < 10 else f"{value:.0f}"
-            where = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
-            axis.text(column + 0.5, row + 0.5, text, **where)
+            colour = "white" if norm(value) > 0.55 else "black"
+            axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour)
         for k in range(len(taus) + len(gammas)):
             axis.plot([k, k - len(gammas)], [0, len(gammas)], color=style.INK, lw=0.6, alpha=0.5)
         best = np.nanargmin(values, axis=1)
@@ -194,14 +187,6 @@ def score_maps(
     axes[0].set_ylabel(r"$10^3\,\gamma_1$")
     figure.colorbar(mesh, ax=axes, label=label)
     return figure
-
-
-def mean_and_error(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean over the rows (seeds) and its standard error, of those that are numbers."""
-    values = np.asarray(values, dtype=float)
-    # As in the paper's tables: the population standard deviation over the root of the number.
-    count = np.isfinite(values).sum(axis=0)
-    return np.nanmean(values, axis=0), np.nanstd(values, axis=0) / np.sqrt(count)
 
 
 @style.styled
@@ -229,9 +214,7 @@ def judged(
         axis.scatter(made, np.zeros_like(sizes), sizes, facecolors="none", edgecolors=style.INK)
         axis.set(title=title, xlabel="$x$")
     axes[0].set_ylabel(r"$D_\omega(x)$")
-    marks = (
-        style.key("real", marker="o", color=style.GREY),
-        style.key("generated", marker="o", mfc="none"),
-    )
-    style.legend(figure, [style.key(r"$D_\omega$"), *marks])
+    real_key = style.key("real", marker="o", color=style.GREY)
+    made_key = style.key("generated", marker="o", mfc="none")
+    style.legend(figure, [style.key(r"$D_\omega$"), real_key, made_key])
     return figure

@@ -43,8 +43,7 @@ def small(figure: Figure, chosen: Sequence[int]) -> bool:
     kept = [panels[k] for k in chosen if k < len(panels)] or panels[:1]  # a run may have fewer
     if not kept:
         return False
-    drawn = [each for panel in panels for each in panel.collections]
-    scales = [each.colorbar for each in drawn if each.colorbar]
+    scales = [c.colorbar for panel in panels for c in panel.collections if c.colorbar]
     for other in [*figure.legends, *scales, *(panel for panel in panels if panel not in kept)]:
         other.remove()
     _place(kept, len(kept))
@@ -70,15 +69,10 @@ def _place(panels: Sequence[Axes], columns: int) -> None:
     for k, panel in enumerate(panels):
         if panel.get_subplotspec().is_first_col():
             leader = panel
-        shares = panel.get_shared_y_axes().joined(panel, leader)
+        if panel.get_shared_y_axes().joined(panel, leader):
+            panel.set_ylabel("" if k % columns else leader.get_ylabel())
+            panel.yaxis.set_tick_params(labelleft=k % columns == 0)
         panel.set_subplotspec(grid[k])
-        if k % columns == 0 and shares and panel is not leader:
-            panel.set_ylabel(leader.get_ylabel())
-            panel.yaxis.set_tick_params(labelleft=True)
-        elif k % columns and shares:
-            panel.set_ylabel("")
-            panel.yaxis.set_tick_params(labelleft=False)
-    for panel in panels:
         panel.xaxis.set_tick_params(labelbottom=True)
     for scale in leader.figure.axes:
         if scale.get_subplotspec() is None:  # where it was, it would crowd out the panels

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from taugda.checks import Array
 from taugda.plots import style
 
-# Pictures are drawn from what they are given; loading the mathematics here takes a second.
 if TYPE_CHECKING:
     from taugda.games import Game
 
@@ -28,7 +28,7 @@ def distances(
     target: ArrayLike,
     *,
     every: int = 1,
-    radii: Sequence[float | None] | None = None,
+    radii: Sequence[float | None] = (),
     names: tuple[str, str] = (r"$\|x_1 - x_1^*\|$", r"$\|x_2 - x_2^*\|$"),
 ) -> Figure:
     """Draw the players' distances to a point along the iterations, a panel a player, on log axes.
@@ -43,7 +43,7 @@ def distances(
         The critical point.
     every : int
         How many iterations lie between two stored states.
-    radii : sequence of (float or None), optional
+    radii : sequence of (float or None)
         Predicted factors an iteration; a dotted line of that slope is drawn through each
         trajectory's largest distance in the second half of its way down to rounding, none
         where the factor is None.
@@ -61,7 +61,7 @@ def distances(
     for axis in axes:
         _label_ends(axis, labels)
     axes[0].set_ylabel("distance")
-    if radii is not None:
+    if radii:
         style.legend(figure, [style.key("predicted rate", color=style.GREY, **_DOTTED)])
     return figure
 
@@ -73,7 +73,7 @@ def curves(
     names: tuple[str, str],
     *,
     every: int = 1,
-    radii: Sequence[Sequence[float]] | None = None,
+    radii: Sequence[Sequence[float]] = (),
 ) -> Figure:
     """Draw two sizes along the iterations of several runs, a row a game, on log axes.
 
@@ -81,18 +81,16 @@ def curves(
     ----------
     panels : sequence of (title, left, right)
         The sizes are of shape (k, stored + 1), one row a run.
-    labels, every
-        As for :func:`distances`.
     names : (str, str)
         What is drawn left and right.
-    radii : sequence of sequence of float, optional
-        For each game as for :func:`distances`.
+    labels, every, radii
+        As for :func:`distances`, the radii for each game.
     """
     figure, axes = style.panels(2 * len(panels), 2.3, columns=2, sharey=True, sharex=True)
     sizes = [np.asarray(size, dtype=float) for _, *both in panels for size in both]
     for k, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
         both = np.maximum(*sizes[k // 2 * 2 : k // 2 * 2 + 2])
-        _falling(axis, size, both, every, radii and radii[k // 2], 0.0)
+        _falling(axis, size, both, every, radii[k // 2] if radii else (), 0.0)
         axis.set_title(f"{panels[k // 2][0]}: {names[k % 2]}")
     _end_above(axes[0], sizes)
     predicted = [style.key("predicted rate", color=style.GREY, **_DOTTED)] if radii else []
@@ -101,24 +99,17 @@ def curves(
 
 
 def _falling(
-    axis: Axes,
-    sizes: NDArray[np.float64],
-    both: NDArray[np.float64],
-    every: int,
-    radii: Sequence[float | None] | None,
-    floor: float,
+    axis: Axes, sizes: Array, both: Array, every: int, radii: Sequence[float | None], floor: float
 ) -> None:
     """Draw sizes of shape (k, stored + 1), and lines of the predicted slopes through ``both``."""
     steps = np.arange(sizes.shape[1]) * every
-    thin = max(1, len(steps) // _MOST)
-    apart = max(1, len(steps[::thin]) // 6)  # of the markers, which are staggered
+    thin = slice(None, None, max(1, len(steps) // _MOST))
+    apart = max(1, len(steps[thin]) // 6)  # of the markers, which are staggered
     looks = style.looks(len(sizes))
     for k, (size, look) in enumerate(zip(sizes, looks, strict=True)):
-        shown, first = np.where(size > 0, size, np.nan)[::thin], (k + 1) * apart // (len(sizes) + 1)
-        axis.semilogy(
-            steps[::thin], shown, lw=1.3, markersize=4.5, markevery=(first, apart), **look
-        )
-    for size, radius, look in zip(both, radii or [], looks, strict=bool(radii)):
+        marks = {"markersize": 4.5, "markevery": ((k + 1) * apart // (len(sizes) + 1), apart)}
+        axis.semilogy(steps[thin], np.where(size > 0, size, np.nan)[thin], lw=1.3, **marks, **look)
+    for size, radius, look in zip(both, radii, looks, strict=bool(radii)):
         end = int(np.flatnonzero(size > floor).max(initial=0)) if floor else len(size)
         top = end // 2 + int(np.argmax(size[end // 2 :]))
         if radius is not None and 0 < size[top] < np.inf:
@@ -128,11 +119,8 @@ def _falling(
     axis.locator_params(axis="x", nbins=4)
 
 
-def _end_above(axis: Axes, sizes: Sequence[NDArray[np.float64]]) -> None:
-    """End the pictures a little below the last hundredth of the lowest curve.
-
-    The dips of an oscillation go to zero, and runs that diverge to no number.
-    """
+def _end_above(axis: Axes, sizes: Sequence[Array]) -> None:
+    """End pictures below the lowest curve's last hundredth; oscillations dip to 0 before."""
     last = np.concatenate([size[:, -max(1, size.shape[1] // 100) :].max(axis=1) for size in sizes])
     lowest = float(np.min(last, where=np.isfinite(last) & (last > 0), initial=np.inf))
     if np.isfinite(lowest):
@@ -149,13 +137,12 @@ def _label_ends(axis: Axes, labels: Sequence[str]) -> None:
         level = np.log10(y[-max(1, len(y) // 10) :].max()) if y.size else high
         ends.append([(np.clip(level, low, high) - low) / (high - low), label, line.get_color()])
     ends.sort(key=lambda end: end[0])
-    places = [end[0] for end in ends]
-    for k in range(1, len(places)):
-        places[k] = max(places[k], places[k - 1] + 0.075)
-    beyond = max(places[-1] - 1.0, 0.0)
-    for (level, label, colour), at in zip(ends, places, strict=True):
+    apart = 0.075 * np.arange(len(ends))
+    places = np.maximum.accumulate([end[0] for end in ends] - apart) + apart
+    places -= max(places[-1] - 1.0, 0.0)
+    for (level, label, colour), y in zip(ends, places, strict=True):
         axis.annotate(
-            label, (1.0, level), xycoords="axes fraction", xytext=(1.05, at - beyond), va="center",
+            label, (1.0, level), xycoords="axes fraction", xytext=(1.05, y), va="center",
             arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.5, "shrinkA": 1, "shrinkB": 0},
         )  # fmt: skip
 

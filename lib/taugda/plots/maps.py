@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike
 
 from taugda.plots import style
@@ -18,8 +18,7 @@ _STEPS = {  # marks of simultaneous and of alternating steps
 }
 
 
-def _map(figure: Figure, axis: Axes, taus: ArrayLike, mus: ArrayLike, values: ArrayLike) -> None:
-    values = np.asarray(values, dtype=float)
+def _map(axis: Axes, taus: ArrayLike, mus: ArrayLike, values: ArrayLike, title: str) -> None:
     top = float(np.nanmax(values))
     low = max(float(np.nanmin(values)), top * 10**-_DECADES)
     shown = np.clip(values, low, None)
@@ -29,12 +28,9 @@ def _map(figure: Figure, axis: Axes, taus: ArrayLike, mus: ArrayLike, values: Ar
     levels = levels[(levels > low) & (levels < top)]
     axis.contour(taus, mus, shown, levels=levels, colors="white", linewidths=0.6, alpha=0.7)
     ends = {"xlim": (np.min(taus), np.max(taus)), "ylim": (np.min(mus), np.max(mus))}
-    axis.set(xscale="log", yscale="log", xlabel=r"$\tau$", ylabel=r"$\mu$", **ends)
+    axis.set(xscale="log", yscale="log", xlabel=r"$\tau$", ylabel=r"$\mu$", title=title, **ends)
     axis.grid(False)
-    bar = figure.colorbar(mesh, ax=axis, pad=0.02)
-    bar.ax.yaxis.set_major_locator(LogLocator())
-    bar.ax.yaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=True))
-    bar.outline.set_visible(False)
+    axis.figure.colorbar(mesh, ax=axis, pad=0.02).outline.set_visible(False)
 
 
 @style.styled
@@ -49,8 +45,7 @@ def rate_maps(taus: ArrayLike, mus: ArrayLike, panels: Sequence[tuple[str, Array
     """
     figure, axes = style.panels(len(panels), 3.2)
     for axis, (title, values) in zip(axes, panels, strict=True):
-        _map(figure, axis, taus, mus, values)
-        axis.set_title(title)
+        _map(axis, taus, mus, values, title)
     return figure
 
 
@@ -79,27 +74,23 @@ def theory_and_practice(
         Of trajectories, in the same units.
     """
     figure, (plane, along, diagonal) = style.panels(3, 3.3)
-    _map(figure, plane, taus, mus, rates)
+    _map(plane, taus, mus, rates, r"smallest $\mathrm{Re}\,\lambda$ of $J_{(\tau, \mu)}$")
     for colour, width in (("white", 4), (style.INK, 2)):
         plane.plot(ridge, mus, color=colour, lw=width, solid_capstyle="butt")
-    plane.set_title(r"smallest $\mathrm{Re}\,\lambda$ of $J_{(\tau, \mu)}$")
     looks = dict(zip(sorted(slices), style.looks(len(slices)), strict=True))
     for mu, (at, predicted) in slices.items():
         along.loglog(at, predicted, color=looks[mu]["color"])
     edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.6}
     for mu, tau, predicted, measured in runs:
-        for axis, x, y in (
-            (plane, tau, mu),
-            (along, tau, measured),
-            (diagonal, predicted, measured),
-        ):
-            axis.plot(x, y, markersize=6, **looks[mu], **edge)
+        plane.plot(tau, mu, **looks[mu], **edge)
+        along.plot(tau, measured, **looks[mu], **edge)
+        diagonal.plot(predicted, measured, **looks[mu], **edge)
     along.set(xlabel=r"$\tau$", title=r"rate along $\tau$")
     both = np.array([run[2:] for run in runs])
     ends = [both.min() * 0.6, both.max() * 1.6]
     diagonal.loglog(ends, ends, color=style.INK, lw=1, zorder=0)
-    diagonal.set(xlim=ends, ylim=ends, title="rate of each run")
-    diagonal.set(xlabel="predicted", ylabel="measured")
+    names = {"xlabel": "predicted", "ylabel": "measured", "title": "rate of each run"}
+    diagonal.set(xlim=ends, ylim=ends, **names)
     best = style.key(r"best $\tau$ for each $\mu$", lw=2)
     style.legend(figure, [best, *style.order_keys([rf"$\mu = {mu:g}$" for mu in looks])])
     return figure
@@ -158,9 +149,8 @@ def step_curves(
     """
     figure, axes = style.panels(len(panels), 3.4, sharex=True, sharey=True)
     labels = [label for label, *_ in panels[0][1]]
-    looks = [
-        {"color": c, "lw": 1.2 + 0.7 * k} for k, c in enumerate(style.tau_colours(len(labels)))
-    ]
+    colours = style.tau_colours(len(labels))
+    looks = [{"color": colour, "lw": 1.2 + 0.7 * k} for k, colour in enumerate(colours)]
     top = max(np.max(values) for _, curves in panels for _, _, *both in curves for values in both)
     for axis, (title, curves), measured in zip(axes, panels, runs, strict=True):
         for (_, steps, *both), look in zip(curves, looks, strict=True):

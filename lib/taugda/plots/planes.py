@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,24 +12,19 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from taugda.checks import Array
 from taugda.plots import style
 
-# Pictures are drawn from what they are given; loading the mathematics here takes a second.
 if TYPE_CHECKING:
     import sympy as sp
 
     from taugda.equilibria import CriticalPoint
     from taugda.games import Game
 
-Array = NDArray[np.float64]
-
 # Fills of basins: hues whose lightness differs too, so that they differ in grey.
-_BASINS = (
-    "#5b93c7", "#f4b56a", "#f3d9ea", "#b9dcc9",
-    "#2f5d62", "#e07a5f", "#fff3b0", "#8d6a9f",
-)  # fmt: skip
+_BASINS = "#5b93c7 #f4b56a #f3d9ea #b9dcc9 #2f5d62 #e07a5f #fff3b0 #8d6a9f".split()
 _SPEED = LinearSegmentedColormap.from_list("speed", ["#cfcfcf", "#1b1b1b"])
 _COST = LinearSegmentedColormap.from_list("cost", ["#a9b8c9", "#f6f8fa"])  # below other lines
 _END = {"marker": "s", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.4}
@@ -52,14 +48,12 @@ def trajectories(
     paths : array_like, shape (k, iterations + 1, n1 + n2)
         From :func:`taugda.dynamics.simulate`, in the order of ``labels``.  With one axis more
         in front, every panel shows runs of its own.
-    labels : sequence of str
-        One a trajectory.
+    labels, titles : sequence of str
+        One a trajectory, and one a panel.
     pairs : sequence of (int, int)
         The coordinates of each panel, horizontal first.
     points : sequence of CriticalPoint
         Points to mark.
-    titles : sequence of str, optional
-        One a panel.
     cost : bool
         Whether the level sets of f are drawn below, with their scale; for n1 = n2 = 1.
     """
@@ -77,8 +71,8 @@ def trajectories(
         x, y = (_coordinate(game.variables[i]) for i in pair)
         axis.set(xlabel=x, ylabel=y, title="" if titles is None else titles[panel])
         if cost:
-            box = _plane(game, [axis.get_xlim(), axis.get_ylim()])
-            _levels(figure, axis, game, box, "$f$", cmap=_COST, zorder=0)
+            grid, f = _cost(game, [axis.get_xlim(), axis.get_ylim()])
+            _levels(axis, *grid, f, "$f$", cmap=_COST, zorder=0)
     kinds = style.kind_keys(["start", *(point.kind for point in points)])
     style.legend(figure, [*style.order_keys(labels), *kinds])
     return figure
@@ -92,13 +86,16 @@ def _apart(run: Array) -> list[int]:
     return np.unique(np.searchsorted(way, np.arange(0.3, min(way[-1], 4.0), 0.55))).tolist()
 
 
-def _levels(
-    figure: Figure, axis: Axes, game: Game, box: Array, name: str, sign: int = 1, **look: object
-) -> None:
-    """Draw level sets of the cost in a box, with a scale."""
-    grid = np.meshgrid(*(np.linspace(*side, 121) for side in box))
-    shades = axis.contourf(*grid, sign * game.f(np.stack(grid, axis=-1)), levels=14, **look)
-    figure.colorbar(shades, ax=axis, shrink=0.8, label=name)
+def _cost(game: Game, bounds: ArrayLike) -> tuple[Array, Array]:
+    """Return the grid x, y of a box, and the cost on it."""
+    grid = np.stack(np.meshgrid(*np.linspace(*_plane(game, bounds).T, 121).T))
+    return grid, game.f(np.moveaxis(grid, 0, -1))
+
+
+def _levels(axis: Axes, x: Array, y: Array, f: Array, name: str, **look: object) -> None:
+    """Draw level sets with a scale."""
+    shades = axis.contourf(x, y, f, levels=14, **look)
+    axis.figure.colorbar(shades, ax=axis, shrink=0.8, label=name)
     axis.grid(False)
 
 
@@ -153,15 +150,17 @@ def flows(
     """
     box = _plane(game, bounds)
     colours = [_BASINS[k % len(_BASINS)] for k in range(len(points))]
+    fill = {"cmap": ListedColormap(["#ffffff", *colours]), "rasterized": True, "zorder": 0}
     across = min(style.WIDTH, 3.6 * len(taus))
     figure, axes = style.panels(len(taus), across / len(taus) + 0.7, width=across, sharey=True)
     for k, (axis, tau) in enumerate(zip(axes, taus, strict=True)):
         played = games[k] if games else game
         _flow(axis, played, tau, box, arrows, basins is None)
         if basins is not None:
-            _fill(axis, np.asarray(basins[k]), box, colours)
+            x, y = np.linspace(*box.T, len(basins[k])).T
+            axis.pcolormesh(x, y, basins[k], vmin=-1.5, vmax=len(colours) - 0.5, **fill)
         for m, path in enumerate(paths[k] if len(paths) else []):
-            _run(axis, _wrapped(played, path), style.tau_colours(len(taus))[k], m)
+            _run(axis, played, path, style.tau_colours(len(taus))[k], m)
         for point, colour in zip(points, colours, strict=True):
             look = {} if basins is None else {"color": colour, "markeredgewidth": 1.4}
             for copy in _copies(game, point.x, box):
@@ -180,7 +179,7 @@ def flows(
 
 def _flow(axis: Axes, game: Game, tau: float, box: Array, arrows: bool, by_speed: bool) -> None:
     """Draw streamlines, darker where the flow is faster if asked, or arrows."""
-    x, y = (np.linspace(*side, 19 if arrows else 60) for side in box)
+    x, y = np.linspace(*box.T, 19 if arrows else 60).T
     g = game.gradient(np.stack(np.meshgrid(x, y), axis=-1))
     u, v = -g[..., 0], -tau * g[..., 1]
     speed = np.hypot(u, v)
@@ -195,15 +194,13 @@ def _flow(axis: Axes, game: Game, tau: float, box: Array, arrows: bool, by_speed
         axis.streamplot(x, y, u, v, color=style.INK, density=0.9, linewidth=0.6, arrowsize=0.6)
 
 
-def _fill(axis: Axes, image: Array, box: Array, colours: Sequence[str]) -> None:
-    """Draw basins below what is there."""
-    x, y = (np.linspace(*side, n) for side, n in zip(box, image.shape[::-1], strict=True))
-    look = {"cmap": ListedColormap(["#ffffff", *colours]), "rasterized": True, "zorder": 0}
-    axis.pcolormesh(x, y, image, vmin=-1.5, vmax=len(colours) - 0.5, **look)
-
-
-def _run(axis: Axes, line: Array, colour: Any, number: int) -> None:
-    """Draw a trajectory from its dot to a frame that hides nothing."""
+def _run(axis: Axes, game: Game, path: ArrayLike, colour: Any, number: int) -> None:
+    """Draw a trajectory, cut at periodic seams, from its dot to a frame that hides nothing."""
+    path = np.asarray(path, dtype=np.float64)
+    thin = np.append(path[: -1 : max(1, len(path) // 20_000)], path[-1:], axis=0)
+    line = game.wrap(thin)
+    jumps = np.abs(np.diff(line - thin, axis=0)).max(axis=1) > 1e-6
+    line = np.insert(line, np.flatnonzero(jumps) + 1, np.nan, axis=0)
     look = {"color": colour, "lw": 2.4, "markeredgecolor": style.INK, "zorder": 5}
     axis.plot(*line.T, linestyle=style.DASHES if number else "-", color=colour, lw=2.4)
     axis.plot(*line[0], "o", markersize=6, **look)
@@ -218,15 +215,6 @@ def _run_keys(paths: Sequence[ArrayLike]) -> list[Line2D]:
     return keys
 
 
-def _wrapped(game: Game, path: ArrayLike) -> Array:
-    """Wrap a path and cut it where it crosses a periodic seam."""
-    path = np.asarray(path, dtype=np.float64)
-    thin = np.append(path[: -1 : max(1, len(path) // 20_000)], path[-1:], axis=0)
-    line = game.wrap(thin)
-    jumps = np.abs(np.diff(line - thin, axis=0)).max(axis=1) > 1e-6
-    return np.insert(line, np.flatnonzero(jumps) + 1, np.nan, axis=0)
-
-
 def _frame(axis: Axes, game: Game, box: Array, title: str) -> None:
     aspect = "equal" if np.isclose(*np.ptp(box, axis=1)) else "auto"
     axis.set(xlim=box[0], ylim=box[1], aspect=aspect, title=title)
@@ -239,13 +227,10 @@ def _frame(axis: Axes, game: Game, box: Array, title: str) -> None:
 
 def _copies(game: Game, x: Array, box: Array) -> list[Array]:
     """Return a point and its periodic copies inside the box, the seam included."""
-    found = [x]
-    for i, period in enumerate(game.periods):
-        if period is not None:
-            move = np.eye(len(x))[i] * float(period)
-            found += [y + s * move for y in found for s in (-1, 1)]
-    slack = 1e-9
-    return [y for y in found if (y >= box[:, 0] - slack).all() and (y <= box[:, 1] + slack).all()]
+    moves = [(0.0,) if p is None else (0.0, -float(p), float(p)) for p in game.periods]
+    copies = [x + move for move in product(*moves)]
+    low, high = box[:, 0] - 1e-9, box[:, 1] + 1e-9
+    return [copy for copy in copies if ((low <= copy) & (copy <= high)).all()]
 
 
 @style.styled
@@ -259,19 +244,17 @@ def surface(game: Game, bounds: ArrayLike, points: Sequence[CriticalPoint]) -> F
     bounds : array_like, shape (2, 2)
     points : sequence of CriticalPoint
     """
-    box = _plane(game, bounds)
-    grid = np.meshgrid(*(np.linspace(*side, 121) for side in box))
-    cost = game.f(np.stack(grid, axis=-1))
-    sign, name = (-1, "$-f$") if cost.max() <= 0 else (1, "$f$")
+    grid, f = _cost(game, bounds)
+    height, name = (-f, "$-f$") if f.max() <= 0 else (f, "$f$")
     figure = Figure(figsize=(style.WIDTH, 4.2), layout="constrained")
     solid = figure.add_subplot(1, 2, 1, projection="3d")
     level = figure.add_subplot(1, 2, 2)
     look = {"rstride": 4, "cstride": 4, "linewidth": 0.2, "edgecolor": "#ffffff40"}
-    solid.plot_surface(*grid, sign * cost, cmap="cividis", rasterized=True, **look)
+    solid.plot_surface(*grid, height, cmap="cividis", rasterized=True, **look)
     solid.set_zlabel(name)
     solid.view_init(elev=32, azim=-125)
     solid.set_box_aspect(None, zoom=0.85)  # its labels reach beyond its panel
-    _levels(figure, level, game, box, name, sign, cmap="cividis")
+    _levels(level, *grid, height, name, cmap="cividis")
     for point in points:
         style.mark(level, *point.x, point.kind)
     x, y = map(_coordinate, game.variables)

@@ -27,6 +27,7 @@ KINDS = {
     "DSE": ("*", "#e69f00"),
     "neither": ("X", "#ffffff"),
     "degenerate": ("P", "#56b4e9"),
+    "start": ("o", INK),
 }
 LOOK = ["default", str(Path(__file__).with_name("taugda.mplstyle"))]
 _ORDER = LinearSegmentedColormap.from_list(
@@ -91,25 +92,20 @@ def key(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **{"color": INK, "linestyle": line, **look})
 
 
-def order_keys(labels: Sequence[str], **look: Any) -> list[Line2D]:
+def order_keys(labels: Sequence[str]) -> list[Line2D]:
     """Return legend entries for an increasing sequence."""
     pairs = zip(labels, looks(len(labels)), strict=True)
-    return [
-        key(label, **{"linestyle": "-", "markersize": 4.5, **own, **look}) for label, own in pairs
-    ]
+    return [key(label, linestyle="-", markersize=4.5, **look) for label, look in pairs]
 
 
 def legend(figure: Figure, keys: Sequence[Any]) -> None:
     """Put a legend above the panels, in place of a former one, in as many columns as fit."""
-    for former in figure.legends[:]:
-        former.remove()
-    columns = len(keys)
-    while True:
+    for columns in range(len(keys), 0, -1):
+        for former in figure.legends[:]:
+            former.remove()
         made = figure.legend(handles=keys, loc="outside upper center", ncols=columns)
-        if columns == 1 or made.get_window_extent().width < figure.bbox.width:
+        if made.get_window_extent().width < figure.bbox.width:
             break
-        made.remove()
-        columns -= 1
     figure.keys = [*keys]  # for a narrow page
 
 
@@ -128,7 +124,7 @@ def name_taus(
 
 def mark(axes: Axes, x: float, y: float, kind: str, **look: Any) -> None:
     """Draw a critical point of a kind; one on the frame is drawn whole."""
-    marker, colour = KINDS.get(kind, ("o", INK))
+    marker, colour = KINDS[kind]
     size = {"*": 13.5, "D": 6.75}.get(marker, 9.0)
     look = {"color": colour, "markeredgecolor": INK, "markeredgewidth": 0.9, **look}
     axes.plot(x, y, marker, markersize=size, zorder=6, clip_on=False, **look)
@@ -136,10 +132,9 @@ def mark(axes: Axes, x: float, y: float, kind: str, **look: Any) -> None:
 
 def kind_keys(kinds: Sequence[str]) -> list[Line2D]:
     """Return legend entries for kinds of critical points, each once."""
-    found = {kind: KINDS.get(kind, ("o", INK)) for kind in kinds}
     return [
         key(kind_name(kind), color=colour, marker=marker, markeredgecolor=INK, markersize=9)
-        for kind, (marker, colour) in found.items()
+        for kind, (marker, colour) in {kind: KINDS[kind] for kind in kinds}.items()
     ]
 
 
