@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from taugda.record.claims import read_claims
+from taugda.record.tables import plain_table
+from taugda.runs.batch import execute_all
 from taugda.runs.files import check_writable
 from taugda.runs.machine import cores
+from taugda.runs.parameters import parse_assignment, read_file, read_parameters
+from taugda.runs.plan import make_plan
 from taugda.runs.project import ParameterError, Project
-
-if TYPE_CHECKING:
-    from taugda.runs.state import Item
-
-
-def _is_sweep(name: str) -> bool:
-    return name.lower().endswith((".yaml", ".yml", ".json"))  # JSON is YAML, too
+from taugda.runs.state import Item
+from taugda.runs.sweeps import read_sweep
 
 
-def _one_sweep(options: argparse.Namespace) -> bool:
-    return len(options.names) == 1 and _is_sweep(options.names[0])
+def _is_sweep(*names: str) -> bool:
+    """Tell whether one sweep file, and nothing else, is named; JSON is YAML, too."""
+    return len(names) == 1 and names[0].lower().endswith((".yaml", ".yml", ".json"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,16 +135,12 @@ def _run(project: Project, options: argparse.Namespace) -> int:
 
     What is up to date is left alone.
     """
-    from taugda.record.claims import read_claims
-    from taugda.runs.batch import execute_all
-    from taugda.runs.plan import make_plan
-
     plan = make_plan(project, _wanted(project, options), options.refresh, options.force)
     plan = _choose(plan, options)
     # A mistake in the claims would otherwise show only after all the work.
     read_claims(project)
     for number, item in enumerate(plan):
-        numbered = f"{number:4}  " if _one_sweep(options) and not options.only else ""
+        numbered = f"{number:4}  " if _is_sweep(*options.names) and not options.only else ""
         print(f"{numbered}{item.label}: {_words(item)}")
     due, runs = sum(item.due for item in plan), "run" if len(plan) == 1 else "runs"
     print(f"{due} of {len(plan)} {runs} to execute, {options.jobs} at a time")
@@ -163,7 +160,7 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _words(item: "Item") -> str:
+def _words(item: Item) -> str:
     """Say what is there of a run, whether it is executed, and how long it took last time."""
     words = [f"{item.state} ({item.reason})" if item.reason else item.state]
     words += ["--refresh runs it again"] * (item.state == "kept") + ["would run"] * item.due
@@ -174,14 +171,11 @@ def _words(item: "Item") -> str:
 
 def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
     """Notebook and overrides of each run that is asked for."""
-    from taugda.runs.parameters import parse_assignment, read_file
-    from taugda.runs.sweeps import read_sweep
-
     names, overrides = options.names, dict[str, Any]()
     for file in options.files:
         overrides |= read_file(Path(file).expanduser())
     overrides |= dict(map(parse_assignment, options.assignments))
-    if (options.files or options.assignments) and (len(names) != 1 or _one_sweep(options)):
+    if (options.files or options.assignments) and (len(names) != 1 or _is_sweep(*names)):
         raise ParameterError("-p and -f need exactly one notebook")
     if not names:
         default = project.sweeps / "default.yaml"
@@ -198,11 +192,11 @@ def _wanted(project: Project, options: argparse.Namespace) -> list[tuple[str, di
     return wanted
 
 
-def _choose(plan: "list[Item]", options: argparse.Namespace) -> "list[Item]":
+def _choose(plan: list[Item], options: argparse.Namespace) -> list[Item]:
     """Keep the runs that --index or --only name."""
     index, only = options.index, options.only
     if index is not None:
-        if only or not _one_sweep(options) or index >= len(plan):
+        if only or not _is_sweep(*options.names) or index >= len(plan):
             raise ParameterError(
                 "--index needs exactly one sweep file, no --only, and the number of a run: "
                 f"from 0 to {len(plan) - 1}, found {index}"
@@ -242,7 +236,6 @@ def _report(project: Project, options: argparse.Namespace) -> int:
 def _publish(project: Project, options: argparse.Namespace) -> int:
     """Copy finished runs into a published collection; without arguments, remake `default`."""
     from taugda.report.publish import DEFAULT, publish, size
-    from taugda.runs.plan import make_plan
 
     if (options.collection == DEFAULT) != (not options.names):
         raise ParameterError(
@@ -275,9 +268,6 @@ def _claims(project: Project, options: argparse.Namespace) -> int:
 
 
 def _parameters(project: Project, options: argparse.Namespace) -> int:
-    from taugda.record.tables import plain_table
-    from taugda.runs.parameters import read_parameters
-
     stem = project.find_notebook(options.name)
     declared = read_parameters(project.notebook(stem))
     rows = [[name, p.title, repr(p.default), p.description] for name, p in declared.items()]

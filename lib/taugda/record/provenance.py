@@ -18,21 +18,17 @@ _LIBRARIES = ("taugda", "numpy", "scipy", "sympy", "numba", "matplotlib", "torch
 
 def provenance(project: Project, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the code and the machine of this process; nothing in it names a path or a user."""
-    found = {"parameters": dict(parameters), "versions": _versions(), "machine": machine()}
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    found = {"parameters": dict(parameters), "versions": versions, "machine": machine()}
     if "seed" in parameters:
         found["seed"] = parameters["seed"]
     found["commit"] = commit(project.root)
     if not found["commit"] and "dubious ownership" in _git(project.root, "status").stderr:
         found["no_commit"] = "git refuses: the checkout belongs to another user (safe.directory)"
     return found
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
 
 
 def machine() -> dict[str, Any]:

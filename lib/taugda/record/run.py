@@ -192,32 +192,27 @@ class Run:
         rows: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]],
         name: str,
         caption: str | None = None,
-        columns: Sequence[str] | None = None,
     ) -> None:
         """Display numbers as a table.
 
         Parameters
         ----------
         rows : sequence of mappings, or mapping of sequences
-            Rows, each with values by column name (a missing value stays empty), or columns by
-            name.
+            Rows, each with values by column name (a missing value stays empty), or columns.
         name : str
             Name of the table's texts: letters, digits, ``_``, ``-``.
         caption : str, optional
             What the table shows, as for `show`; all texts in a table may hold TeX.
-        columns : sequence of str, optional
-            Order of the columns; by default that in which they first appear.
 
         Raises
         ------
         ValueError
-            If the name is unusable, the caption is missing, columns are not equally long, or
-            ``columns`` does not list them all.
+            If the name is unusable, the caption is missing, or columns are not equally long.
         """
         self._check_open()
         caption = self._text("table", name, "caption", caption)
         listed = tables.rows_of(rows) if isinstance(rows, Mapping) else rows
-        self._display(tables.bundle(listed, caption, columns), {"table": True})
+        self._display(tables.bundle(listed, caption), {"table": True})
 
     def finish(self) -> None:
         """Write the record, and show the notebook's claims beside the measured values.

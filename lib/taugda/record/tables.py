@@ -30,19 +30,14 @@ def caption(text: str) -> dict[str, str]:
     }
 
 
-def bundle(rows: Rows, title: str, columns: Sequence[str] | None = None) -> dict[str, str]:
-    """Output bundle of a table: content by MIME type."""
-    seen = list(dict.fromkeys(column for row in rows for column in row))
-    names = seen if columns is None else list(columns)
-    extra = [column for column in seen if column not in names]
-    if extra:
-        raise ValueError(f"columns must list all columns of the rows, found also {extra[0]!r}")
+def bundle(rows: Rows, title: str) -> dict[str, str]:
+    """Output bundle of a table, its columns as they first appear: content by MIME type."""
+    names = list(dict.fromkeys(column for row in rows for column in row))
     values = [[row.get(name, "") for name in names] for row in rows]
     right = [all(map(_is_number, column)) for column in zip(*values, strict=True)]
     cells = [[show_value(value) for value in row] for row in values]
     if not rows:
-        names = names or ["rows"]
-        cells, right = [["none", *("" for _ in names[1:])]], [False] * len(names)
+        names, cells, right = ["rows"], [["none"]], [False]
     return {
         "text/html": _html(names, cells, title, right),
         "text/markdown": f"*{title}*\n\n{markdown_table(names, cells)}",
