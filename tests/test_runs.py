@@ -177,50 +177,47 @@ def library(tmp_path, monkeypatch):
     return write
 
 
-def groups(toy, *code, **marks):
+def rooms(toy, *code, **marks):
     toy.notebook("01_toy", *code, **marks)
     return state.fingerprint(toy.item())["library"]
 
 
+EVERY = {"checks", "games", "gan", "plots", "proofs", "record"}
+
+
 @pytest.mark.parametrize(
     ("code", "found"),
-    [("from taugda import games", {"mathematics"}),
-     ("import taugda.games.game as g", {"mathematics"}),
-     ("from taugda.plots.lines import draw", {"plots", "mathematics"}),
+    [("from taugda import games", {"games"}),
+     ("import taugda.games.game as g", {"games"}),
+     ("from taugda.plots.lines import draw", {"plots", "games"}),
      ("def f():\n    from taugda import (\n        gan, plots)",
-      {"gan", "checks", "plots", "mathematics"}),
-     ("%matplotlib inline\n!ls\nimport taugda.proofs", {"proofs", "mathematics"}),
-     ("import taugda as t\nt.plots.draw()", set(state.GROUPS)),
-     ("x =", set(state.GROUPS)),
+      {"gan", "checks", "plots", "games"}),
+     ("%matplotlib inline\n!ls\nimport taugda.proofs", {"proofs", "games"}),
+     ("import taugda as t\nt.plots.draw()", EVERY),
+     ("x =", EVERY),
      ("from taugda import claims, runs, report", set())],
 )  # fmt: skip
-def test_a_notebook_depends_on_the_groups_that_it_uses(toy, library, code, found):
-    assert set(groups(toy, code)) == found | {"record"}
-
-
-def test_every_module_belongs_to_a_group_or_to_what_makes_nothing_stale():
-    there = {path.stem for path in state.PACKAGE.glob("[!_]*")}
-    engine = {"atomic", "claims", "runs", "report"}
-    assert there == engine | {name for modules in state.GROUPS.values() for name in modules}
+def test_a_notebook_depends_on_the_rooms_that_it_uses(toy, library, code, found):
+    assert set(rooms(toy, code)) == found | {"record"}
 
 
 def test_documentation_and_the_engine_make_nothing_stale(toy, library):
     code = "from taugda import games"
-    before = groups(toy, code)
+    before = rooms(toy, code)
     library("games/game", '"""Other."""\n# note\ndef double(x):\n    """New."""\n    return 2*x\n')
     for name in ("runs/execute", "claims", "report/build", "__main__"):
         library(name, "x = 2\n")
-    assert groups(toy, code) == before
+    assert rooms(toy, code) == before
     library("games/game", "def double(x):\n    return x + x\n")
-    after = groups(toy, code)
+    after = rooms(toy, code)
     said = state.differences({"library": before}, {"library": after})
-    assert said == ["library changed (mathematics)"]
+    assert said == ["library changed (games)"]
     library("games/new", "")
     (state.PACKAGE / "record" / "moving.css").write_text("img { height: auto; }\n")
-    last = groups(toy, code)
-    assert all(last[group] != after[group] for group in ("mathematics", "record"))
+    last = rooms(toy, code)
+    assert all(last[room] != after[room] for room in ("games", "record"))
     # Training depends on no pictures and no record.
-    assert set(groups(toy, "from taugda import gan, plots", kind="training")) == {"gan", "checks"}
+    assert set(rooms(toy, "from taugda import gan, plots", kind="training")) == {"gan", "checks"}
 
 
 def test_a_notebook_counts_with_its_cells_and_what_they_say_to_the_runner(toy, library):

@@ -2,9 +2,9 @@
 
 A notebook's metadata may say ``{"taugda": {"kind": "training", "data": ["data_path"], "reads":
 ["09_gan_training"]}}``; see `Marks`.  A run is made of the notebook, its parameters, the data and
-groups of the library.  A module counts as its syntax tree without docstrings, so that comments,
-layout and documentation make no run stale; what executes runs, judges claims or makes pages does
-not count at all.
+the rooms of the library in use.  A module counts as its syntax tree without docstrings, so that
+comments, layout and documentation make no run stale; what executes runs, judges claims or makes
+pages does not count at all.
 """
 
 import ast
@@ -25,16 +25,8 @@ from taugda.runs.parameters import canonical, parse_python, read_notebook, run_n
 from taugda.runs.project import ParameterError, Project
 
 PACKAGE = Path(__file__).resolve().parents[1]
-GROUPS = {
-    "checks": ("checks",),
-    "mathematics": ("blocks", "signs", "games", "equilibria", "stability", "dynamics", "ensembles"),
-    "proofs": ("proofs",),
-    "gan": ("gan", "network"),
-    "plots": ("plots",),
-    "record": ("record",),
-}
+_ENGINE = {"atomic", "claims", "runs", "report"}  # what makes no run stale
 _COUNTED = (".py", ".css", ".js", ".mplstyle")  # all but modules count as they are
-_GROUP = {module: group for group, modules in GROUPS.items() for module in modules}
 MISSING, STALE, FAILED, FORCED = "missing", "stale", "failed before", "forced"
 UP_TO_DATE, KEPT = "up to date", "kept"  # kept: a training run that other code made
 
@@ -101,7 +93,7 @@ def compare(item: Item) -> Item:
 
 
 def fingerprint(item: Item) -> dict[str, Any]:
-    """Hash all that a run depends on: in all, by part, and the library by group in use."""
+    """Hash all that a run depends on: in all, by part, and the library by room in use."""
     cells = [
         [cell["cell_type"], "".join(cell["source"])]
         + [cell["metadata"].get(key) for key in ("tags", "taugda")]
@@ -139,8 +131,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     parts = ("notebook", "parameters", "data")
     reasons = [f"{part} changed" for part in parts if old.get(part) != new.get(part)]
     before, now = old.get("library") or {}, new["library"]
-    if groups := [group for group in now if before.get(group) != now[group]]:
-        reasons.append(f"library changed ({', '.join(groups)})")
+    if rooms := [room for room in now if before.get(room) != now[room]]:
+        reasons.append(f"library changed ({', '.join(rooms)})")
     return reasons
 
 
@@ -234,26 +226,28 @@ def _sha256(path: Path, size: int, mtime: int) -> str:
 
 def _library(code: Iterable[str], kind: str) -> dict[str, str]:
     # No picture and no record changes what is trained.
-    ignored = {"plots", "record"} if kind == "training" else set[str]()
-    waiting: set[str] = set()
+    counted = _rooms() - ({"plots", "record"} if kind == "training" else set())
+    waiting, found = set[str](), dict[str, str]()
     for source in code:
         # IPython's own lines (%magic, !shell) are no Python and import nothing of ours.
         lines = [x for x in source.splitlines() if not x.lstrip().startswith(("%", "!"))]
         try:
             waiting |= _uses(parse_python("\n".join(lines)))
         except SyntaxError:
-            waiting |= set(GROUPS)  # it could import anything
-    found: dict[str, str] = {}
-    while waiting := waiting - found.keys() - ignored:
-        group, modules = waiting.pop(), []
-        for name in GROUPS[group]:
-            files = [*PACKAGE.glob(f"{name}.py"), *PACKAGE.glob(f"{name}/**/*.*")]
-            for path in sorted(file for file in files if file.suffix in _COUNTED):
-                digest, uses = _read_module(path, path.stat().st_mtime_ns)
-                modules.append([path.relative_to(PACKAGE).as_posix(), digest])
-                waiting |= uses
-        found[group] = _digest(modules)
+            waiting |= counted  # it could import anything
+    while waiting := waiting & counted - found.keys():
+        room, modules = waiting.pop(), []
+        files = [*PACKAGE.glob(f"{room}.py"), *PACKAGE.glob(f"{room}/**/*.*")]
+        for path in sorted(file for file in files if file.suffix in _COUNTED):
+            digest, uses = _read_module(path, path.stat().st_mtime_ns)
+            modules.append([path.relative_to(PACKAGE).as_posix(), digest])
+            waiting |= uses
+        found[room] = _digest(modules)
     return dict(sorted(found.items()))
+
+
+def _rooms() -> set[str]:
+    return {path.stem for path in PACKAGE.glob("[!_]*")} - _ENGINE
 
 
 @lru_cache(maxsize=512)
@@ -270,14 +264,12 @@ def _read_module(path: Path, mtime: int) -> tuple[str, frozenset[str]]:
 
 
 def _uses(tree: ast.Module) -> set[str]:
-    """Find the groups that a syntax tree imports; the bare package may reach any of them."""
+    """Find the rooms that a syntax tree imports; the bare package may reach any of them."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    if "taugda" in names:
-        return set(GROUPS)
-    parts = [name.split(".") for name in names if name.startswith("taugda.")]
-    return {_GROUP[part[1]] for part in parts if part[1] in _GROUP}
+    rooms = {name.split(".")[1] for name in names if name.startswith("taugda.")}
+    return rooms | (_rooms() if "taugda" in names else set())

@@ -66,10 +66,15 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
     size = len(sweep.runs) or math.prod(map(len, sweep.grid.values()))
     if size > _LARGEST:
         refuse(kinds, f"{size} runs are more than the limit of {_LARGEST}; name fewer")
+    # What is checked, with its place in the file; with one key none may come twice.
+    checked = [(["base", name], {name: value}, ("base", name)) for name, value in base.items()]
+    for name, column in sweep.grid.items():
+        checked += [(["grid", name, i], {name: value}, (name,)) for i, value in enumerate(column)]
+    for number, entry in enumerate(sweep.runs):
+        checked += [(["runs", number, n], {n: value}, (number, n)) for n, value in entry.items()]
+        checked.append((["runs", number], {**base, **entry}, ("",)))
     seen: dict[Any, Sequence[Any]] = {}
-
-    def check(place: Sequence[Any], values: dict[str, Any], *key: Any) -> None:
-        """Check values, with their place in the file; with one key none may come twice."""
+    for place, values, key in checked:
         if place[0] != "base" and key[-1] in base:
             line = line_of(node, ["base", key[-1]])
             refuse(place, f"{key[-1]!r} is in 'base' too (line {line}); remove it there or here")
@@ -80,16 +85,6 @@ def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]
         if same in seen:
             refuse(place, f"the same is in line {line_of(node, seen[same])}; remove one")
         seen[same] = place
-
-    for name, value in base.items():
-        check(["base", name], {name: value}, "base", name)
-    for name, column in sweep.grid.items():
-        for number, value in enumerate(column):
-            check(["grid", name, number], {name: value}, name)
-    for number, entry in enumerate(sweep.runs):
-        for name, value in entry.items():
-            check(["runs", number, name], {name: value}, number, name)
-        check(["runs", number], {**base, **entry}, "")
     grid = itertools.product(*sweep.grid.values())
     members = sweep.runs or [dict(zip(sweep.grid, values, strict=True)) for values in grid]
     return [(stem, {**base, **member}) for member in members]
