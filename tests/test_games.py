@@ -3,11 +3,13 @@
 The costs are written here a second time, in torch, from the paper's table.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 
 from taugda import games
 from taugda.games import Blocks, Game, game_from_text
@@ -17,11 +19,21 @@ X, Y, Z = sp.symbols("x y z", real=True)
 PLAIN = sp.Symbol("x")
 
 
-def loss(torch, t):
+def loss(t):
     return -torch.log(1 + torch.exp(-t))
 
 
-def nonequilibrium_cost(torch, x, a, b):
+def quadratic_cost(x, v):
+    m = [[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]]
+    return 0.5 * x @ torch.tensor(m, dtype=torch.float64) @ x
+
+
+def polynomial_cost(x, a, b):
+    squares = (a * x[0] ** 2 + x[1]) ** 2 + (b * x[1] ** 2 + x[0]) ** 2
+    return -torch.exp(-0.01 * (x @ x)) * squares
+
+
+def nonequilibrium_cost(x, a, b):
     x11, x12, x21, x22 = x
     r = a**0.5
     first = a * x11**2 + 2 * r * x11 * x21 + a * x21**2 / 2
@@ -30,13 +42,21 @@ def nonequilibrium_cost(torch, x, a, b):
     return b * (x11 - 1) ** 2 * first + x11**2 * second
 
 
-def covariance_cost(torch, x, d, mu, sigma):
-    v, w = x[: d * d].reshape(d, d), x[d * d :].reshape(d, d)
+def torus_cost(x, a, b):
+    return -a * torch.cos(x[0]) + torch.cos(x[0] - x[1]) + b * torch.cos(x[1])
+
+
+def dirac_cost(x, mu):
+    return loss(0 * x[0]) + loss(x[0] * x[1]) - mu / 2 * x[1] ** 2
+
+
+def covariance_cost(x, d, mu, sigma):
+    v, w = x.reshape(2, d, d)
     s = torch.tensor(sigma, dtype=torch.float64)
     return torch.trace(w @ (s - v @ v.T)) - mu / 2 * torch.linalg.matrix_norm(w) ** 2
 
 
-def realizable_cost(torch, x, mu, a, b, nodes, penalty):
+def realizable_cost(x, mu, a, b, nodes, penalty):
     """The GAN from NumPy's own Gauss-Hermite rule, the penalty by automatic differentiation."""
     z, p = np.polynomial.hermite_e.hermegauss(nodes)
     z, p = torch.tensor(z), torch.tensor(p / p.sum())
@@ -47,41 +67,21 @@ def realizable_cost(torch, x, mu, a, b, nodes, penalty):
     data, generated = a * z + b, x[0] * z + x[1]
     where = (data if penalty == "R1" else generated).requires_grad_()
     (slope,) = torch.autograd.grad(discriminator(where).sum(), where, create_graph=True)
-    real, fake = loss(torch, discriminator(data)), loss(torch, -discriminator(generated))
+    real, fake = loss(discriminator(data)), loss(-discriminator(generated))
     return p @ real + p @ fake - mu / 2 * (p @ slope**2)
 
 
-def matrix(v):
-    return [[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]]
-
-
-COSTS = {
-    "quadratic": lambda torch, x, v: 0.5 * x @ torch.tensor(matrix(v), dtype=torch.float64) @ x,
-    "polynomial": lambda torch, x, a, b: (
-        -torch.exp(-0.01 * (x @ x)) * ((a * x[0] ** 2 + x[1]) ** 2 + (b * x[1] ** 2 + x[0]) ** 2)
-    ),
-    "nonequilibrium": nonequilibrium_cost,
-    "torus": lambda torch, x, a, b: (
-        -a * torch.cos(x[0]) + torch.cos(x[0] - x[1]) + b * torch.cos(x[1])
-    ),
-    "dirac_gan": lambda torch, x, mu: (
-        loss(torch, 0 * x[0]) + loss(torch, x[0] * x[1]) - mu / 2 * x[1] ** 2
-    ),
-    "realizable_gan": realizable_cost,
-    "covariance_gan": covariance_cost,
-}
 SIGMA = {d: games.covariance_sample(d, np.random.default_rng(d))[0] for d in (1, 2, 3)}
 CASES = [
-    *(("quadratic", {"v": v}) for v in (4.0, 0.7, -2.0)),
-    *(("polynomial", {"a": a, "b": b}) for a, b in ((0.3, 0.3), (-0.1, 0.5))),
-    *(("nonequilibrium", {"a": a, "b": b}) for a, b in ((1.0, 1.25), (0.5, -2.0))),
-    *(("torus", {"a": a, "b": b}) for a, b in ((0.15, 0.15), (0.4, -0.7))),
-    *(("dirac_gan", {"mu": mu}) for mu in (0.3, 0.0)),
-    ("realizable_gan", {"mu": 0.5, "a": 1.0, "b": 0.5, "nodes": 3, "penalty": "R1"}),
-    ("realizable_gan", {"mu": 2.0, "a": 0.8, "b": -0.3, "nodes": 2, "penalty": "R2"}),
-    *(("covariance_gan", {"d": d, "mu": 0.75, "sigma": SIGMA[d]}) for d in (1, 2, 3)),
+    *((games.quadratic, quadratic_cost, (v,)) for v in (4.0, -2.0)),
+    *((games.polynomial, polynomial_cost, ab) for ab in ((0.3, 0.3), (-0.1, 0.5))),
+    *((games.nonequilibrium, nonequilibrium_cost, ab) for ab in ((1.0, 1.25), (0.5, -2.0))),
+    *((games.torus, torus_cost, ab) for ab in ((0.15, 0.15), (0.4, -0.7))),
+    *((games.dirac_gan, dirac_cost, (mu,)) for mu in (0.3, 0.0)),
+    (games.realizable_gan, realizable_cost, (0.5, 1.0, 0.5, 3, "R1")),
+    (games.realizable_gan, realizable_cost, (2.0, 0.8, -0.3, 2, "R2")),
+    *((games.covariance_gan, covariance_cost, (d, 0.75, SIGMA[d])) for d in (1, 2, 3)),
 ]
-IDS = [f"{name}-{k}" for k, (name, _) in enumerate(CASES)]
 
 
 def close(actual, expected, rtol=1e-11):
@@ -90,25 +90,19 @@ def close(actual, expected, rtol=1e-11):
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * scale)
 
 
-@pytest.mark.parametrize(("name", "parameters"), CASES, ids=IDS)
-def test_cost_gradient_and_blocks_agree_with_autograd(name, parameters):
-    import torch
-
-    game = getattr(games, name)(**parameters)
+@pytest.mark.parametrize(("make", "cost", "parameters"), CASES)
+def test_cost_gradient_and_blocks_agree_with_autograd(make, cost, parameters):
+    game = make(*parameters)
     n1 = game.n1
-
-    def cost(x):
-        return COSTS[name](torch, x, **parameters)
-
     points = np.random.default_rng(0).uniform(-1.5, 1.5, (2, 3, game.n))
     f, g, j = game.f(points), game.gradient(points), game.jacobian(points, 7.0)
     assert (f.shape, g.shape, j.shape) == ((2, 3), points.shape, (*points.shape, game.n))
     for index in np.ndindex(2, 3):
         x = points[index]
         at = torch.tensor(x, requires_grad=True)
-        value = cost(at)
+        value = cost(at, *parameters)
         slope = torch.autograd.grad(value, at)[0].numpy()
-        second = torch.autograd.functional.hessian(cost, at).numpy()
+        second = torch.autograd.functional.hessian(lambda y: cost(y, *parameters), at).numpy()
         close([f[index], game.f(x)], value.item())
         close([g[index], game.gradient(x)], [[*slope[:n1], *-slope[n1:]]] * 2)
         blocks = game.blocks(x)
@@ -221,22 +215,6 @@ def test_a_game_with_free_parameters_gives_formulas_and_no_numbers():
     assert [m[0] for m in blocks] == [0, sp.Rational(1, 2), mu]
 
 
-def test_symbolic_blocks_lose_the_exponential_that_all_entries_share():
-    point = (sp.Rational(-10, 3), sp.Rational(-10, 3))
-    blocks = [m[0] for m in symbolic_blocks(games.polynomial(), point)]
-    assert all(b.is_Rational for b in blocks)
-    numeric = games.polynomial().blocks(np.array(point, dtype=float))
-    ratios = [getattr(numeric, k)[0, 0] / b for k, b in zip(("A11", "A12"), blocks, strict=False)]
-    np.testing.assert_allclose(np.array(ratios, dtype=float), np.exp(-2 / 9), rtol=1e-12)
-    for bad, message in (
-        ((0.5, 0), "exact coordinates"),
-        ((0,), "2 coordinates"),
-        ((X, 0), "real"),
-    ):
-        with pytest.raises(ValueError, match=f"point: expected {message}"):
-            symbolic_blocks(games.polynomial(), bad)
-
-
 def test_text_becomes_the_game_it_says():
     game = game_from_text(
         "-x^2/2 + 1.5e-1*cos(t) + a*x*y**3 - sqrt(2)*pi*y", ["x", "t"], ["y"], {"a": 0.1}, ["t"]
@@ -296,13 +274,11 @@ def typed(f, x1=("x",), x2=("y",), *more):
         (lambda: Game(X * Y + Z, [X], [Y]), r"f: expected only .* got also \['z'\]"),
         (lambda: Game(sp.Symbol("x") * Y, [X], [Y]), r"got also \['x'\] with other assumptions"),
         (lambda: Game(X, [sp.Symbol("x", positive=True)], [Y]), r"x1, x2: .* got .*positive=True"),
-        (lambda: Game(X, [sp.Symbol("x", extended_positive=True)], [Y]), "extended_positive=True"),
-        (lambda: Game(X, [sp.Symbol("x", real=False)], [Y]), r"got Symbol\('x', real=False\)"),
         (lambda: Game(X, [sp.Symbol("x", commutative=False)], [Y]), "got .*commutative=False"),
         (lambda: Game(X, X, [Y]), "x1: expected a list of at least one SymPy symbol, got x"),
         (lambda: Game(sp.Lambda(X, X), [X], [Y]), "f: expected a SymPy expression, got Lambda"),
         (lambda: Game(lambda x: x, [X], [Y]), "f: expected a SymPy expression, got <function"),
-        (lambda: Game(sp.sqrt(PLAIN**2) - Y**2, [PLAIN], [Y]), r"f: expected a smooth .* got Abs"),
+        (lambda: Game(sp.sqrt(PLAIN**2) - Y**2, [PLAIN], [Y]), r"a smooth .* got Abs in Abs\(x\)"),
         (lambda: Game(sp.I * X**2 - Y**2, [X], [Y]), "f: expected real and finite numbers, got I"),
         (lambda: Game(sp.oo * X, [X], [Y]), "f: expected real and finite numbers, got oo"),
         (lambda: Game(sp.hyper([1], [2], X) * Y, [X], [Y]), "functions that SciPy has, got hyper"),
@@ -312,11 +288,8 @@ def typed(f, x1=("x",), x2=("y",), *more):
         (lambda: Game(sp.cos(X), [X], [Y], periods=[1, None]), "repeats when x grows by 1"),
         (lambda: typed("x*cos(x)", ["x"], ["y"], {}, ["x"]), "repeats when x grows by 2"),
         (lambda: Game.from_functions(None, None, 1, 1), "gradient: expected a function, got None"),
-        (lambda: Game(sp.sqrt(X**2) - Y**2, [X], [Y]), r"f: .* got Abs in Abs\(x\)"),
         (lambda: Game(sp.Max(X, Y), [X], [Y]), "f: expected a smooth .* got Max"),
         (lambda: Game(sp.Piecewise((X, X > 0), (X**2, True)), [X], [Y]), "got Piecewise"),
-        (lambda: Game(sp.Heaviside(X) * Y, [X], [Y]), "got Heaviside"),
-        (lambda: Game(sp.elliptic_k(X) * Y, [X], [Y]), r"functions that SciPy has, got elliptic_k"),
         (lambda: Game(sp.Function("h")(X) * Y, [X], [Y]), r"got h in h\(x\)"),
         (lambda: Game(X * Y, [X], [X]), r"x1, x2: expected distinct coordinates, got \['x'\]"),
         (lambda: Game(X * Y, [], [Y]), "x1: expected a list of at least one SymPy symbol"),
@@ -334,6 +307,7 @@ def typed(f, x1=("x",), x2=("y",), *more):
         (lambda: games.covariance_gan(mu=0), "mu: expected a number greater than 0"),
         (lambda: games.covariance_gan(2, sigma=[[0.1, 0.3], [0.3, 0.9]]), "sigma: expected a pos"),
         (lambda: games.covariance_errors([1.0, 2.0], np.eye(2)), "x: expected 8 coordinates"),
+        (lambda: symbolic_blocks(games.polynomial(), (X, 0)), "point: expected real"),
         (lambda: typed("x +"), "expected a formula, got 'x \\+'"),
         (lambda: typed("x*z"), "expected only the names x, y, got 'z'"),
         (lambda: typed("besselj(x)"), "expected one of the functions sin, .* got 'besselj"),
@@ -396,50 +370,43 @@ def test_smooth_functions_that_numpy_lacks_are_evaluated(f, at, value):
     np.testing.assert_allclose(game.jacobian([at, 1.0], 1.0), np.diag([curve, 2.0]), atol=1e-8)
 
 
-BILINEAR = Blocks([[1.0]], [[2.0]], [[3.0]])
-
-
 def bilinear(x):
     return np.stack([x[..., 0] + 2 * x[..., 1], -2 * x[..., 0] + 3 * x[..., 1]], axis=-1)
 
 
+def bilinear_blocks(a12=2.0, a22=3.0):
+    return lambda x: Blocks([[1.0]], [[a12]], [[a22]])
+
+
 @pytest.mark.parametrize(
-    ("gradient", "blocks", "f", "message"),
+    ("other", "message"),
     [
         # Right for one point, wrong for a stack: x[0] is a point there.
-        (
-            lambda x: np.array([x[0] + 2 * x[1], -2 * x[0] + 3 * x[1]]),
-            BILINEAR,
-            None,
-            "gradient: exp",
-        ),
-        (lambda x: [[1, 2], [-2, 3]] @ x, BILINEAR, None, "gradient: expected"),
-        (bilinear, BILINEAR, lambda x: np.sum(x**2), "f: expected the coordinates"),
+        ({"gradient": lambda x: np.array([x[0] + 2 * x[1], -2 * x[0] + 3 * x[1]])}, "gradient:"),
+        ({"gradient": lambda x: [[1, 2], [-2, 3]] @ x}, "gradient: expected"),
+        ({"f": lambda x: np.sum(x**2)}, "f: expected the coordinates"),
         # Looks at other points, but only once they are far away.
-        (lambda x: bilinear(x) / max(1, np.abs(x).max() / 3), BILINEAR, None, "gradient: expected"),
-        (bilinear, BILINEAR, lambda x: (x**2).sum(axis=-1), "f: expected the cost of which g"),
-        (bilinear, ([[1.0]], [[2.0]], [[3.0]]), None, "blocks: expected taugda.* got tuple"),
-        (bilinear, Blocks([[1.0]], [[2.0]], [[-3.0]]), None, "blocks: .* got another A22"),
+        ({"gradient": lambda x: bilinear(x) / max(1, np.abs(x).max() / 3)}, "gradient: expected"),
+        ({"f": lambda x: (x**2).sum(axis=-1)}, "f: expected the cost of which g"),
+        ({"blocks": lambda x: ([[1.0]], [[2.0]], [[3.0]])}, "blocks: expected taugda.* got tuple"),
+        ({"blocks": bilinear_blocks(a22=-3.0)}, "blocks: .* got another A22"),
+        ({"blocks": bilinear_blocks(a12=-2.0)}, "blocks: .* got another A12"),
+        ({"blocks": lambda x: Blocks([[1.0]], [[2.0, 0.0]], np.eye(2))}, r"blocks: .* = \(1, 1\)"),
         # Small beside the others.
         (
-            lambda x: bilinear(x * [1e6, 1e-3]),
-            Blocks([[1e6]], [[2e-3]], [[3e-3]]),
-            None,
+            {
+                "gradient": lambda x: bilinear(x * [1e6, 1e-3]),
+                "blocks": lambda x: Blocks([[1e6]], [[2e-3]], [[3e-3]]),
+            },
             "another A12",
-        ),
-        (bilinear, Blocks([[1.0]], [[-2.0]], [[3.0]]), None, "blocks: .* got another A12"),
-        (
-            bilinear,
-            Blocks([[1.0]], [[2.0, 0.0]], np.eye(2)),
-            None,
-            r"blocks: expected n1, n2 = \(1, 1\)",
         ),
     ],
 )
-def test_functions_that_mix_points_or_disagree_are_refused(gradient, blocks, f, message):
-    assert Game.from_functions(bilinear, lambda x: BILINEAR, 1, 1).n == 2
+def test_functions_that_mix_points_or_disagree_are_refused(other, message):
+    right = {"gradient": bilinear, "blocks": bilinear_blocks(), "n1": 1, "n2": 1}
+    assert Game.from_functions(**right).n == 2
     with pytest.raises(ValueError, match=message):
-        Game.from_functions(gradient, lambda x: blocks, 1, 1, f=f)
+        Game.from_functions(**right | other)
 
 
 @pytest.mark.parametrize("unit", [1e-2, 1.0, 1e2])
@@ -449,17 +416,13 @@ def test_blocks_that_are_off_by_a_ten_millionth_are_refused(unit, size):
     f = sp.sin(unit * (X + 2 * Y)) + sp.exp(unit * X * Y / 3) - sp.log(1 + unit**2 * (X - Y) ** 2)
     game = Game(size * f + 1000, [X], [Y])
 
-    def off(which, by):
-        def blocks(x):
-            b = game.blocks(x)
-            return Blocks(
-                *(m * (1 + by * (k == which)) for k, m in enumerate((b.A11, b.A12, b.A22)))
-            )
-
-        return blocks
-
     for f in (None, game.f):
-        assert Game.from_functions(game.gradient, off(0, 0.0), 1, 1, f=f).n == 2
-    for which, name in enumerate(("A11", "A12", "A22")):
+        assert Game.from_functions(game.gradient, game.blocks, 1, 1, f=f).n == 2
+    for name in ("A11", "A12", "A22"):
+
+        def off(x, name=name):
+            blocks = game.blocks(x)
+            return replace(blocks, **{name: (1 + 1e-7) * getattr(blocks, name)})
+
         with pytest.raises(ValueError, match=f"blocks: expected the derivatives .* another {name}"):
-            Game.from_functions(game.gradient, off(which, 1e-7), 1, 1)
+            Game.from_functions(game.gradient, off, 1, 1)
