@@ -1,26 +1,30 @@
 """A game between networks: its operators against dense derivatives and the games' blocks."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parameters_to_vector as vector
 
 from taugda import games, network, stability
+from taugda.network import LocalGame, denominators
 
 torch_double = {"dtype": torch.float64}
 
 
-def quadratic(v=4.0):
+def zeros(n):
+    """Parameters of two players."""
+    return [torch.zeros(n, **torch_double, requires_grad=True) for _ in range(2)]
+
+
+def quadratic():
     """The paper's quadratic game as PyTorch sees it, at its equilibrium."""
-    a, b = (torch.zeros(2, **torch_double, requires_grad=True) for _ in range(2))
-    rows = [[-v, 0, -v, 0], [0, v / 2, 0, v / 2], [-v, 0, -v / 2, 0], [0, v / 2, 0, -v]]
+    a, b = zeros(2)
+    rows = [[-4, 0, -4, 0], [0, 2, 0, 2], [-4, 0, -2, 0], [0, 2, 0, -4]]
     q = torch.tensor(rows, **torch_double)
-
-    def loss():
-        x = torch.cat([a, b])
-        return x @ q @ x / 2
-
-    return a, b, loss
+    return a, b, lambda: torch.cat([a, b]) @ q @ torch.cat([a, b]) / 2
 
 
 @pytest.fixture
@@ -43,23 +47,19 @@ def small():
 def dense(players, losses, tau):
     """J_tau and g column by column, by Hessians of functions of one vector."""
     parameters = [p for player in players for p in player.parameters()]
-    n1 = sum(p.numel() for p in players[0].parameters())
-    rows = []
+    n1, found = sum(p.numel() for p in players[0].parameters()), []
+    options = {"retain_graph": True, "materialize_grads": True}
     for loss in losses:
-        grads = torch.autograd.grad(loss(), parameters, create_graph=True)
-        flat = torch.cat([g.reshape(-1) for g in grads])
-        hessian = []
-        for value in flat:
-            row = torch.autograd.grad(value, parameters, retain_graph=True, materialize_grads=True)
-            hessian.append(torch.cat([r.reshape(-1) for r in row]))
-        rows.append((flat.detach().numpy(), torch.stack(hessian).numpy()))
-    g = np.concatenate([rows[0][0][:n1], rows[1][0][n1:]])
-    return np.concatenate([rows[0][1][:n1], tau * rows[1][1][n1:]]), g
+        g = vector(torch.autograd.grad(loss(), parameters, create_graph=True))
+        hessian = [vector(torch.autograd.grad(value, parameters, **options)) for value in g]
+        found.append((g.detach().numpy(), torch.stack(hessian).numpy()))
+    (g1, one), (g2, two) = found
+    return np.concatenate([one[:n1], tau * two[n1:]]), np.concatenate([g1[:n1], g2[n1:]])
 
 
-def test_the_papers_quadratic_game_has_the_blocks_of_the_library():
+def test_the_papers_quadratic_game_has_the_blocks_of_the_library(monkeypatch):
     a, b, loss = quadratic()
-    game = network.LocalGame([a], [b], loss)
+    game = LocalGame([a], [b], loss)
     expected = games.quadratic(4).blocks([0, 0, 0, 0])
     for name in ("A11", "A12", "A22"):
         np.testing.assert_allclose(getattr(game.blocks(), name), getattr(expected, name))
@@ -70,20 +70,22 @@ def test_the_papers_quadratic_game_has_the_blocks_of_the_library():
     assert reading.step == pytest.approx(stability.convergence_rate(expected, 3).step_bound)
     assert "tau* is at most 2" in str(reading) and "critical" in str(reading)
     assert "no step is stable" in str(game.read(tau=1))
+    monkeypatch.setattr(network, "_MOST", 3)  # blocks of large games are not formed
+    with pytest.raises(ValueError, match="expected at most 3 numbers, got 4"):
+        game.blocks()
 
 
 def test_operators_are_those_of_the_dense_jacobian(small):
     g, d, *losses = small
-    game = network.LocalGame(g, d, *losses)
+    game = LocalGame(g, d, *losses)
     jacobian, gradient = dense((g, d), losses, 2.5)
     n1, v = game.n1, np.random.default_rng(0).standard_normal(game.n1 + game.n2)
     np.testing.assert_allclose(game.gradient, gradient, atol=1e-15)
     np.testing.assert_allclose(game.jacobian(2.5) @ v, jacobian @ v, atol=1e-14)
-    np.testing.assert_allclose(game.block(1, 1) @ v[:n1], jacobian[:n1, :n1] @ v[:n1], atol=1e-14)
-    np.testing.assert_allclose(game.block(1, 2) @ v[n1:], jacobian[:n1, n1:] @ v[n1:], atol=1e-14)
-    a21, a22 = jacobian[n1:, :n1] / 2.5, jacobian[n1:, n1:] / 2.5
-    np.testing.assert_allclose(game.block(2, 1) @ v[:n1], a21 @ v[:n1], atol=1e-14)
-    np.testing.assert_allclose(game.block(2, 2) @ v[n1:], a22 @ v[n1:], atol=1e-14)
+    own = slice(n1), slice(n1, None)
+    for i, j in product((0, 1), repeat=2):
+        expected = jacobian[own[i], own[j]] @ v[own[j]] / (1, 2.5)[i]
+        np.testing.assert_allclose(game.block(i + 1, j + 1) @ v[own[j]], expected, atol=1e-14)
     assert not game.zero_sum
     assert "the game is not zero-sum" in str(game.read())
     with pytest.raises(ValueError, match="loss2: expected -loss up to terms of player 2 alone"):
@@ -92,38 +94,30 @@ def test_operators_are_those_of_the_dense_jacobian(small):
 
 def test_lanczos_and_arnoldi_find_what_dense_matrices_have(small, monkeypatch):
     g, d, *losses = small
-    game = network.LocalGame(g, d, *losses)
+    game = LocalGame(g, d, *losses)
     whole = [*game.extremes(1), *game.extremes(2)]
     leading = game.eigenvalues(4.0)[:4]
     monkeypatch.setattr(network, "_DENSE", 0)
     np.testing.assert_allclose([*game.extremes(1), *game.extremes(2)], whole, rtol=1e-7)
     np.testing.assert_allclose(np.abs(game.eigenvalues(4.0, 4)), np.abs(leading), rtol=1e-7)
 
-
-def test_a_step_that_is_judged_by_leading_eigenvalues_alone_is_said_to_be(monkeypatch):
-    a, b = (torch.zeros(5, **torch_double, requires_grad=True) for _ in range(2))
-    weights = torch.arange(1, 6, **torch_double)
-
-    def loss():
-        return weights @ a**2 - weights @ b**2 + a @ b
-
-    whole = network.LocalGame([a], [b], loss).read(2.0)
-    monkeypatch.setattr(network, "_DENSE", 0)
-    partial = network.LocalGame([a], [b], loss).read(2.0)
-    assert whole.step == pytest.approx(partial.step, rel=1e-6)
-    assert f"gamma1 below {whole.step:.4g} is stable" in str(whole)
-    assert f"no gamma1 above {whole.step:.4g} is stable" in str(partial)
-
-
-def test_eigenvalues_that_are_not_found_are_an_error(small, monkeypatch):
     def eigs(*_, **__):
         raise network.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
 
-    g, d, *losses = small
-    monkeypatch.setattr(network, "_DENSE", 0)
-    monkeypatch.setattr(network, "eigs", eigs)
+    monkeypatch.setattr(network, "eigs", eigs)  # those that are not found are an error
     with pytest.raises(RuntimeError, match=r"0 of 3 eigenvalues \(LM\) of an operator of order"):
-        network.LocalGame(g, d, *losses).eigenvalues(4.0, 3)
+        game.eigenvalues(4.0, 3)
+
+
+def test_a_step_that_is_judged_by_leading_eigenvalues_alone_is_said_to_be(monkeypatch):
+    (a, b), weights = zeros(5), torch.arange(1, 6, **torch_double)
+    game = LocalGame([a], [b], lambda: weights @ a**2 - weights @ b**2 + a @ b)
+    whole = game.read(2.0)
+    monkeypatch.setattr(network, "_DENSE", 0)
+    partial = game.read(2.0)
+    assert whole.step == pytest.approx(partial.step, rel=1e-6)
+    assert f"gamma1 below {whole.step:.4g} is stable" in str(whole)
+    assert f"no gamma1 above {whole.step:.4g} is stable" in str(partial)
 
 
 @pytest.mark.parametrize("kind", ["RMSprop", "Adam"])
@@ -135,92 +129,81 @@ def test_an_optimizers_state_scales_the_game_as_its_steps_do(small, kind):
         losses[1]().backward()
         optimizer.step()
     g.zero_grad()
-    game = network.LocalGame(g, d, *losses, preconditioners=(None, optimizer))
+    game = LocalGame(g, d, *losses, preconditioners=(None, optimizer))
     plain, _ = dense((g, d), losses, 2.0)
-    p = np.concatenate([t.numpy().ravel() for t in network.denominators(optimizer, d.parameters())])
-    share = np.concatenate([np.ones(game.n1), p])
-    expected = np.linalg.eigvals(plain / share[:, None])
-    np.testing.assert_allclose(
-        np.abs(game.eigenvalues(2.0))[:5], np.sort(np.abs(expected))[::-1][:5], rtol=1e-9
-    )
+    now = vector(denominators(optimizer, d.parameters()))
+    share = np.concatenate([np.ones(game.n1), now.numpy()])
+    expected = np.sort(np.abs(np.linalg.eigvals(plain / share[:, None])))[:-6:-1]
+    np.testing.assert_allclose(np.abs(game.eigenvalues(2.0))[:5], expected, rtol=1e-9)
     if kind == "RMSprop":  # one more step from here is -lr * gradient / denominator
-        before = torch.cat([q.detach().reshape(-1).clone() for q in d.parameters()])
+        before = vector(d.parameters()).detach()
         optimizer.zero_grad()
         losses[1]().backward()
-        grads = torch.cat([q.grad.reshape(-1) for q in d.parameters()])
         optimizer.step()
-        after = torch.cat([q.detach().reshape(-1) for q in d.parameters()])
-        now = torch.cat([t.reshape(-1) for t in network.denominators(optimizer, d.parameters())])
-        np.testing.assert_allclose(after - before, -1e-3 * grads / now, rtol=1e-9)
-    assert all((t == 1).all() for t in network.denominators(
-        torch.optim.SGD(d.parameters(), lr=1.0), d.parameters()))  # fmt: skip
+        step = -1e-3 * vector(q.grad for q in d.parameters())
+        now = vector(denominators(optimizer, d.parameters()))
+        after = vector(d.parameters()).detach()
+        np.testing.assert_allclose(after - before, step / now, rtol=1e-9)
+    ones = denominators(torch.optim.SGD(d.parameters(), lr=1.0), d.parameters())
+    assert all((t == 1).all() for t in ones)
 
 
 def test_a_linear_player_has_no_curvature_of_its_own():
     a, b = (torch.tensor([0.3], **torch_double, requires_grad=True) for _ in range(2))
-    game = network.LocalGame([a], [b], lambda: (a * b).sum() - b.square().sum())
+    game = LocalGame([a], [b], lambda: (a * b).sum() - b.square().sum())
     assert game.extremes(1) == [0, 0]
     assert game.block(1, 2).matvec(np.ones(1)) == 1
-    alone = network.LocalGame([a], [b], lambda: a.sum() + b.sum())
+    alone = LocalGame([a], [b], lambda: a.sum() + b.sum())
     assert alone.block(1, 2).matvec(np.ones(1)) == 0
+    a, b = zeros(400)  # more than are taken apart as a matrix
+    game = LocalGame([a], [b], lambda: a.sum() - (b**2).sum())
+    assert game.extremes(1, ["LA"]) == [0.0]
+    assert game.extremes(2, ["LA"]) == pytest.approx([2.0])
 
 
-def test_a_point_far_from_critical_is_said_in_words(small):
+def test_a_point_far_from_critical_is_said_in_words():
     a, b, loss = quadratic()
     with torch.no_grad():
         a += 1.0
-    reading = network.LocalGame([a], [b], loss).read(3.0)
+    reading = LocalGame([a], [b], loss).read(3.0)
     assert not reading.critical
     assert "NOT critical: the next such point is" in str(reading)
-    b2 = torch.zeros(2, **torch_double, requires_grad=True)
-    saddle = network.LocalGame([a], [b2], lambda: (a * b2).sum() + b2.square().sum())
+    saddle = LocalGame([a], [b], lambda: (a * b).sum() + b.square().sum())
     assert "no bound of tau*, A22 is not positive definite" in str(saddle.read())
 
 
-def refused():
-    a, b, loss = quadratic()
-    spare = torch.ones(1, requires_grad=True)
-    inf = lambda: loss() + a.sum() * float("inf")  # noqa: E731
-    stepped = torch.optim.Adagrad([b], lr=1.0)
-    return [
-        (([], [b], loss), {}, "player1: expected a module or a list with parameters, got none"),
-        (([a], [b.detach()], loss), {}, r"player2: expected tensors that require a gradient"),
-        (([a], [a, b], loss), {}, "player2: expected parameters of its own, got some of player1's"),
-        (
-            ([a], [spare], loss),
-            {},
-            "player2: expected all its parameters in its own loss, got none",
-        ),
-        (([a], [b, spare], loss), {}, r"got not those at \[1\]"),
-        (([a], [b], lambda: loss().detach()), {}, "loss: expected a tensor with its graph"),
-        (([a], [b], lambda: a), {}, "loss: expected a scalar tensor, got torch.Size"),
-        (([a], [b], inf), {}, "loss: expected a finite number, got nan"),
-        (([a], [b], loss, inf), {}, "loss2: expected a finite number"),
-        (([a], [b], lambda: loss() + a.abs().sqrt().sum()), {}, "player1: expected a finite grad"),
-        (([a], [b], loss), {"preconditioners": (None, [a[:1]])}, "expected shapes .* for player2"),
-        (([a], [b], loss), {"preconditioners": (None, [a * 0])}, "expected numbers greater than 0"),
-        (([a], [b], loss), {"preconditioners": (None, stepped)}, "expected RMSprop, Adam or SGD"),
-        (([a], [b], loss), {"preconditioners": (stepped, None)}, "expected one of parameter 0"),
-    ]
+A, B, LOSS = quadratic()
+SPARE = torch.ones(1, requires_grad=True)
+STEPPED = torch.optim.Adagrad([B], lr=1.0)
 
 
-@pytest.mark.parametrize("number", range(len(refused())))
-def test_what_is_no_game_is_refused(number):
-    players, options, message = refused()[number]
+def infinite():
+    return LOSS() + A.sum() * float("inf")
+
+
+def scaled(*preconditioners):
+    return LocalGame([A], [B], LOSS, preconditioners=preconditioners)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: LocalGame([], [B], LOSS), "player1: .* a list with parameters, got none"),
+        (lambda: LocalGame([A], [B.detach()], LOSS), "player2: .* tensors that require a gradient"),
+        (lambda: LocalGame([A], [A, B], LOSS), "player2: .* of its own, got some of player1's"),
+        (lambda: LocalGame([A], [SPARE], LOSS), "player2: .* in its own loss, got none"),
+        (lambda: LocalGame([A], [B, SPARE], LOSS), r"player2: .* own loss, got not those at \[1\]"),
+        (lambda: LocalGame([A], [B], lambda: LOSS().detach()), "loss: .* a tensor with its graph"),
+        (lambda: LocalGame([A], [B], lambda: A), "loss: expected a scalar tensor, got torch.Size"),
+        (lambda: LocalGame([A], [B], infinite), "loss: expected a finite number, got nan"),
+        (lambda: LocalGame([A], [B], LOSS, infinite), "loss2: expected a finite number"),
+        (lambda: LocalGame([A], [B], lambda: (A.sqrt() + B).sum()), "player1: .* finite gradient"),
+        (lambda: scaled(None, [A[:1]]), "expected shapes .* for player2"),
+        (lambda: scaled(None, [A * 0]), "expected numbers greater than 0 for player2"),
+        (lambda: scaled(None, STEPPED), "expected RMSprop, Adam or SGD"),
+        (lambda: scaled(STEPPED, None), "expected one of parameter 0"),
+    ],
+)
+def test_what_is_no_game_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
-        network.LocalGame(*players, **options)
-
-
-def test_blocks_of_large_games_are_not_formed(monkeypatch):
-    a, b, loss = quadratic()
-    monkeypatch.setattr(network, "_MOST", 3)
-    with pytest.raises(ValueError, match="expected at most 3 numbers, got 4"):
-        network.LocalGame([a], [b], loss).blocks()
-
-
-def test_a_player_that_nothing_reaches_has_eigenvalues_zero():
-    """More parameters than are taken apart as a matrix, and a loss that is linear in them."""
-    x, y = (torch.zeros(400, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    game = network.LocalGame([x], [y], lambda: x.sum() - (y**2).sum())
-    assert game.extremes(1, ["LA"]) == [0.0]
-    assert game.extremes(2, ["LA"]) == pytest.approx([2.0])
+        call()
