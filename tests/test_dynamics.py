@@ -253,7 +253,7 @@ def test_decay_of_a_geometric_sequence_is_its_factor():
     assert decay_of(0.99 ** k[:2000]) == pytest.approx(0.99, rel=1e-9)
     assert decay_of(0.99 ** k[:2000:10], every=10) == pytest.approx(0.99, rel=1e-9)
     assert decay_of(1.01 ** k[:2000]) == pytest.approx(1.01, rel=1e-9)
-    oscillating = 0.99**k * np.abs(np.cos(0.1 * k)) + 1e-14  # down to rounding
+    oscillating = 0.99**k * np.abs(np.cos(np.pi / 8 * k)) + 1e-14  # dips down to rounding
     assert decay_of(oscillating, floor=1e-10) == pytest.approx(0.99, rel=1e-3)
 
 
