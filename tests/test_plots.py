@@ -301,7 +301,7 @@ def test_flows_show_the_flow_and_mark_every_kind_in_its_own_way():
 
 
 def test_regions_show_each_label_in_its_colour_beside_its_point():
-    labels = np.repeat(np.arange(-1, len(EQUILIBRIA))[:, None], 4, axis=1)
+    labels = np.tile(np.arange(-1, len(EQUILIBRIA))[:, None], len(EQUILIBRIA) + 1)
     figure = plots.flows(TORUS, [1.0], BOX, EQUILIBRIA, basins=[labels])
     (mesh,) = (c for c in figure.axes[0].collections if isinstance(c, QuadMesh))
     figure.draw_without_rendering()
