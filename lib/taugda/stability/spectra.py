@@ -1,6 +1,5 @@
 """The spectrum of J_tau: stability at one tau, and eigenvalues followed along tau."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +57,7 @@ def is_stable(blocks: Blocks, tau: float) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigenvalues of J_tau followed along tau; iterating gives them one by one."""
+    """Eigenvalues of J_tau followed along tau."""
 
     taus: Array  # shape (k,)
     eigenvalues: ComplexArray  # shape (k, n1 + n2): each column one eigenvalue, continuous in tau
@@ -67,9 +66,6 @@ class Spectrum:
     def abscissa(self) -> Array:
         """The smallest real part at each tau, shape (k,); positive means stable."""
         return self.eigenvalues.real.min(axis=1)
-
-    def __iter__(self) -> Iterator[ComplexArray]:
-        return iter(self.eigenvalues.T)
 
 
 @takes_blocks
