@@ -119,8 +119,8 @@ def test_a_notebook_outside_of_a_batch(toy, tmp_path):
     (folder,) = (toy.project.runs / "01_toy").iterdir()
     assert folder.name.startswith("n=4-")
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {
-        "notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "log.txt",
-        "done.json", *(f"figures/{n}.{e}" for n in ("dot", "pair") for e in ("png", "pdf")),
+        "notebook.ipynb", "parameters.yaml", "metrics.json", "provenance.json", "done.json",
+        *(f"figures/{n}.{e}" for n in ("dot", "pair") for e in ("png", "pdf")),
     }  # fmt: skip
     assert read_json(folder / "done.json")["mode"] == "interactive"
     assert read_json(folder / "metrics.json") == {"tau": {"value": 2.0, "uncertainty": 0}}

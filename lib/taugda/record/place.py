@@ -72,10 +72,8 @@ class Place:
         if kept:
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
-            log = "An interactive run; its output is in JupyterLab.\n"
             write_atomic(self.folder / "parameters.yaml", parameters_text(item.parameters))
             write_atomic(self.folder / "notebook.ipynb", self._notebook(shown))
-            write_atomic(self.folder / "log.txt", log)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             done = {"fingerprint": self._fingerprint, "mode": self.mode, "finished": now}
             files.write_json(self.folder / "done.json", {**done, "duration": duration})

@@ -24,7 +24,6 @@ from taugda.runs.project import Project
 
 _MATHJAX = "tex-svg-full.js"
 _SHOWN = ("stem", "name", "command", "collection", "interactive")
-_OTHERS = ("figures.html", "claims.html")  # pages that are no run's
 
 
 def build(project: Project, home: Path | None = None, wanted: Sequence[Entry] = ()) -> Path:
@@ -54,7 +53,7 @@ def build(project: Project, home: Path | None = None, wanted: Sequence[Entry] = 
     _write(folder / "figures.html", pages.render("gallery.html.j2", **values, **shared))
     values = contents.claims(project, entries, verdicts, root)
     _write(folder / "claims.html", pages.render("allclaims.html.j2", **values, **shared))
-    current = {entry.page for entry in entries} | {*_OTHERS}
+    current = {"figures.html", "claims.html", *(entry.page for entry in entries)}
     for path in folder.glob("*.html"):
         if path.name not in current:
             path.unlink()

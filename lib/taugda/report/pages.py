@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -17,39 +17,30 @@ from taugda.report.claims import definition, grouped
 from taugda.report.entries import Entry
 from taugda.runs.project import Project, bare_name
 
-if TYPE_CHECKING:
-    from nbconvert import HTMLExporter
-
 TEMPLATE = Path(__file__).parent / "template"
 _TO_NOTEBOOK = re.compile(r'<a href="(?:(?:\.\./)+notebooks/)?(\d\d_\w+)\.ipynb">(.*?)</a>')
-
-
-@lru_cache(maxsize=1)
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(TEMPLATE),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
 
 
 def render(template: str, **values: Any) -> str:
     """Fill in a template; what it is given is escaped unless it is marked as markup."""
-    return _templates().get_template(template).render(values)
+    return _TEMPLATES.get_template(template).render(values)
 
 
 @lru_cache(maxsize=1)
-def _exporter() -> "HTMLExporter":
+def _exporter() -> Any:
     from nbconvert import HTMLExporter  # half of the time that a report takes with nothing to do
     from traitlets.config import Config
 
-    config = Config()
-    # It would build the style sheet of JupyterLab, which the pages do not use.
-    config.CSSHTMLHeaderPreprocessor.enabled = False
     return HTMLExporter(
-        config=config,
+        # It would build the style sheet of JupyterLab, which the pages do not use.
+        config=Config({"CSSHTMLHeaderPreprocessor": {"enabled": False}}),
         extra_template_basedirs=[str(TEMPLATE.parent)],
         template_name=TEMPLATE.name,
         exclude_anchor_links=True,
@@ -122,15 +113,11 @@ def claims_tables(project: Project, verdicts: Sequence[Verdict], root: str) -> s
 
 def claim_row(project: Project, one: Verdict, root: str, address: str = "") -> dict[str, Any]:
     """Texts of a claim's row, with its function, seen from the root, and its notebook's address."""
-    return {
-        "id": one.claim.id,
-        "statement": one.claim.statement,
-        "where": one.claim.where,
+    return one.claim.model_dump() | {
         "paper": show_value(one.claim.paper),
         "measured": show_value(one.measured, one.uncertainty),
         "verdict": one.verdict,
         "note": one.note,
-        "function": one.claim.function,
         "source": root and definition(project, one.claim.function, root),
         "notebook": bare_name(one.claim.notebook).replace("_", " "),
         "address": address,

@@ -16,8 +16,7 @@ from taugda.claims import Verdict
 from taugda.record.claims import claim_rows
 from taugda.record.tables import markdown_table
 from taugda.report.claims import definition, grouped, tally_text, verdicts
-from taugda.report.entries import title
-from taugda.report.lean import stored
+from taugda.report.entries import stored, title
 from taugda.runs.files import read_json, replacing
 from taugda.runs.parameters import read_notebook
 from taugda.runs.plan import KEPT, UP_TO_DATE, Item

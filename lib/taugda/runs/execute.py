@@ -47,14 +47,13 @@ class Outcome:
 
 
 class _Session(ExitStack):
-    """What runs that share a kernel share: the kernel, its folder, and the runs' locks."""
+    """What runs that share a kernel share: the kernel, its folder, and what they take."""
 
     def __init__(self) -> None:
         super().__init__()
         self.kernel: Any = None
         self.reason = ""  # why the kernel can be used no more
-        self.locks: dict[str, TextIO] = {}
-        self.checkpoints: dict[str, Path] = {}
+        self.taken: dict[str, tuple[TextIO, Path]] = {}  # lock and checkpoints of each run
         self.folder = self.enter_context(TemporaryDirectory(prefix="taugda-"))
         self.told = Path(self.folder, "run.json")  # says to the notebook which run it is
 
@@ -65,7 +64,7 @@ class _Session(ExitStack):
         from jupyter_core.utils import run_sync
 
         environment = dict(os.environ)
-        descriptors = [lock.fileno() for lock in self.locks.values()]
+        descriptors = [lock.fileno() for lock, _ in self.taken.values()]
         if devices := gpus():
             environment["CUDA_VISIBLE_DEVICES"], gpu = take_gpu(devices)
             descriptors.append(self.enter_context(gpu).fileno())
@@ -146,7 +145,7 @@ def execute(items: Sequence[Item], threads: int = 1, limit: float | None = None)
             timer = threading.Timer(limit * len(items), session.end, [reason])
             session.callback(timer.cancel)
             timer.start()
-        taken = [item for item in items if item.label not in outcomes]
+        taken = [item for item in items if item.label in session.taken]
         for number, item in enumerate(taken):
             if session.reason:
                 outcomes[item.label] = Outcome(f"the kernel that it shared: {session.reason}")
@@ -169,13 +168,12 @@ def _take(item: Item, session: _Session) -> Outcome | None:
         now = compare(item)
         if not now.due and now.finished != item.finished:
             return Outcome(shared=True)
-        session.checkpoints[item.label] = checkpoints(item)
+        session.taken[item.label] = lock, checkpoints(item)
+        return None
     except BusyError as error:
         return Outcome(busy=error.holder)
     except OSError as error:
         return Outcome(f"it cannot be begun ({error.strerror})")
-    session.locks[item.label] = lock
-    return None
 
 
 def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: float) -> Outcome:
@@ -195,14 +193,14 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
         made_of = fingerprint(item)
         if session.kernel is None:
             session.start(item.project, threads, log)
-        kept = {label: str(folder) for label, folder in session.checkpoints.items()}
+        kept = {label: str(folder) for label, (_, folder) in session.taken.items()}
         beside = [[other.parameters, kept[other.label]] for other in others]
         told = {"folder": str(staging), "checkpoints": kept[item.label], "beside": beside}
         write_json(session.told, {"notebook": item.stem, **told})
         _execute_notebook(item, staging, session.kernel)
         _check(staging)
         # The notebook makes its folder again where it is gone, but not this file.
-        if not prepared.is_file() or not held(session.locks[item.label]):
+        if not prepared.is_file() or not held(session.taken[item.label][0]):
             raise RunFailedError(_REMOVED)
         made_of = fingerprint(item) if item.downloads else made_of
         write_end("done.json", fingerprint=made_of, mode="batch")
@@ -223,12 +221,11 @@ def _attempt(items: Sequence[Item], session: _Session, threads: int, begin: floa
             with suppress(OSError):  # the disk may be full
                 with log.open("a", encoding="utf-8") as file:
                     file.write(f"The run failed: {error}\n")
-                (staging / "done.json").unlink(missing_ok=True)
                 write_end("failed.json", reason=reason)
             swap_in(staging, item.failed)
+            return Outcome(reason, seconds, item.failed / "log.txt")
         except OSError:
             return Outcome(reason, seconds)
-        return Outcome(reason, seconds, item.failed / "log.txt")
 
 
 def _execute_notebook(item: Item, staging: Path, kernel: Any) -> None:
