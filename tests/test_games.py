@@ -124,8 +124,7 @@ def test_non_saturating_dirac_gan_is_zero_sum_at_its_equilibrium_only():
         game.blocks(x)
     with pytest.raises(ValueError, match="game: expected one with a cost f"):
         game.f([0, 0])
-    assert "theta" in game.latex()
-    assert "g(x)" in game._repr_latex_()
+    assert "g(x)" in game._repr_latex_() and "theta" in game._repr_latex_()
     long = games.nonequilibrium()  # a term a line; shorter costs stand on one
     assert long._repr_latex_().count(r"\\ & + ") == 1
     assert "aligned" not in games.polynomial()._repr_latex_()
@@ -259,7 +258,7 @@ def test_game_from_functions_is_the_game_of_the_functions():
     np.testing.assert_array_equal(game.jacobian([0, 0, 0], 2.0), [[0, 1, 0], [-2, 0, 0], [0, 0, 2]])
     assert repr(game) == game._repr_latex_() == "<mine: zero-sum game, n1 = 1, n2 = 2>"
     with pytest.raises(ValueError, match="game: expected one defined in SymPy"):
-        game.latex()
+        symbolic_blocks(game, (0, 0, 0))
     with pytest.raises(ValueError, match="known_points: expected g = 0"):
         Game.from_functions(lambda x: x + 1, game.blocks, 1, 1, known_points=[[0.0, 0.0]])
 

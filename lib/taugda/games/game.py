@@ -1,6 +1,7 @@
 """A two-player game: its cost, derivatives and compiled functions."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from typing import Any
 
@@ -63,7 +64,8 @@ class Game:
         parameters: Sequence[sp.Symbol] = (),
         name: str = "game",
     ) -> None:
-        self.name, self.zero_sum = name, g is None
+        # Defined in SymPy it has exact derivatives.
+        self.name, self.zero_sum, self.symbolic = name, g is None, True
         self.parameters = _symbols("parameters", parameters) if parameters else ()
         self.x1, self.x2 = _symbols("x1", x1), _symbols("x2", x2)
         self.variables = self.x1 + self.x2
@@ -136,7 +138,7 @@ class Game:
             if not callable(value) and not (argument == "f" and f is None):
                 raise ValueError(f"{argument}: expected a function, got {value!r}")
         game = object.__new__(cls)
-        game.name, game.zero_sum, game.parameters, game.expr, game.g = name, True, (), None, None
+        game.name, game.zero_sum, game.symbolic, game.parameters = name, True, False, ()
         game.n1, game.n2 = count("n1", n1), count("n2", n2)
         game.n = game.n1 + game.n2
         game.periods = (None,) * game.n
@@ -155,32 +157,11 @@ class Game:
         try_functions(game, blocks)
         return game
 
-    @property
-    def symbolic(self) -> bool:
-        """Whether the game is defined in SymPy (and so has exact derivatives)."""
-        return self.g is not None
-
-    def latex(self) -> str:
-        """Return f in LaTeX, or g where the game is given by its gradients.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        ValueError
-            If the game is not defined in SymPy.
-        """
-        if not self.symbolic:
-            raise ValueError(f"game: expected one defined in SymPy, got {self!r}")
-        return sp.latex(self.g if self.expr is None else self.expr)
-
     def _repr_latex_(self) -> str:
         if not self.symbolic:
             return repr(self)
-        left = "g(x)" if self.expr is None else "f(x_1, x_2)"
-        text = self.latex()
+        left, right = ("g(x)", self.g) if self.expr is None else ("f(x_1, x_2)", self.expr)
+        text = sp.latex(right)
         if self.expr is not None and len(text) > _LINE:  # a term a line, so that pages can hold it
             first, *others = map(sp.latex, self.expr.as_ordered_terms())
             lines = [first, *(term if term.startswith("-") else f"+ {term}" for term in others)]
@@ -326,13 +307,10 @@ class Game:
         return evaluate
 
     def _expression(self, name: str, expression: Any) -> sp.Expr:
-        try:
+        with suppress(sp.SympifyError):
             expression = sp.sympify(expression)
-        except sp.SympifyError:
-            pass
-        if not isinstance(expression, sp.Expr) or isinstance(
-            expression, (sp.Lambda, sp.MatrixExpr)
-        ):
+        no_number = isinstance(expression, (sp.Lambda, sp.MatrixExpr))
+        if no_number or not isinstance(expression, sp.Expr):
             raise ValueError(f"{name}: expected a SymPy expression, got {expression!r}")
         if expression.has(*_UNDONE):
             expression = expression.doit()

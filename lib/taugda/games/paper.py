@@ -55,11 +55,6 @@ def polynomial(a: Any = 0.3, b: Any = 0.3) -> Game:
     Returns
     -------
     Game
-
-    Raises
-    ------
-    ValueError
-        If a or b is no real number.
     """
     a, b = exact("a", a), exact("b", b)
     x1, x2 = sp.symbols("x1 x2", real=True)
@@ -82,11 +77,6 @@ def nonequilibrium(a: Any = 1, b: Any = 1.25) -> Game:
     Returns
     -------
     Game
-
-    Raises
-    ------
-    ValueError
-        If a is not positive or b is no real number.
     """
     a, b = exact("a", a, positive=True), exact("b", b)
     x11, x12, x21, x22 = x = sp.symbols("x11 x12 x21 x22", real=True)
@@ -109,11 +99,6 @@ def torus(a: Any = 0.15, b: Any = 0.15) -> Game:
     -------
     Game
         Both coordinates have period 2 pi.
-
-    Raises
-    ------
-    ValueError
-        If a or b is no real number.
     """
     (a, in_a), (b, in_b) = exact_parameter("a", a), exact_parameter("b", b)
     more = {"periods": [2 * sp.pi] * 2, "parameters": tuple(dict.fromkeys(in_a + in_b))}
@@ -139,11 +124,6 @@ def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
     Returns
     -------
     Game
-
-    Raises
-    ------
-    ValueError
-        If mu is negative or no real number.
     """
     mu, parameters = exact_parameter("mu", mu, negative=False)
     theta, omega = sp.symbols("theta omega", real=True)
@@ -205,14 +185,14 @@ def covariance_gan(
 
     def f(x: Array) -> Array:
         v, w = _matrices(x, d)
-        gap = sigma - v @ v.swapaxes(-1, -2)
+        gap = sigma - v @ v.mT
         return np.einsum("...ij,...ji->...", w, gap) - m / 2 * (w**2).sum(axis=(-1, -2))
 
     def gradient(x: Array) -> Array:
         v, w = _matrices(x, d)
         out = np.empty((*x.shape[:-1], 2, d, d))
-        out[..., 0, :, :] = -(w + w.swapaxes(-1, -2)) @ v
-        out[..., 1, :, :] = -(sigma - v @ v.swapaxes(-1, -2)) + m * w
+        out[..., 0, :, :] = -(w + w.mT) @ v
+        out[..., 1, :, :] = -(sigma - v @ v.mT) + m * w
         return out.reshape(x.shape)
 
     def blocks(x: Array) -> Blocks:
@@ -249,8 +229,7 @@ def covariance_errors(x: ArrayLike, sigma: ArrayLike) -> tuple[Array, Array]:
     if x.shape[-1] != 2 * d * d:
         raise ValueError(f"x: expected {2 * d * d} coordinates on the last axis, got {x.shape}")
     v, w = _matrices(x, d)
-    gap = sigma - v @ v.swapaxes(-1, -2)
-    return np.linalg.norm(gap, axis=(-2, -1)), np.linalg.norm(w, axis=(-2, -1))
+    return tuple(np.linalg.norm(m, axis=(-2, -1)) for m in (sigma - v @ v.mT, w))
 
 
 def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -268,11 +247,6 @@ def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
     sigma : ndarray, shape (d, d)
     x0 : ndarray, shape (2 d^2,)
         The start (V0, W0) as one point of :func:`covariance_gan`.
-
-    Raises
-    ------
-    ValueError
-        If d is not a positive whole number.
     """
     u, v0, w0 = rng.standard_normal((3, count("d", d), d))
     return u @ u.T + np.eye(d), np.concatenate([v0.ravel(), w0.ravel()])

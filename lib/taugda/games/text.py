@@ -35,19 +35,6 @@ def parse(name: str, text: str, symbols: Mapping[str, sp.Expr]) -> sp.Expr:
     if len(text) > 5_000:  # no formula that someone typed
         raise ValueError(f"{name}: expected at most 5000 characters, got {len(text)}")
     source = f"({text.translate(_WRITTEN)}\n)"  # so that it may go on over several lines
-    try:
-        result = _read(name, source, ast.parse(source, mode="eval").body, symbols)
-    except SyntaxError as error:
-        raise ValueError(f"{name}: expected a formula, got {text!r} ({error.msg})") from error
-    except (RecursionError, MemoryError) as error:
-        raise ValueError(f"{name}: expected a formula that is less deeply nested") from error
-    if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
-        raise ValueError(f"{name}: expected a finite expression, got {text!r}, which divides by 0")
-    return result
-
-
-def _read(name: str, source: str, top: ast.expr, symbols: Mapping[str, sp.Expr]) -> sp.Expr:
-    """Walk a syntax tree and refuse every node that is not named here."""
 
     def read(node: ast.expr) -> sp.Expr:
         expected = "numbers, names, + - * / ** and functions of one argument"
@@ -82,7 +69,15 @@ def _read(name: str, source: str, top: ast.expr, symbols: Mapping[str, sp.Expr])
                 expected = f"one of the functions {', '.join(FUNCTIONS)}"
         raise ValueError(f"{name}: expected {expected}, got {got!r}")
 
-    return read(top)
+    try:
+        result = read(ast.parse(source, mode="eval").body)
+    except SyntaxError as error:
+        raise ValueError(f"{name}: expected a formula, got {text!r} ({error.msg})") from error
+    except (RecursionError, MemoryError) as error:
+        raise ValueError(f"{name}: expected a formula that is less deeply nested") from error
+    if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
+        raise ValueError(f"{name}: expected a finite expression, got {text!r}, which divides by 0")
+    return result
 
 
 def game_from_text(
@@ -139,15 +134,11 @@ def game_from_text(
             if text in symbols:
                 raise ValueError(f"{argument}: expected distinct names, got {text!r} twice")
             given = names is constants
-            symbols[text] = (
-                exact(text, constants[given_name]) if given else sp.Symbol(text, real=True)
-            )
-    x1, x2, periodic = (
-        [unicodedata.normalize("NFKC", v) for v in names] for names in (x1, x2, periodic)
-    )
-    unknown = set(periodic) - {*x1, *x2}
-    if unknown:
+            symbols[text] = exact(text, names[given_name]) if given else sp.Symbol(text, real=True)
+    n1, n = len(x1), len(x1) + len(x2)
+    coordinates, angles = [*symbols][:n], {unicodedata.normalize("NFKC", v) for v in periodic}
+    if unknown := angles.difference(coordinates):
         raise ValueError(f"periodic: expected names of coordinates, got {sorted(unknown)}")
-    periods = [2 * sp.pi if v in periodic else None for v in (*x1, *x2)]
-    players = ([symbols[v] for v in names] for names in (x1, x2))
-    return Game(parse("f", f, symbols), *players, periods=periods, name=name)
+    x = [symbols[v] for v in coordinates]
+    periods = [2 * sp.pi if v in angles else None for v in coordinates]
+    return Game(parse("f", f, symbols), x[:n1], x[n1:], periods=periods, name=name)

@@ -56,17 +56,14 @@ def _try_stack(
         many = np.asarray(function(points), dtype=float)
     except (IndexError, TypeError, ValueError):
         many = np.empty(0)
-    same = many.shape == single.shape == shape
-    if same:
-        gaps, sizes = (
-            np.abs(m).reshape(len(points), -1).max(axis=1) for m in (many - single, single)
-        )
-        same = not (gaps > 1e-8 * sizes).any()
-    if not same:
-        raise ValueError(
-            f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
-            f"a stack of {len(points)} points gives other values than one by one"
-        )
+    if many.shape == single.shape == shape:
+        gap, size = (np.abs(m.reshape(len(m), -1)).max(axis=1) for m in (many - single, single))
+        if not (gap > 1e-8 * size).any():
+            return
+    raise ValueError(
+        f"{name}: expected the coordinates x[..., i] on the last axis of many points; "
+        f"a stack of {len(points)} points gives other values than one by one"
+    )
 
 
 def _derivative(function: Callable[[Array], Array], x: Array, move: Array) -> tuple[Array, Array]:

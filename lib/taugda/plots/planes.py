@@ -141,10 +141,8 @@ def flows(
     basins : array_like of int, shape (len(taus), k, k), optional
         For each tau which of the points each start of a grid reaches, -1 for none, as
         :func:`taugda.dynamics.region_of_attraction` tells it.
-    titles : sequence of str, optional
-        One a panel; tau = ... if left out.
-    games : sequence of Game, optional
-        One a panel, where the panels differ in a parameter of the game.
+    titles, games : sequence of str or Game, optional
+        One a panel; tau = ... and the same game if left out.
     arrows : bool
         Arrows of one length in place of streamlines, which jump from frame to frame.
     """
