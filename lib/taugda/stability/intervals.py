@@ -34,13 +34,7 @@ class Interval:
         return f"({', '.join(ends)})"
 
     def latex(self) -> str:
-        """Return the interval as TeX between dollar signs.
-
-        Returns
-        -------
-        str
-            With short exact ends as they are, others in six digits.
-        """
+        """Return the interval as TeX: short exact ends as they are, others in six digits."""
         ends = (sp.latex(e) if _short(e) else f"{float(e):.6g}" for e in (self.lower, self.upper))
         return f"$({', '.join(ends)})$".replace("inf", r"\infty")
 
