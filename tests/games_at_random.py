@@ -8,8 +8,7 @@ SHAPES = [(n1, n2) for n1 in range(1, 7) for n2 in range(1, 7)]
 
 
 def symmetric(rng, n):
-    m = rng.standard_normal((n, n))
-    return (m + m.T) / 2
+    return symmetrized(rng.standard_normal((n, n)))
 
 
 def rotation(rng, n):

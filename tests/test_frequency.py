@@ -15,11 +15,8 @@ def by_guard_map(blocks):
     """tau* from all eigenvalues of the guard map's matrix."""
     if classify(blocks).A11_semidefinite:
         return 0.0
-    order = blocks.n1 * blocks.n2
-    for root in crossings_descending(blocks, order):
-        if stability.is_stable(blocks, root.tau * (1 + 1e-6)):
-            return root.tau
-    raise AssertionError("no crossing")
+    roots = crossings_descending(blocks, blocks.n1 * blocks.n2)
+    return next(r.tau for r in roots if stability.is_stable(blocks, r.tau * (1 + 1e-6)))
 
 
 def far_from_the_bound(n1, n2, rng):
@@ -66,23 +63,20 @@ def test_a_game_on_which_the_krylov_method_gives_up_is_decided_by_frequency():
     assert stability.spectral_abscissa(blocks.jacobian(answer.value * 0.9999)) < 0
 
 
-def test_one_coordinate_each_is_the_formula_and_the_bound_is_sharp():
-    blocks = Blocks([[-2.0]], [[3.0]], [[0.5]])
-    assert stability.tau_star_by_frequency(blocks) == pytest.approx(4.0, rel=1e-14)
-    assert stability.tau_star_bound(blocks) == 4.0
-
-
-def test_without_a_negative_eigenvalue_of_A11_tau_star_and_bound_are_zero():
-    blocks = Blocks(np.zeros((2, 2)), [[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], np.eye(3))
-    assert stability.tau_star_bound(blocks) == stability.tau_star_by_frequency(blocks) == 0
+@pytest.mark.parametrize(
+    ("blocks", "expected", "rel"),
+    [
+        (Blocks([[-2.0]], [[3.0]], [[0.5]]), 4.0, 1e-14),
+        (Blocks(np.zeros((2, 2)), [[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], np.eye(3)), 0.0, 0.0),
+        # Two crossings in one place, and nearly so.
+        (Blocks(-np.eye(2), 2 * np.eye(2), np.eye(2)), 1.0, 1e-10),
+        (Blocks(np.diag([-1, -1 - 1e-8]), 2 * np.eye(2), np.eye(2)), 1 + 1e-8, 1e-12),
+    ],
+)
+def test_known_blocks_whose_bound_is_sharp(blocks, expected, rel):
+    assert stability.tau_star_by_frequency(blocks) == pytest.approx(expected, rel=rel, abs=0)
+    assert stability.tau_star_bound(blocks) == pytest.approx(expected, rel=1e-14, abs=0)
     assert stability.extreme_bound(0.5, 2.0) == 0
-
-
-def test_double_crossings():
-    twice = Blocks(-np.eye(2), 2 * np.eye(2), np.eye(2))
-    assert stability.tau_star_by_frequency(twice) == pytest.approx(1.0, rel=1e-10)
-    near = Blocks(np.diag([-1, -1 - 1e-8]), 2 * np.eye(2), np.eye(2))
-    assert stability.tau_star_by_frequency(near) == pytest.approx(1 + 1e-8, rel=1e-12)
 
 
 def test_steps_so_coarse_that_a_crossing_is_missed_are_halved_until_the_spectrum_agrees(

@@ -8,8 +8,6 @@ from taugda import ensembles, stability
 from taugda.blocks import Blocks
 from taugda.stability import guard
 
-COMPLEX_AHEAD = Blocks([[-1, 1], [1, -3]], [[3, 4], [5, -2]], [[5, -3], [-3, 2]])
-
 
 def roots(blocks, dense_order):
     return list(guard.crossings_descending(blocks, dense_order))
@@ -21,6 +19,7 @@ def test_krylov_finds_the_dense_routes_largest_root(n1, n2):
     dense, sparse = roots(blocks, n1 * n2)[0], next(guard.crossings_descending(blocks, 0))
     assert (dense.method, sparse.method) == ("guard map, dense", "guard map, Krylov")
     assert sparse.tau == pytest.approx(dense.tau, rel=1e-9)
+    assert stability.last_crossing(blocks) == pytest.approx(stability.tau_star(blocks).value)
 
 
 def test_all_positive_real_roots_come_in_descending_order():
@@ -33,10 +32,10 @@ def test_all_positive_real_roots_come_in_descending_order():
 
 
 def test_a_complex_pair_ahead_is_passed_over():
-    values = np.linalg.eigvals(stability.guard_matrix(COMPLEX_AHEAD))
-    assert values.real.max() > 1.5
-    (first, *_) = roots(COMPLEX_AHEAD, 0)
-    assert first.tau == pytest.approx(stability.tau_star_search(COMPLEX_AHEAD), rel=1e-9)
+    blocks = Blocks([[-1, 1], [1, -3]], [[3, 4], [5, -2]], [[5, -3], [-3, 2]])
+    expected = stability.tau_star_search(blocks)
+    assert np.linalg.eigvals(stability.guard_matrix(blocks)).real.max() > 1.01 * expected
+    assert roots(blocks, 0)[0].tau == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n1", "n2"), [(40, 40), (20, 70), (70, 20)])
@@ -49,12 +48,15 @@ def test_tau_star_of_a_large_game_is_confirmed_on_the_spectrum(n1, n2):
     assert len(answer.crossing) == 2
 
 
-def test_no_convergence_is_an_error_with_what_was_found(monkeypatch):
-    monkeypatch.setattr(guard, "_RESTARTS", 1)
+@pytest.mark.parametrize(
+    ("name", "value", "n", "message"),
+    [("_RESTARTS", 1, 40, r"found \d+ of 1 eigenvalues"), ("_COUNTS", (1,), 12, "did not decide")],
+)
+def test_no_convergence_or_decision_is_an_error(monkeypatch, name, value, n, message):
+    monkeypatch.setattr(guard, name, value)
     monkeypatch.setattr(guard, "_FALLBACK", 0)
-    blocks = ensembles.random_dse(40, 40, np.random.default_rng(0))
-    with pytest.raises(stability.KrylovError, match=r"found \d+ of 1 eigenvalues"):
-        roots(blocks, 0)
+    with pytest.raises(stability.KrylovError, match=message):
+        roots(ensembles.random_dse(n, n, np.random.default_rng(0)), 0)
 
 
 def test_where_krylov_gives_up_the_dense_matrix_is_the_last_resort(monkeypatch):
@@ -69,13 +71,6 @@ def test_where_krylov_gives_up_the_dense_matrix_is_the_last_resort(monkeypatch):
     assert (first.tau, first.method) == (expected[0].tau, "guard map, dense")
 
 
-def test_no_decision_is_an_error(monkeypatch):
-    monkeypatch.setattr(guard, "_COUNTS", (1,))
-    monkeypatch.setattr(guard, "_FALLBACK", 0)
-    with pytest.raises(stability.KrylovError, match="did not decide"):
-        roots(ensembles.random_dse(12, 12, np.random.default_rng(0)), 0)
-
-
 @pytest.mark.parametrize("seed", range(30))
 def test_last_crossing_is_where_the_number_of_unstable_eigenvalues_last_changes(seed):
     rng = np.random.default_rng(seed)
@@ -86,11 +81,6 @@ def test_last_crossing_is_where_the_number_of_unstable_eigenvalues_last_changes(
     assert len(set(beyond)) == 1
     assert last == 0 or below != beyond[0]
     assert last <= stability.tau_zero(blocks) * (1 + 1e-9)
-
-
-def test_last_crossing_at_a_strict_local_minmax_point_is_tau_star():
-    blocks = ensembles.random_dse(5, 7, np.random.default_rng(1))
-    assert stability.last_crossing(blocks) == pytest.approx(stability.tau_star(blocks).value)
 
 
 def test_where_the_guard_matrix_does_not_exist_and_the_game_is_large_the_error_says_so():
