@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from conftest import Toy
-from matplotlib.figure import Figure
 from nbconvert import HTMLExporter, PythonExporter
 from PIL import Image
 
@@ -116,6 +115,20 @@ def site(tmp_path_factory):
     return toy
 
 
+@pytest.fixture
+def here(site, monkeypatch):
+    """The site as the project at hand; whatever is said and exported, its outputs stay."""
+    monkeypatch.setenv("TAUGDA_ROOT", str(site.project.root))
+    monkeypatch.delenv("TAUGDA_OUTPUTS", raising=False)
+
+    def state():
+        return {path: path.stat().st_mtime_ns for path in site.project.outputs.rglob("*")}
+
+    before = state()
+    yield site
+    assert state() == before
+
+
 def page(site, name):
     return read(next(site.project.pages.glob(name)))
 
@@ -193,13 +206,17 @@ def test_a_page_of_a_run(site):
     assert marks and marks <= {"agrees", "differs"}
 
 
-def test_the_index_tells_what_was_found_and_what_failed(site):
-    index = read(site.project.index)
+def test_index_and_command_tell_what_was_found_and_what_failed(here, capsys):
+    index = read(here.project.index)
     assert re.search(r"The paper’s claims\s*1 reproduced\s+1 not reproduced", index.text)
     assert re.search(r"The project’s own checks\s*1 not reproduced", index.text)
     assert "Not run. To run it: python -m taugda run unrun" in index.text
     assert re.search(r"03_unrun/default, [\d: -]+ UTC: .*ZeroDivisionError.*\(log of", index.text)
     assert "numpy" in index.text
+    printed = told(capsys, "claims")
+    assert "The paper’s claims: 1 reproduced, 1 not reproduced\n" in printed
+    assert "The project’s own checks: 1 not reproduced\n" in printed
+    assert re.search(r"^threshold +Theorem 1 +2 +2 ± 10⁻¹² +reproduced", printed, re.MULTILINE)
 
 
 def test_a_claim_leads_to_its_function_and_its_notebook(site):
@@ -309,42 +326,36 @@ def test_many_runs_of_a_notebook_are_folded_and_pages_go_with_their_runs(one):
     assert not path.exists()
 
 
-def test_a_picture_is_drawn_for_a_phone_too_and_small_for_the_first_page(one):
+def test_a_run_made_in_a_notebook_has_its_pictures_in_every_size_and_its_numbers(one):
+    one.write("claims.yaml", CLAIM)
     one.describe(maps={"caption": "Two maps.", "alt": "Two maps, one light.", "thumbnail": [1]})
     run, grid = Run("01_toy", {"n": 3}), np.geomspace(1, 9, 4)
     maps = [("a", np.outer(grid, grid)), ("b", np.eye(4) + 1)]
     run.show(plots.rate_maps(grid, grid, maps), "maps")
-    run.finish()
-    build(one.project)
-    figures = one.run("01_toy") / "figures"
-    widths = {path.name: Image.open(path).width for path in figures.glob("*.png")}
-    assert sorted(widths) == ["maps.narrow.png", "maps.png", "maps.thumbnail.png"]
-    assert widths["maps.narrow.png"] / 150 < 3.73 < widths["maps.png"] / 150 < 8.15
-    (narrow,) = page(one, "01_toy.html").select("source")
-    assert narrow["srcset"].endswith("figures/maps.narrow.png") and "max-width" in narrow["media"]
-    assert page(one, "figures.html").img["src"].endswith("figures/maps.narrow.png")
-    (card,) = read(one.project.index).select("img")
-    assert card["src"].endswith("figures/maps.thumbnail.png") and card["loading"] == "lazy"
-    assert dead_links(one.project) == []
-
-
-def test_a_run_made_in_a_notebook_has_its_figures_tables_and_numbers(one):
-    one.write("claims.yaml", CLAIM)
-    run = Run("01_toy", {"n": 3})
-    run.show(Figure((2, 1)), "dot", "It is there.", "One dot.")
     run.table({"tau": [run.measure("tau", 2.125)]}, "numbers", "All of them.")
     run.finish()
     build(one.project)
     elements = page(one, "01_toy.html")
-    assert values(elements, "img", "alt") == ["One dot."]
-    for words in ("It is there.", "2.125", "All of them."):
+    assert values(elements, "img", "alt") == ["Two maps, one light."]
+    for words in ("Two maps.", "2.125", "All of them."):
         assert words in elements.text
     assert elements.select("tr#claim-threshold")
     assert dead_links(one.project) == []
+    # Drawn for a phone, too, and small for the first page.
+    figures = one.run("01_toy") / "figures"
+    widths = {path.name: Image.open(path).width for path in figures.glob("*.png")}
+    assert sorted(widths) == ["maps.narrow.png", "maps.png", "maps.thumbnail.png"]
+    assert widths["maps.narrow.png"] / 150 < 3.73 < widths["maps.png"] / 150 < 8.15
+    (narrow,) = elements.select("source")
+    assert narrow["srcset"].endswith("figures/maps.narrow.png") and "max-width" in narrow["media"]
+    assert page(one, "figures.html").img["src"].endswith("figures/maps.narrow.png")
+    (card,) = read(one.project.index).select("img")
+    assert card["src"].endswith("figures/maps.thumbnail.png") and card["loading"] == "lazy"
 
 
 def test_the_first_page_lists_what_failed_with_its_reason_and_its_log(one):
     assert "Runs that failed" not in read(build(one.project)).text
+    assert claims_text(one.project) == "No claims are listed."
     reason = f"ValueError: $x$ in {one.project.root}/a"
     failed = {
         "default": {"reason": reason, "finished": "2024-01-02T10"},
@@ -388,33 +399,7 @@ def test_which_run_counts(one):
     assert found() == not_run
 
 
-def test_the_command_prints_two_counts(one, capsys):
-    one.notebook("02_other", "run.finish()")
-    assert claims_text(one.project) == "No claims are listed."
-    one.write("claims.yaml", CLAIMS)
-    finish()
-    printed = told(capsys, "claims")
-    assert "The paper’s claims: 1 reproduced, 1 not run\n" in printed
-    assert "The project’s own checks: 1 not reproduced\n" in printed
-    assert re.search(r"^threshold +Theorem 1 +2 +2 +reproduced", printed, re.MULTILINE)
-
-
 # Exports
-
-
-@pytest.fixture
-def here(site, monkeypatch):
-    """The site as the project at hand; whatever is exported, its outputs stay as they are."""
-    monkeypatch.setenv("TAUGDA_ROOT", str(site.project.root))
-    monkeypatch.delenv("TAUGDA_OUTPUTS", raising=False)
-
-    def state():
-        files = (path for path in site.project.outputs.rglob("*") if path.is_file())
-        return {path: path.stat().st_mtime_ns for path in files}
-
-    before = state()
-    yield site
-    assert state() == before
 
 
 def test_a_single_file_works_alone(here, capsys, tmp_path):
@@ -517,8 +502,7 @@ def test_the_stock_tools_keep_the_texts_and_a_script_prints_no_bytes(here, tmp_p
 @pytest.fixture
 def ready(toy, site):
     """A copy of the site without the notebook that fails."""
-    shutil.rmtree(toy.project.root)
-    shutil.copytree(site.project.root, toy.project.root)
+    shutil.copytree(site.project.root, toy.project.root, dirs_exist_ok=True)
     toy.project.notebook("03_unrun").unlink()
     (toy.project.root / "figures.yaml").unlink()
     return toy
