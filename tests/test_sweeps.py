@@ -73,33 +73,35 @@ def test_a_run_that_downloads_its_data_is_made_of_them(toy):
     fetch = "path = run.project.root / data_path\nif not path.exists():\n    path.write_text('x')"
     fail = "if not (run.checkpoints / 'state').exists():\n    run.checkpoints.mkdir(parents=True)\n"
     fail += "    (run.checkpoints / 'state').touch()\n    raise RuntimeError('failed')"
-    cell, marks = "data_path: str = 'data.bin'\ndownload: bool = False", {"data": ["data_path"]}
-    marks["kind"] = "training"
-    toy.notebook("01_toy", fetch, fail, "run.finish()", parameters=cell, **marks)
-    with pytest.raises(ParameterError, match="'data_path' must name an existing"):
-        make_plan(toy.project, [("toy", {})])
+    marks = {"kind": "training", "data": ["data_path"]}
+    marks["parameters"] = "data_path: str = 'data.bin'\ndownload: bool = False"
+    toy.notebook("01_toy", fetch, fail, "run.finish()", **marks)
     toy.make("toy", "-p", "download=true", status=1)
     # The data are there now; its checkpoint was made from them.
     toy.make("toy", "-p", "download=true")
     assert toy.states(("toy", {"download": True})) == ["up to date"]
     shutil.rmtree(toy.project.runs)
     (toy.project.root / "data.bin").unlink()
-    toy.notebook("01_toy", fetch, "run.finish()", parameters=cell, **marks)
+    toy.notebook("01_toy", fetch, "run.finish()", **marks)
     toy.make("toy", "-p", "download=true")
     assert toy.states(("toy", {"download": True})) == ["up to date"]
 
 
-def test_notebooks_that_read_those_that_read_are_refused(toy):
-    toy.notebook("01_a", "run.finish()", reads=["02_b"])
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [({"reads": ["02_b"]}, "01_a: .* must name notebooks that read no others, found 02_b"),
+     ({"reads": "02_b"}, "01_a: metadata 'reads' should be a valid list"),
+     ({"data": ["path"]}, "01_a: .* must name parameters of the notebook, found 'path'"),
+     ({"data": ["file"]}, "01_a: parameter 'file' must name an existing file or folder")],
+)  # fmt: skip
+def test_wrong_words_to_the_runner_and_data_that_are_missing_are_refused(toy, marks, message):
+    toy.notebook("01_a", "run.finish()", parameters="file: str = 'nowhere'", **marks)
     toy.notebook("02_b", "run.finish()", reads=["a"])
-    with pytest.raises(ParameterError, match=r"01_a: .* must name notebooks that read no others"):
+    with pytest.raises(ParameterError, match=message):
         make_plan(toy.project, [("a", {})])
-    toy.notebook("02_b", "run.finish()", reads="01_a")
-    with pytest.raises(ParameterError, match="02_b: metadata 'reads' should be a valid list"):
-        make_plan(toy.project, [("b", {})])
 
 
-def test_data_that_parameters_name_count_and_must_be_there(toy):
+def test_data_that_parameters_name_count(toy):
     toy.notebook("01_toy", "run.finish()", parameters="path: str | None = None", data=["path"])
 
     def found(path="pictures"):
@@ -121,63 +123,37 @@ def test_data_that_parameters_name_count_and_must_be_there(toy):
     (toy.project.root / "pictures" / "link").symlink_to(toy.project.root / "far")
     (toy.project.root / "far" / "circle").symlink_to(toy.project.root / "pictures")
     assert found() != before
-    toy.make("toy", "-p", "path=pictures")
-    assert toy.states(("toy", {"path": "pictures"})) == ["up to date"]
-    toy.write("pictures/b/c.bin", "123")
-    assert toy.states(("toy", {"path": "pictures"})) == ["stale"]
-    with pytest.raises(ParameterError, match="'path' must name an existing file or folder"):
-        make_plan(toy.project, [("toy", {"path": "nowhere"})])
-    toy.notebook("01_toy", "run.finish()", data=["path"])
-    with pytest.raises(ParameterError, match="must name parameters of the notebook, found 'path'"):
-        make_plan(toy.project, [("toy", {})])
 
 
 # Sweeps
 
 
-def test_a_bare_run_has_the_default_sweep_in_it(toy, capsys):
-    toy.training()
-    toy.notebook("02_toy", "run.finish()")
-    toy.write("sweeps/default.yaml", "notebook: train\ngrid: {seed: [0, 1]}\n")
-    assert main(["run", "--dry-run"]) == 0
-    out = capsys.readouterr().out
-    # The notebook's own defaults are one of the sweep's runs, and run once.
-    assert out.count("01_train/default") == 1
-    assert "01_train/seed=1-" in out
-    assert "02_toy/default" in out
-
-
+MANY = list(range(137))
 LISTS = "n: int = 3  # how many\nstep: float = 1e-3\nexact: bool = True\nname: str = 'a'"
 
 
 def test_sweeps_expand(toy, monkeypatch, capsys):
     toy.notebook("01_toy", "run.finish()", parameters=LISTS)
-    grid = toy.write(
-        "sweeps/a.yaml",
-        "notebook: toy\nbase: {n: 4}\ngrid:\n  step: [1e-3, 0.5]\n  exact: [true, false]\n",
-    )
-    members = read_sweep(toy.project, grid)
-    assert [values for _, values in members] == [
-        {"n": 4, "step": step, "exact": exact} for step in ("1e-3", 0.5) for exact in (True, False)
-    ]
-    runs = toy.write("sweeps/b.yaml", "notebook: toy\nruns:\n- {}\n- {n: 1}\n")
-    assert toy.states(*read_sweep(toy.project, runs)) == ["missing"] * 2
-    assert main(["run", "a.yaml", "--dry-run"]) == 0
     toy.write("parameters/01_toy/small.yaml", "n: 7\n")
-    shared = toy.write(
-        "sweeps/c.yaml", "notebook: toy\nbase: parameters/01_toy/small.yaml\ngrid: {step: [1]}\n"
-    )
-    assert read_sweep(toy.project, shared) == [("01_toy", {"n": 7, "step": 1})]
     # Whatever the suffix of a YAML file, which JSON is, too; in the home or in sweeps/.
     monkeypatch.setenv("HOME", str(toy.project.root))
     toy.write("small.yaml", "n: 8\n")
-    for name, named in (("d.YML", "d.YML"), ("e.json", "~/sweeps/e.json"), ("f.Yaml", "f.Yaml")):
-        content = {"notebook": "toy", "base": "~/small.yaml", "grid": {"exact": [True]}}
-        toy.write(f"sweeps/{name}", json.dumps(content))
-        assert main(["run", named, "--dry-run"]) == 0
-        assert main(["run", "toy", "-f", "~/small.yaml", "--dry-run"]) == 0
-        out = capsys.readouterr().out
-        assert out.count("01_toy/n=8-") == 2
+    home = json.dumps({"notebook": "toy", "base": "~/small.yaml", "grid": {"exact": [True]}})
+    steps = [{"n": 4, "step": s, "exact": e} for s in ("1e-3", 0.5) for e in (True, False)]
+    grid = "grid:\n  step: [1e-3, 0.5]\n  exact: [true, false]\n"
+    for name, text, expected in (
+        ("a.yaml", f"notebook: toy\nbase: {{n: 4}}\n{grid}", steps),
+        ("b.YML", "notebook: toy\nruns:\n- {}\n- {n: 1}\n", [{}, {"n": 1}]),
+        ("c.Yaml", "notebook: toy\nbase: parameters/01_toy/small.yaml\ngrid: {step: [1]}\n",
+         [{"n": 7, "step": 1}]),
+        ("~/sweeps/d.json", home, [{"n": 8, "exact": True}]),
+    ):  # fmt: skip
+        file = toy.write(f"sweeps/{name.removeprefix('~/sweeps/')}", text)
+        assert read_sweep(toy.project, file) == [("01_toy", values) for values in expected]
+        assert main(["run", name, "--dry-run"]) == 0
+        assert f"{len(expected)} of {len(expected)} run" in capsys.readouterr().out
+    assert main(["run", "toy", "-f", "~/small.yaml", "--dry-run"]) == 0
+    assert "01_toy/n=8-" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -191,7 +167,6 @@ def test_sweeps_expand(toy, monkeypatch, capsys):
         ("notebook: toy\ngrid:\n  n: [1]\n  stp: [1]", 4, "unknown .* 'stp'; did you mean 'step'"),
         ("notebook: toy\nbase:\n  m: 1\ngrid: {n: [1]}", 3, "unknown parameter 'm'"),
         ("notebook: toy\ngrid:\n  n:\n  - 1\n  - x", 5, "'n' must be int, found 'x'"),
-        ("notebook: toy\ngrid:\n  n: [true]", 3, "'n' must be int, found True"),
         ("notebook: toy\nruns:\n- n: 1\n- n: 2\n  step: fast", 5, "'step' must be float"),
         ("notebook: toy\ngrid: {n: 3}", 2, "'grid' must be .* lists of .* found 3"),
         ("notebook: toy\ngrid:\n  step: [1]\n  n: []", 4, "at least one value"),
@@ -206,34 +181,33 @@ def test_sweeps_expand(toy, monkeypatch, capsys):
         ("notebook: toy\nruns:\n- name: !!python/name:os.system", 3, "not valid|constructor"),
         ("notebook: toy\ngrid:\n  n: [1]\n  n: [2]", 4, "key 'n' appears twice"),
         ("[1]", 1, "expected a mapping"),
+        (f"notebook: toy\ngrid: {{n: {MANY[:73]}, step: {MANY}}}", 2, "10001 runs are more than"),
     ],
 )
 def test_bad_sweeps_are_refused_with_the_line_and_the_fix(toy, capsys, text, line, message):
     toy.notebook("01_toy", "run.finish()", parameters=LISTS)
     path = toy.write("sweeps/bad.yaml", text)
-    assert main(["run", str(path)]) == 2
+    assert main(["run", str(path), "--dry-run"]) == 2
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
     assert re.search(rf"bad[.]yaml.* line {line}: .*{message}", error), error
-    assert not toy.project.outputs.exists()
 
 
-def test_a_grid_of_a_million_runs_is_refused_quickly(toy):
-    toy.notebook("01_toy", parameters="\n".join(f"n{i}: int = 0" for i in range(6)))
-    grid = "".join(f"  n{i}: {list(range(10))}\n" for i in range(6))
-    path = toy.write("sweeps/large.yaml", f"notebook: toy\ngrid:\n{grid}")
-    with pytest.raises(ParameterError, match="line 2: 1000000 runs are more than the limit"):
-        read_sweep(toy.project, path)
-
-
-def test_one_member_of_a_sweep_runs_by_its_number(toy, capsys):
+def test_a_bare_run_has_the_default_sweep_in_it_and_a_member_runs_by_its_number(toy, capsys):
     toy.training()
-    toy.write("sweeps/seeds.yaml", "notebook: train\ngrid: {seed: [5, 6, 7]}\n")
-    assert main(["run", "seeds.yaml", "--dry-run"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("   1  01_train/seed=6-")
+    toy.notebook("02_toy", "run.finish()")
+    toy.write("sweeps/default.yaml", "notebook: train\ngrid: {seed: [0, 6]}\n")
+    six = toy.item("01_train", seed=6).label
+    for command, lines in (
+        # The notebook's own defaults are one of the sweep's runs, and run once.
+        (["run"], ["01_train/default", "02_toy/default", six]),
+        (["run", "default.yaml"], ["   0  01_train/default", f"   1  {six}"]),
+    ):
+        assert main([*command, "--dry-run"]) == 0
+        *found, _ = capsys.readouterr().out.splitlines()
+        assert found == [f"{line}: missing, would run" for line in lines]
     for _ in "ab":
-        assert main(["run", "seeds.yaml", "--index", "1"]) == 0
+        assert main(["run", "default.yaml", "--index", "1"]) == 0
         assert toy.ledger("end") == [6]
     assert not toy.project.index.exists()
 
@@ -245,14 +219,11 @@ EVIL = ["__import__('os').system('touch pwned')", "'); open('pwned', 'w'); ('", 
 def test_values_are_never_code_and_never_leave_the_outputs(toy):
     toy.notebook("01_toy", "run.measure('text', text)", "run.finish()", parameters="text: str = ''")
     toy.write("sweeps/evil.yaml", yaml.safe_dump({"notebook": "toy", "grid": {"text": EVIL}}))
-    before = {path for path in toy.project.root.parent.rglob("*")}
+    before = set(toy.project.root.parent.rglob("*"))
     toy.make("evil.yaml", "-j", "2")
-    new = {path for path in toy.project.root.parent.rglob("*")} - before
+    new = set(toy.project.root.parent.rglob("*")) - before
     assert all(path.is_relative_to(toy.project.outputs) for path in new)
-    texts = [
-        json.loads(path.read_text())["text"]["value"]
-        for path in toy.project.runs.glob("01_toy/*/metrics.json")
-    ]
+    texts = [toy.metrics("01_toy", path.name)["text"] for path in toy.run("01_toy", "").iterdir()]
     assert sorted(texts) == sorted(EVIL)
 
 
@@ -269,7 +240,6 @@ def test_each_kernel_of_a_machine_with_gpus_sees_one(toy, tmp_path, monkeypatch)
         "(run.project.root / f'begun-{n}').touch()\n"
         "while len(list(run.project.root.glob('begun-*'))) < 2:\n    time.sleep(0.05)",
         "run.finish()",
-        parameters="n: int = 3  # how many\ndevice: str = 'cuda'  # or cpu",
     )
     toy.write("sweeps/s.yaml", "notebook: toy\ngrid: {n: [1, 2]}\n")
     toy.make("s.yaml", "-j", "2", "--time-limit", "2m")
