@@ -11,13 +11,9 @@ def symmetric(rng, n):
     return symmetrized(rng.standard_normal((n, n)))
 
 
-def rotation(rng, n):
-    return np.linalg.qr(rng.standard_normal((n, n)))[0]
-
-
 def definite(rng, n, low=0.1, high=5.0):
     """A positive definite matrix whose eigenvalues lie between low and high."""
-    q = rotation(rng, n)
+    q = np.linalg.qr(rng.standard_normal((n, n)))[0]
     values = np.exp(rng.uniform(np.log(low), np.log(high), n))
     return symmetrized((q * values) @ q.T)
 
