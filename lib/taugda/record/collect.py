@@ -29,9 +29,8 @@ def finished(project: Project, notebook: str) -> list[Finished]:
     Parameters
     ----------
     project : Project
-        Where the runs are.
     notebook : str
-        The notebook, with or without number.
+        With or without number.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,12 +38,11 @@ class Run:
     project, parameters, metrics, folder
         Paths; parameters by name; what was measured so far; where the results are collected.
     checkpoints : Path
-        Where a training notebook keeps its checkpoints; the notebook makes it.  It outlives
-        attempts that failed or were killed, so that the next attempt of the same run goes on
-        from there, and is removed when the run has succeeded.
+        Where a training notebook makes its checkpoints.  What failed or was killed goes on from
+        there at the next attempt; success removes it.
     beside : list of (dict, Path)
-        Parameters and folder of checkpoints of the runs that a batch will make after this one in
-        the same kernel, so that they may be trained together; see the notebook's metadata.
+        Parameters and checkpoints of the runs that a batch will make after this one in the same
+        kernel, so that they may be trained together.
 
     Raises
     ------
@@ -53,9 +53,8 @@ class Run:
 
     Notes
     -----
-    In a batch, the results go to the folder that the batch prepared.  Otherwise they are
-    collected in a hidden folder, and `finish` puts them in place of the former results; until
-    then, or until the record or its kernel is gone, it holds the run's lock.
+    Outside of a batch, results are collected in a hidden folder, and `finish` puts them in place
+    of the former ones; until then, or until the kernel is gone, the record holds the run's lock.
 
     Captions and alternative texts stand in the metadata of the notebook's cells, by the name of
     the figure or table: ``{"taugda": {"texts": {"orbits": {"caption": "...", "alt": "..."}}}}``.
@@ -73,21 +72,19 @@ class Run:
         shorten_errors()
         self.project = Project.find()
         self.notebook = self.project.find_notebook(notebook)
-        self.parameters = self._take_parameters(namespace)
-        self._texts = self._read_texts()
-        item = Item(self.project, self.notebook, self.parameters)
-        self._place = Place(item)
-        self.name, self.beside = item.run, self._place.beside
-        self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
-
-    def _take_parameters(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
         declared = read_parameters(self.project.notebook(self.notebook))
         if missing := [name for name in declared if name not in namespace]:
             raise ParameterError(
                 f"{self.notebook}: parameter {missing[0]!r} has no value; run the parameters "
                 "cell first and pass globals()"
             )
-        return resolve(self.project, self.notebook, {name: namespace[name] for name in declared})
+        values = {name: namespace[name] for name in declared}
+        self.parameters = resolve(self.project, self.notebook, values)
+        self._texts = self._read_texts()
+        item = Item(self.project, self.notebook, self.parameters)
+        self._place = Place(item)
+        self.name, self.beside = item.run, self._place.beside
+        self.folder, self.checkpoints = self._place.folder, self._place.checkpoints
 
     def measure(self, name: str, value: Any, uncertainty: Any = None) -> Any:
         """Record one measured value.
@@ -137,14 +134,11 @@ class Run:
         Parameters
         ----------
         figure : matplotlib.figure.Figure
-            The figure.
         name : str
             File name without extension, unique in the notebook: letters, digits, ``_``, ``-``.
-        caption : str, optional
-            One sentence that states the message; may hold TeX between dollar signs.  By default
-            it stands in the cell's metadata.
-        alt : str, optional
-            What the picture shows, for those who cannot see it; by default as the caption.
+        caption, alt : str, optional
+            A sentence that states the message, and what the picture shows, for those who cannot
+            see it; may hold TeX between dollar signs.  By default they stand in the metadata.
 
         Raises
         ------
@@ -168,14 +162,12 @@ class Run:
         ----------
         frames : iterable of matplotlib.figure.Figure
             Two or more figures of one size, drawn one after the other and closed.
-        name : str
-            File name without extension, as for `show`.
+        name, caption, alt : str
+            As for `show`; the alternative text also says how the picture changes.
         labels : sequence of str
             One a frame, in plain text, such as ``τ = 2.5``; read out when the slider moves.
         still : int
             Number of the frame that is stored, and shown where nothing moves.
-        caption, alt : str, optional
-            As for `show`; the alternative text also says how the picture changes.
 
         Raises
         ------
@@ -199,10 +191,8 @@ class Run:
         ----------
         rows : sequence of mappings, or mapping of sequences
             Rows, each with values by column name (a missing value stays empty), or columns.
-        name : str
-            Name of the table's texts: letters, digits, ``_``, ``-``.
-        caption : str, optional
-            What the table shows, as for `show`; all texts in a table may hold TeX.
+        name, caption : str
+            As for `show`; all texts in a table may hold TeX.
 
         Raises
         ------
@@ -279,9 +269,8 @@ class Run:
         """Texts of figures and tables by name, from the metadata of the notebook's cells."""
         found: dict[str, Any] = {}
         for cell in read_notebook(self.project.notebook(self.notebook))["cells"]:
-            marks = cell["metadata"].get("taugda")
-            texts = marks.get("texts") if isinstance(marks, dict) else None
-            found.update(texts if isinstance(texts, dict) else {})
+            with suppress(KeyError, TypeError, ValueError):  # none, or no mapping
+                found |= cell["metadata"]["taugda"]["texts"]
         return found
 
     def _display_figure(

@@ -94,10 +94,7 @@ def markdown_table(names: Texts, cells: Sequence[Texts]) -> str:
 def _outside_tex(text: str) -> str:
     # A bar would end the cell; in TeX, \vert says the same.
     parts = re.split(r"(\$[^$]*\$)", text.replace("\n", " "))
-    return "".join(
-        part.replace("|", r"\vert ") if part.startswith("$") else part.replace("|", r"\|")
-        for part in parts
-    )
+    return "".join(p.replace("|", r"\vert " if p.startswith("$") else r"\|") for p in parts)
 
 
 def plain_table(names: Texts, cells: Sequence[Texts], title: str = "") -> str:

@@ -74,10 +74,7 @@ def claims_text(project: Project) -> str:
 
 
 def definition(project: Project, function: str, root: str) -> str:
-    """Address of the file that defines a ``room.function``, seen from where the root is `root`.
-
-    Empty where no function is named or the project holds no library.
-    """
+    """Address of the file that defines a ``room.function``, from the `root`; empty without one."""
     package = project.root / "lib" / "taugda"
     if not function or not package.is_dir():
         return ""

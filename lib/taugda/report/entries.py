@@ -120,10 +120,7 @@ def lean_notebook(source: Path, folder: Path) -> dict[str, Any]:
 
 
 def find_entries(project: Project, home: Path | None = None) -> list[Entry]:
-    """Find the runs that get a page in reading order, each notebook's default first.
-
-    The pages lie in the folder `home`, by default the outputs.
-    """
+    """Find the runs that get a page, in reading order, each notebook's default first."""
     found = [
         Entry(
             **vars(run),

@@ -29,11 +29,7 @@ class EngineError(RuntimeError):
 
 
 def execute_all(
-    items: Sequence[Item],
-    jobs: int,
-    retries: int = 0,
-    limit: float | None = None,
-    scheduler: str | None = None,
+    items: Sequence[Item], jobs: int, retries: int, limit: float | None, scheduler: str | None
 ) -> list[tuple[Item, Outcome]]:
     """Execute the runs of a plan that are due, in parallel; one that fails does not stop others.
 

@@ -128,7 +128,7 @@ def stop(runs: Iterable[Path] = ()) -> None:
             session.end(_INTERRUPTED)
 
 
-def execute(items: Sequence[Item], threads: int = 1, limit: float | None = None) -> list[Outcome]:
+def execute(items: Sequence[Item], threads: int, limit: float | None) -> list[Outcome]:
     """Execute runs that share a kernel, one after the other, each within so many seconds.
 
     A run that succeeds replaces the former one.  A failure is returned, not raised; its notebook

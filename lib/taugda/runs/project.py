@@ -28,10 +28,7 @@ class ParameterError(ValueError):
 
 
 def _path(base: str, name: str) -> property:
-    def path(project: "Project") -> Path:
-        return getattr(project, base) / name
-
-    return property(path)
+    return property(lambda project: getattr(project, base) / name)
 
 
 @dataclass(frozen=True)

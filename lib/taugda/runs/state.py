@@ -110,10 +110,7 @@ def fingerprint(item: Item) -> dict[str, Any]:
 
 
 def checkpoints(item: Item) -> Path:
-    """Folder of a run's checkpoints, which goes by what the run is made of.
-
-    So an attempt never goes on from a state that other code or other data led to.
-    """
+    """Folder of a run's checkpoints, by what it is made of: none goes on from another code's."""
     made_of = fingerprint(item)
     if item.downloads:  # data that are not there yet do not count
         made_of = {**made_of, "total": "", "data": ""}
@@ -161,10 +158,7 @@ def reads(project: Project, stem: str) -> set[str]:
 
 
 def data_paths(item: Item, check: bool = False) -> dict[str, Path]:
-    """Files and folders that a run's parameters name; a relative one starts at the root.
-
-    They may have to be there, unless the run downloads them.
-    """
+    """Files and folders that a run's parameters name; a check needs those that none downloads."""
     found = {}
     for name in item.marks.data:
         if name not in item.parameters:

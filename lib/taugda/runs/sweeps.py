@@ -35,10 +35,7 @@ class _Sweep(BaseModel, extra="forbid", strict=True):
 
 
 def read_sweep(project: Project, path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Notebook and parameters of each run of a sweep file; a grid's last one changes fastest.
-
-    A mistake is refused with its line and with what to do.
-    """
+    """Notebook and parameters of each run of a sweep file; a grid's last one changes fastest."""
     content, node = parse_yaml(read_text(path), str(path))
 
     def refuse(place: Sequence[Any], message: str) -> NoReturn:
