@@ -4,12 +4,13 @@ The runs go through the project's own command and papermill into a temporary fol
 """
 
 import functools
-import importlib.util
+import importlib
 import itertools
 import json
 import operator
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -30,14 +31,6 @@ PROJECT = Project(ROOT, ROOT / "outputs")
 STEMS = PROJECT.stems()
 FILES = sorted((ROOT / "parameters").glob("*/*.yaml"))
 every_notebook = pytest.mark.parametrize("stem", STEMS)
-TO_KNOW = re.compile(r"^\*\*To know\.\*\* .+\n\*\*Before\.\*\* .+$", re.MULTILINE)
-
-
-def size():
-    spec = importlib.util.spec_from_file_location("size", ROOT / "benchmarks" / "size.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def cells(stem, kind=None):
@@ -61,11 +54,15 @@ def test_notebook_is_valid_and_clean(stem):
     assert notebook.metadata.kernelspec.name == "python3"
     told = notebook.metadata.language_info  # for nbconvert --to script
     assert (told.file_extension, told.nbconvert_exporter) == (".py", "python")
-    assert all(c.outputs == [] and c.execution_count is None for c in cells(stem, "code"))
     assert all(set(c.metadata) <= {"tags", "taugda"} for c in notebook.cells)
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
-    text = nbformat.writes(notebook)
-    assert not re.search(r"/(home|root|work|tmp|Users)/", text)
+    assert not re.search(r"/(home|root|work|tmp|Users)/", nbformat.writes(notebook))
+    for cell in cells(stem, "code"):
+        assert cell.outputs == [] and cell.execution_count is None
+        # Texts stand with the cell that shows what they describe.
+        for name, text in cell.metadata.get("taugda", {}).get("texts", {}).items():
+            assert f'"{name}"' in cell.source or re.search(r'f"\w+_\{', cell.source), name
+            assert text and set(text) <= {"caption", "alt", "thumbnail"}
 
 
 @every_notebook
@@ -74,23 +71,24 @@ def test_notebook_opens_with_its_claim_and_what_to_know_and_ends_with_its_record
     assert f'Run("{stem}", globals())' in setup.source
     assert re.match(r"# \S", first.source)
     assert re.search(r"\*\*(Claim|What this does)\.\*\*", first.source)
-    assert TO_KNOW.search(first.source)
+    assert re.search(r"^\*\*To know\.\*\* .+\n\*\*Before\.\*\* .+$", first.source, re.MULTILINE)
     assert parameters.metadata.tags == ["parameters"]
     assert "## Measured against the paper" in cells(stem, "markdown")[-2].source
     assert last.source == "run.finish()"
-    assert re.findall(r"^(##.*|\d\.)", exercises.source, re.MULTILINE) == [
-        "## To try",
-        "1.",
-        "2.",
-        "3.",
-    ]
+    listed = re.findall(r"^(##.*|\d\.)", exercises.source, re.MULTILINE)
+    assert listed == ["## To try", "1.", "2.", "3."]
 
 
 @every_notebook
-def test_links_between_notebooks_lead_to_the_number_they_name(stem):
+def test_links_lead_to_the_notebook_and_the_equation_they_name(stem):
     text = "\n".join(cell.source for cell in cells(stem, "markdown"))
     for label, target in re.findall(r"\[([^\]]*)\]\(([^)]*)\.ipynb\)", text):
         assert target in STEMS and label.split()[-1] == target[:2], (label, target)
+    # Equations that are referred to are labelled, and the others are not.
+    labels = re.findall(r"\\tag\{(\d+)\}", text)
+    links = re.findall(r"\[\((\d+)\)\]\(#mjx-eqn:(\d+)\)", text)
+    assert labels == [str(number) for number in range(1, len(labels) + 1)]
+    assert {number for pair in links for number in pair} == set(labels)
 
 
 @every_notebook
@@ -106,41 +104,19 @@ def test_what_is_to_be_tried_fits_the_notebooks_parameters(stem):
 
 @every_notebook
 def test_parameters_cell_is_one_commented_literal_a_line(stem):
-    (tagged,) = [
-        cell.source for cell in cells(stem) if "parameters" in cell.metadata.get("tags", [])
-    ]
-    for line in tagged.splitlines():
+    lines = cells(stem)[1].source.splitlines()
+    for line in lines:
         assert re.fullmatch(r"\w+: [^=#]+ = [^=#]+  # [^=]+", line), line
-    found = read_parameters(PROJECT.notebook(stem))
-    assert len(found) == len(tagged.splitlines())
-    assert all(parameter.description for parameter in found.values())
+    assert len(read_parameters(PROJECT.notebook(stem))) == len(lines)
     assert small(stem) != resolve(PROJECT, stem, {})
 
 
-@every_notebook
-def test_equations_that_are_referred_to_are_labelled_and_the_others_are_not(stem):
-    text = "\n".join(cell.source for cell in cells(stem, "markdown"))
-    labels = re.findall(r"\\tag\{(\d+)\}", text)
-    links = re.findall(r"\[\((\d+)\)\]\(#mjx-eqn:(\d+)\)", text)
-    assert labels == [str(number) for number in range(1, len(labels) + 1)]
-    assert {number for pair in links for number in pair} == set(labels)
-
-
-@every_notebook
-def test_texts_stand_with_the_cell_that_shows_what_they_describe(stem):
-    for cell in cells(stem, "code"):
-        for name, text in cell.metadata.get("taugda", {}).get("texts", {}).items():
-            assert f'"{name}"' in cell.source or re.search(r'f"\w+_\{', cell.source), name
-            assert text and set(text) <= {"caption", "alt", "thumbnail"}
-
-
-def test_machinery_is_what_displays_and_records():
-    cell = 'run = Run("x", globals())\nx = 1\nrows = [\n    {"x": x},\n]\nrun.table(\n    rows,\n)'
-    assert size().machinery(cell) == {1, 4, 6, 7, 8}
-
-
 def test_cells_are_short_and_little_of_them_is_machinery(capsys):
-    assert size().notebooks() == [], capsys.readouterr().out
+    size = runpy.run_path(str(ROOT / "benchmarks" / "size.py"))
+    assert size["notebooks"]() == [], capsys.readouterr().out
+    # Machinery is what displays and records.
+    cell = 'run = Run("x", globals())\nx = 1\nrows = [\n    {"x": x},\n]\nrun.table(\n    rows,\n)'
+    assert size["machinery"](cell) == {1, 4, 6, 7, 8}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
