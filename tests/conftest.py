@@ -146,3 +146,14 @@ def one(toy):
     """A project with a notebook that only finishes its run."""
     toy.notebook("01_toy", "run.finish()")
     return toy
+
+
+@pytest.fixture
+def one_thread():
+    """Of PyTorch: small networks are fastest so, and sums are always split alike."""
+    import torch  # which most tests do without
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

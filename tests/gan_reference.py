@@ -1,7 +1,8 @@
 """A plain implementation of the GAN's mathematics, from parameters by name, to compare with.
 
 Separate passes for real pictures, penalty and generated pictures; double differentiation for the
-penalty; RMSprop, decay and averages written out.
+penalty; PyTorch's own RMSprop, and Adam without momentum where the start is corrected; decay and
+averages written out.
 """
 
 import torch
@@ -43,79 +44,51 @@ def judge(p, x):
     ).squeeze(1)
 
 
-def leaves(p):
-    return {name: value.detach().clone().requires_grad_() for name, value in p.items()}
-
-
-def gradient(value, p):
-    parts = torch.autograd.grad(value, list(p.values()), materialize_grads=True)
-    return dict(zip(p, parts, strict=True))
-
-
-def discriminator_gradient(theta, omega, real, z, mu, factor, penalty="R1"):
-    """Loss, penalty and gradient by name of player 2."""
-    omega, fake = leaves(omega), generate(theta, z).detach()
-    total = {name: torch.zeros_like(value) for name, value in omega.items()}
-
-    def add(value):
-        for name, part in gradient(value, omega).items():
-            total[name] += part
-        return value.detach()
-
-    loss = add(-torch.log(torch.sigmoid(judge(omega, real))).mean())
-    x = (real if penalty == "R1" else fake).clone().requires_grad_()
-    (slope,) = torch.autograd.grad(judge(omega, x).sum(), x, create_graph=True)
-    size = add(factor * mu * (slope**2).sum(dim=(1, 2, 3)).mean())
-    loss = loss + add(-torch.log(1 - torch.sigmoid(judge(omega, fake))).mean())
-    return loss, size, total
-
-
-def generator_gradient(theta, omega, z, loss="non-saturating"):
-    """Loss and gradient by name of player 1."""
-    theta = leaves(theta)
-    judged = torch.sigmoid(judge(omega, generate(theta, z)))
-    value = -torch.log(judged).mean() if loss == "non-saturating" else torch.log(1 - judged).mean()
-    return value.detach(), gradient(value, theta)
-
-
 class Reference:
     """Both players from given parameters, one update at a time."""
 
-    def __init__(self, c, theta, omega):
+    def __init__(self, c, *players):
         self.c, self.k = c, 0
-        self.theta = {name: v.detach().clone() for name, v in theta.items()}
-        self.omega = {name: v.detach().clone() for name, v in omega.items()}
-        self.squares = [
-            {name: torch.zeros_like(v) for name, v in player.items()}
-            for player in (self.theta, self.omega)
+        self.players = [
+            {name: v.detach().clone().requires_grad_() for name, v in player.items()}
+            for player in players
         ]
-        self.averages = {b: {n: v.clone() for n, v in self.theta.items()} for b in c.averages}
+        self.averages = [{n: v.detach().clone() for n, v in players[0].items()} for _ in c.averages]
+        make, smoothing = torch.optim.RMSprop, {"alpha": c.rms_alpha}
+        if c.rms_bias_correction:
+            make, smoothing = torch.optim.Adam, {"betas": (0.0, c.rms_alpha)}
+        self.steps = [make(p.values(), eps=c.rms_eps, **smoothing) for p in self.players]
 
-    def step(self, which, gradient, rate):
-        player, squares = (self.theta, self.omega)[which], self.squares[which]
-        for name, g in gradient.items():
-            squares[name] = self.c.rms_alpha * squares[name] + (1 - self.c.rms_alpha) * g * g
-            mean = squares[name]
-            if self.c.rms_bias_correction:
-                mean = mean / (1 - self.c.rms_alpha ** (self.k + 1))
-            player[name] = player[name] - rate * g / (mean.sqrt() + self.c.rms_eps)
+    def losses(self, real, z):
+        """Loss and penalty of player 2."""
+        c, (theta, omega) = self.c, self.players
+        fake = generate(theta, z).detach()
+        loss = -torch.log(torch.sigmoid(judge(omega, real))).mean()
+        loss = loss - torch.log(1 - torch.sigmoid(judge(omega, fake))).mean()
+        x = (real if c.penalty == "R1" else fake).clone().requires_grad_()
+        (slope,) = torch.autograd.grad(judge(omega, x).sum(), x, create_graph=True)
+        return loss, c.penalty_factor * c.mu * (slope**2).sum(dim=(1, 2, 3)).mean()
 
     def update(self, real, z2, z1):
-        c = self.c
+        c, (theta, omega), (first, second) = self.c, self.players, self.steps
         gamma1 = c.gamma1 / (1 + self.k) ** c.nu
         if self.k < c.warm_up:
             gamma1 = gamma1 * (self.k + 1) / c.warm_up
-        loss2, size, second = discriminator_gradient(
-            self.theta, self.omega, real, z2, c.mu, c.penalty_factor, c.penalty
-        )
+        for step, rate in ((first, gamma1), (second, c.tau * gamma1)):
+            step.zero_grad()
+            step.param_groups[0]["lr"] = rate
+        loss2, size = self.losses(real, z2)
+        (loss2 + size).backward()
         if c.alternating:
-            self.step(1, second, c.tau * gamma1)
-        loss1, first = generator_gradient(self.theta, self.omega, z1, c.loss)
+            second.step()
+        judged = torch.sigmoid(judge(omega, generate(theta, z1)))
+        loss1 = torch.log(1 - judged) if c.loss == "saturating" else -torch.log(judged)
+        loss1.mean().backward(inputs=list(theta.values()))
         if not c.alternating:
-            self.step(1, second, c.tau * gamma1)
-        self.step(0, first, gamma1)
-        for beta, average in self.averages.items():
+            second.step()
+        first.step()
+        for beta, average in zip(c.averages, self.averages, strict=True):
             for name in average:
-                average[name] = beta * average[name] + (1 - beta) * self.theta[name]
+                average[name] = beta * average[name] + (1 - beta) * theta[name].detach()
         self.k += 1
-        return loss1, loss2, size
+        return loss1.mean().detach(), loss2.detach(), size.detach()
