@@ -17,7 +17,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from taugda.gan import update as gan_update
-from taugda.gan.checkpoints import CheckpointError, Checkpoints, kept, newest, packed
+from taugda.gan.checkpoints import CheckpointError, Checkpoints, newest, packed
 from taugda.gan.configuration import Configuration, arithmetic
 from taugda.gan.data import Images
 from taugda.gan.loop import Evaluation, train
@@ -398,22 +398,6 @@ def test_the_two_newest_checkpoints_stay_and_a_full_disk_keeps_them(tmp_path, mo
         store.save(20, {"x": 20})
     assert sorted(path.name for path in store.folder.iterdir()) == names
     assert newest([store]) == [{"x": 15}]
-
-
-def test_what_is_kept_is_made_once_and_again_if_it_is_damaged(tmp_path):
-    made = []
-
-    def get(what):
-        return kept(tmp_path, "x", {"what": what}, lambda: {"n": made.append(what)})
-
-    get(1)
-    get(1)
-    assert made == [1]
-    (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:-20])
-    for what in (1, 2, 1, 2):
-        get(what)
-    assert made == [1, 1, 2] and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_state_of_another_configuration_is_refused(tmp_path):
