@@ -37,6 +37,14 @@ FILE_LIMIT = 15_000_000  # the whole site, to be mailed
 FAILED = {"reason": f"ValueError: {'long ' * 30}{'$x_1$' * 20}", "finished": "2024-01-02T00:00:00"}
 
 
+def command(root, *arguments):
+    """Give a command as a user does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAUGDA_ROOT", str(root))
+        patch.delenv("TAUGDA_OUTPUTS", raising=False)
+        assert main([*map(str, arguments)]) == 0
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The pages of a fresh clone in which two runs failed."""
@@ -53,10 +61,7 @@ def site(tmp_path_factory):
         folder.mkdir(parents=True)
         (folder / "failed.json").write_text(json.dumps(FAILED))
         (folder / "log.txt").write_text("log")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAUGDA_ROOT", str(root))
-        patch.delenv("TAUGDA_OUTPUTS", raising=False)
-        assert main(["report"]) == 0
+    command(root, "report")
     return Project(root, root / "outputs")
 
 
@@ -271,17 +276,9 @@ def test_what_failed_is_listed_a_figure_two_clicks_away_and_a_claims_number_thre
         assert "17/23" in row.inner_text()
 
 
-def export(site, *arguments):
-    """Export pages as a user does."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAUGDA_ROOT", str(site.root))
-        patch.delenv("TAUGDA_OUTPUTS", raising=False)
-        assert main(["report", *map(str, arguments)]) == 0
-
-
 def test_the_whole_site_in_one_file_is_read_as_the_site_is(site, browser, tmp_path):
     file = tmp_path / "site.html"
-    export(site, "--single-file", "-o", file)
+    command(site.root, "report", "--single-file", "-o", file)
     assert file.stat().st_size < FILE_LIMIT
     with opened(browser, file) as page:
         shown = page.locator(".sheet:not([hidden])")
@@ -305,10 +302,10 @@ def test_the_whole_site_in_one_file_is_read_as_the_site_is(site, browser, tmp_pa
 
 def test_on_paper_tables_are_tables_and_headers_keep_their_mathematics(site, browser, tmp_path):
     file, pdf = tmp_path / "torus.html", tmp_path / "torus.pdf"
-    export(site, "--pdf", "torus", "-o", pdf)
+    command(site.root, "report", "--pdf", "torus", "-o", pdf)
     assert pdf.read_bytes()[:5] == b"%PDF-"
     assert pdf.read_bytes().count(b"/Type /Page\n") > 5
-    export(site, "--single-file", "torus", "-o", file)
+    command(site.root, "report", "--single-file", "torus", "-o", file)
     with opened(browser, file) as page:
         page.emulate_media(media="print")
         page.set_viewport_size({"width": PAPER, "height": 1000})

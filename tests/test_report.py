@@ -389,11 +389,6 @@ def test_which_run_counts(one):
     assert found() == not_run
     finish(tau=3.0)
     assert found() == ("not reproduced", "made interactively")
-    # What was published counts where nothing was made here.
-    published = one.project.published / "default" / "01_toy" / "default"
-    published.parent.mkdir(parents=True)
-    one.run("01_toy").rename(published)
-    assert found() == ("not reproduced", "published, not run here; made interactively")
     # The defaults are others now.
     one.notebook("01_toy", "run.finish()", parameters="n: int = 4")
     assert found() == not_run
@@ -563,9 +558,11 @@ def test_publishing_and_reading_what_is_published(ready, capsys, tmp_path):
     # What was run here goes before what is published.
     own.rename(ready.project.runs)
     assert {entry.collection for entry in find_entries(ready.project)} == {""}
+    assert verdicts(ready.project)[0].note == ""
 
 
-def test_a_collection_is_added_to_and_takes_what_is_finished(ready, capsys):
+def test_a_collection_is_added_to_and_takes_what_is_finished_even_if_stale(ready, capsys):
+    ready.notebook("02_other", MOVE, "2 + 2", "run.finish()", kind="training")
     ready.write("sweeps/one.yaml", "notebook: other\ngrid: {n: [3]}\n")
     ready.write("sweeps/more.yaml", "notebook: other\ngrid: {n: [7, 5]}\n")
     told(capsys, "publish long one.yaml")
@@ -576,16 +573,7 @@ def test_a_collection_is_added_to_and_takes_what_is_finished(ready, capsys):
     assert "](02_other/default/metrics.json)" in (folder / "README.md").read_text()
 
 
-def test_a_stale_training_run_stays_published_and_a_stale_analysis_is_refused(ready, capsys):
-    ready.notebook("02_other", MOVE, "2 + 2", "run.finish()", kind="training")
-    told(capsys, "publish")
-    ready.notebook("01_toy", "2 + 2", "run.finish()", parameters="n: int = 4  # many")
-    before = names(ready.project.published)
-    assert "01_toy/default is stale" in told(capsys, "publish", 2)
-    assert names(ready.project.published) == before
-
-
-def test_what_is_too_heavy_or_names_a_path_of_this_machine_is_refused(ready, capsys, monkeypatch):
+def test_a_heavy_a_telling_and_a_stale_run_are_not_published(ready, capsys, monkeypatch):
     for limit, words in (("NOTEBOOK", "executed notebook must weigh"), ("TOTAL", "published must")):
         with monkeypatch.context() as patch:
             patch.setattr(f"taugda.report.publish.{limit}_LIMIT", 1000)
@@ -593,4 +581,6 @@ def test_what_is_too_heavy_or_names_a_path_of_this_machine_is_refused(ready, cap
     path = ready.run("01_toy") / "provenance.json"
     path.write_text(path.read_text().replace("{", f'{{"where": "{ready.project.root}",', 1))
     assert "provenance.json names a path of this machine" in told(capsys, "publish", 2)
+    ready.notebook("01_toy", "2 + 2", "run.finish()", parameters="n: int = 4  # many")
+    assert "01_toy/default is stale" in told(capsys, "publish", 2)
     assert names(ready.project.published) == []
