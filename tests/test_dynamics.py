@@ -170,35 +170,30 @@ def test_torus_reaches_an_equilibrium_from_everywhere_or_is_labelled_minus_one()
     assert sizes.tolist() == [(long == 0).sum(), (long == 1).sum(), (long == -1).sum()]
 
 
-def test_labels_lie_as_in_an_image_with_x2_upward():
-    """With a tolerance that holds both attractors too: the nearest at the end counts."""
-    box = [(-2, 2), (-1, 1)]
-    for tolerance in (1e-6, 50.0):
-        labels = region_of_attraction(BISTABLE, SIDES, 1.0, 0.1, 2000, box, 4, tolerance)
-        assert labels.tolist() == [[0, 0, 1, 1]] * 4
-
-
-def test_a_point_of_which_one_coordinate_rests_goes_on():
-    """x = 0 from the start, while y needs 7,000 steps: nothing may retire before both rest."""
-    game = Game(X**2 / 2 - Y**2 / 200, [X], [Y])
-    labels = region_of_attraction(game, [[0, 0]], 1.0, 0.1, 9000, [(-1, 1), (-1, 1)], 3, 1e-3)
-    assert (labels == 0).all()
-
-
-def test_a_start_that_hardly_leaves_a_saddle_goes_on():
-    """|x| grows like exp(t): far from both attractors, slow at first, and there in the end."""
-    box = [(-1e-9, 1e-9), (0, 1)]
-    labels = region_of_attraction(BISTABLE, SIDES, 1.0, 0.01, 5000, box, 2, 1e-6)
-    assert labels.tolist() == [[0, 1], [0, 1]]
-    # A step short of what the exponential needs, it has reached neither.
-    labels = region_of_attraction(BISTABLE, SIDES, 1.0, 0.01, 2000, box, 2, 1e-6)
-    assert (labels == -1).all()
-
-
-def test_diverging_starts_reach_nothing():
-    game = Game(X**4 / 4 * -1 + X**2 / 2 - Y**2 / 2, [X], [Y])
-    labels = region_of_attraction(game, [[0, 0]], 1.0, 0.1, 1500, [(-3, 3), (0, 1)], 7, 1e-3)
-    assert labels[0].tolist() == [-1, -1, -1, 0, -1, -1, -1]
+@pytest.mark.parametrize(
+    ("game", "step", "iterations", "bounds", "points", "tolerance", "expected"),
+    [
+        # As in an image with x2 upward; of two within the tolerance the nearest at the end counts.
+        (BISTABLE, 0.1, 2000, [(-2, 2), (-1, 1)], 4, 1e-6, [[0, 0, 1, 1]] * 4),
+        (BISTABLE, 0.1, 2000, [(-2, 2), (-1, 1)], 4, 50.0, [[0, 0, 1, 1]] * 4),
+        # |x| grows like exp(t) from a saddle: slow at first, and there in the end, or a bit short.
+        (BISTABLE, 0.01, 5000, [(-1e-9, 1e-9), (0, 1)], 2, 1e-6, [[0, 1]] * 2),
+        (BISTABLE, 0.01, 2000, [(-1e-9, 1e-9), (0, 1)], 2, 1e-6, [[-1, -1]] * 2),
+        # x = 0 from the start, while y needs 7,000 steps: nothing may retire before both rest.
+        (Game(X**2 / 2 - Y**2 / 200, [X], [Y]), 0.1, 9000, [(-1, 1)] * 2, 3, 1e-3, [[0] * 3] * 3),
+        # Starts that diverge reach nothing.
+        (
+            Game(-(X**4) / 4 + X**2 / 2 - Y**2 / 2, [X], [Y]), 0.1, 1500, [(-3, 3), (0, 1)], 7,
+            1e-3, [[-1, -1, -1, 0, -1, -1, -1]] * 7,
+        ),
+    ],
+)  # fmt: skip
+def test_points_retire_where_their_label_is_decided(
+    game, step, iterations, bounds, points, tolerance, expected
+):
+    at = SIDES if game is BISTABLE else [[0, 0]]
+    labels = region_of_attraction(game, at, 1.0, step, iterations, bounds, points, tolerance)
+    assert labels.tolist() == expected
 
 
 def test_label_takes_the_nearest_attractor_within_the_tolerance():

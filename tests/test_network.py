@@ -120,10 +120,13 @@ def test_a_step_that_is_judged_by_leading_eigenvalues_alone_is_said_to_be(monkey
     assert f"no gamma1 above {whole.step:.4g} is stable" in str(partial)
 
 
-@pytest.mark.parametrize("kind", ["RMSprop", "Adam"])
-def test_an_optimizers_state_scales_the_game_as_its_steps_do(small, kind):
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("RMSprop", {}), ("RMSprop", {"centered": True}), ("Adam", {"betas": (0.0, 0.999)})],
+)
+def test_an_optimizers_state_scales_the_game_as_its_steps_do(small, kind, options):
     g, d, *losses = small
-    optimizer = getattr(torch.optim, kind)(d.parameters(), lr=1e-3)
+    optimizer = getattr(torch.optim, kind)(d.parameters(), lr=1e-3, **options)
     for _ in range(3):
         optimizer.zero_grad()
         losses[1]().backward()
@@ -135,15 +138,14 @@ def test_an_optimizers_state_scales_the_game_as_its_steps_do(small, kind):
     share = np.concatenate([np.ones(game.n1), now.numpy()])
     expected = np.sort(np.abs(np.linalg.eigvals(plain / share[:, None])))[:-6:-1]
     np.testing.assert_allclose(np.abs(game.eigenvalues(2.0))[:5], expected, rtol=1e-9)
-    if kind == "RMSprop":  # one more step from here is -lr * gradient / denominator
-        before = vector(d.parameters()).detach()
-        optimizer.zero_grad()
-        losses[1]().backward()
-        optimizer.step()
-        step = -1e-3 * vector(q.grad for q in d.parameters())
-        now = vector(denominators(optimizer, d.parameters()))
-        after = vector(d.parameters()).detach()
-        np.testing.assert_allclose(after - before, step / now, rtol=1e-9)
+    before = vector(d.parameters()).detach()
+    optimizer.zero_grad()
+    losses[1]().backward()
+    optimizer.step()  # one more step from here is -lr * gradient / denominator
+    step = -1e-3 * vector(q.grad for q in d.parameters())
+    now = vector(denominators(optimizer, d.parameters()))
+    after = vector(d.parameters()).detach()
+    np.testing.assert_allclose(after - before, step / now, rtol=1e-9)
     ones = denominators(torch.optim.SGD(d.parameters(), lr=1.0), d.parameters())
     assert all((t == 1).all() for t in ones)
 

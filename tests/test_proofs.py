@@ -34,25 +34,18 @@ def floats(blocks):
 
 
 def integer_blocks(rng, n1, n2, size=6):
-    def symmetric(n):
-        m = rng.integers(-size, size + 1, (n, n))
-        return np.tril(m) + np.tril(m, -1).T
-
-    a22 = symmetric(n2) + int(rng.integers(0, 3)) * size * np.eye(n2, dtype=int)
-    a12 = rng.integers(-size, size + 1, (n1, n2))
-    return ExactBlocks(*(sp.Matrix(m.tolist()) for m in (symmetric(n1), a12, a22)))
+    m, a12, n = (rng.integers(-size, size + 1, k) for k in ((n1, n1), (n1, n2), (n2, n2)))
+    a22 = (n + n.T) // 2 + rng.integers(0, 3) * size * np.eye(n2, dtype=int)
+    return ExactBlocks(*(sp.Matrix(b.tolist()) for b in ((m + m.T) // 2, a12, a22)))
 
 
 def quadratic_game(blocks):
     """The game whose blocks at 0 are these."""
-    v = sp.symbols(f"v1:{sum(np.shape(blocks.A12)) + 1}", real=True)
-    one, two = sp.Matrix(v[: blocks.n1]), sp.Matrix(v[blocks.n1 :])
-    a11, a12, a22 = (
-        sp.Matrix(getattr(blocks, k)).applyfunc(lambda e: sp.nsimplify(e, rational=True))
-        for k in ("A11", "A12", "A22")
-    )
-    f = (one.T * a11 * one)[0] / 2 + (one.T * a12 * two)[0] - (two.T * a22 * two)[0] / 2
-    return Game(sp.expand(f), one, two)
+    a11, a12, a22 = map(sp.Matrix, (blocks.A11, blocks.A12, blocks.A22))
+    v = sp.symbols(f"v:{a11.rows + a22.rows}", real=True)
+    one, two = sp.Matrix(v[: a11.rows]), sp.Matrix(v[a11.rows :])
+    f = (one.T * a11 * one / 2 + one.T * a12 * two - two.T * a22 * two / 2)[0]
+    return Game(sp.nsimplify(sp.expand(f), rational=True), one, two)
 
 
 def known(game, *exact):
@@ -102,8 +95,7 @@ def test_symmetry_is_decided_exactly():
 def test_exact_blocks_of_a_game_are_the_numeric_ones_up_to_a_positive_factor():
     for game in (games.torus(0.2, 0.1), games.polynomial(), games.dirac_gan(1, True)):
         for point in critical_points(game):
-            exact, given = floats(exact_blocks(game, point)), point.blocks
-            j, k = (blocks.jacobian(1.0) for blocks in (exact, given))
+            j, k = floats(exact_blocks(game, point)).jacobian(1.0), point.blocks.jacobian(1.0)
             ratio = np.abs(k).max() / np.abs(j).max()
             np.testing.assert_allclose(ratio * j, k, rtol=1e-9, atol=1e-9 * np.abs(k).max())
 
@@ -284,9 +276,9 @@ def test_a_narrow_interval_is_not_lost(d, exact):
 
 def test_two_roots_that_cannot_be_told_apart_leave_the_sentence_open():
     game = attack("1e-400")
-    known = certify(game, [0, 0, 0, 0])  # a guess at the point lets exact arithmetic decide
-    assert known.proved
-    assert known.stable[0][0][1] < known.stable[0][1][0]
+    decided = certify(game, [0, 0, 0, 0])  # a guess at the point lets exact arithmetic decide
+    assert decided.proved
+    assert decided.stable[0][0][1] < decided.stable[0][1][0]
     game = Game(sp.pi * game.expr, game.x1, game.x2)
     certificate = certify(game, [0, 0, 0, 0])
     assert (certificate.kind, certificate.stable) == ("neither", ())
