@@ -236,7 +236,7 @@ def test_curves_show_both_sizes():
 
 def test_spectra_show_the_eigenvalues_along_tau_and_shade_where_they_are_stable():
     plane, real, imaginary = DRAWINGS["spectra"]().axes
-    for k, values in enumerate(FOLLOWED):
+    for k, values in enumerate(FOLLOWED.eigenvalues.T):
         assert np.array_equal(curves_of(plane)[k][:2], [values.real, values.imag])
         assert np.array_equal(curves_of(real)[k][1], values.real)
         assert np.array_equal(curves_of(imaginary)[k][1], values.imag)
