@@ -41,10 +41,8 @@ class Game:
     known_points : sequence of sequences, optional
         Critical points known exactly, for equations SymPy cannot solve; g must vanish there.
     parameters : sequence of sympy.Symbol, optional
-        Symbols that f or g may hold besides the coordinates; such a game has derivatives and
-        LaTeX for formulas, but evaluating it raises.
+        Other symbols in f or g; such a game has derivatives, but evaluating it raises.
     name : str
-        A short name, for figures and messages.
 
     Raises
     ------
@@ -120,7 +118,6 @@ class Game:
         known_points : iterable of array_like
             Critical points; g must vanish there to 1e-8 of its scale nearby.
         name : str
-            A short name.
 
         Returns
         -------
@@ -148,7 +145,7 @@ class Game:
             return found.reshape(*points.shape, game.n)
 
         # In place of what would be compiled from SymPy.
-        vars(game).update(_f=f, unchecked_gradient=gradient, _jacobian=jacobians)
+        vars(game).update(_f=f, unchecked_gradient=gradient, _jacobian=jacobians, expr=None, g=None)
         game.known_points = tuple(game.point(x, "known_points") for x in known_points)
         for x in game.known_points:
             residual = float(np.abs(game.gradient(x)).max())
@@ -290,10 +287,8 @@ class Game:
     ) -> Callable[[Array], Array]:
         """Return a function of points, shape (..., n), with values of shape (..., *shape)."""
         if self.parameters:
-            names = [s.name for s in self.parameters]
-            raise ValueError(
-                f"game: expected one without free parameters, got {self!r} with {names}"
-            )
+            got = f"{self!r} with {[s.name for s in self.parameters]}"
+            raise ValueError(f"game: expected one without free parameters, got {got}")
         compiled = sp.lambdify(self.variables, expressions, ["scipy", "numpy"], cse=True)
 
         def evaluate(points: Array) -> Array:
@@ -335,11 +330,9 @@ class Game:
             if not (period.is_number and period.is_positive and period.is_finite):
                 raise ValueError(f"periods: expected a number greater than 0, got {period}")
             there = sp.N(self.g.xreplace({**at, s: at[s] + period}), 30)
-            for a, b in zip(here, there, strict=True):
-                if abs(a - b) > 1e-12 * (1 + abs(a)):
-                    raise ValueError(
-                        f"periods: expected a game that repeats when {s} grows by {period}"
-                    )
+            if any(abs(a - b) > 1e-12 * (1 + abs(a)) for a, b in zip(here, there, strict=True)):
+                grows = f"{s} grows by {period}"
+                raise ValueError(f"periods: expected a game that repeats when {grows}")
 
     def _known(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
         exact_point = tuple(sp.sympify(c) for c in point)

@@ -86,7 +86,6 @@ def game_from_text(
     x2: Sequence[str],
     constants: Mapping[str, Any] | None = None,
     periodic: Sequence[str] = (),
-    name: str = "your game",
 ) -> Game:
     """Make a game from text: the cost, the players' coordinates, constants.
 
@@ -101,8 +100,6 @@ def game_from_text(
         Named constants; decimals are read exactly.
     periodic : sequence of str
         Coordinates that are angles of period 2 pi.
-    name : str
-        A short name, for figures.
 
     Returns
     -------
@@ -141,4 +138,4 @@ def game_from_text(
         raise ValueError(f"periodic: expected names of coordinates, got {sorted(unknown)}")
     x = [symbols[v] for v in coordinates]
     periods = [2 * sp.pi if v in angles else None for v in coordinates]
-    return Game(parse("f", f, symbols), x[:n1], x[n1:], periods=periods, name=name)
+    return Game(parse("f", f, symbols), x[:n1], x[n1:], periods=periods, name="your game")

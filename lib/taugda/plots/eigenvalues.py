@@ -72,7 +72,15 @@ def spectra(
             axis.set_title(f"{title}: {name}" if title else name)
         if at is not None:
             _show_at(plane, along[0], taus, values, int(np.abs(taus - at).argmin()))
-    _keys(figure, rows, at)
+    count = min(max(len(row[1].eigenvalues.T) for row in rows), 4)
+    keys: list[Any] = [style.key(rf"$\lambda_{i + 1}$", **_look(i)) for i in range(count)]
+    if at is None:
+        ends = [rf"$\tau = {taus[0]:g}$", rf"$\tau = {taus[-1]:g}$"]
+        ends = ends if len(rows) == 1 else [r"least $\tau$", r"largest $\tau$"]
+        keys += [style.key(text, marker=m) for text, m in zip(ends, "os", strict=True)]
+    if at is not None or any(intervals for *_, intervals in rows):
+        keys.append(Patch(color=style.STABLE, alpha=0.15, label="stable"))
+    style.legend(figure, keys)
     return figure
 
 
@@ -92,19 +100,6 @@ def _show_at(plane: Axes, real: Axes, taus: NDArray, values: NDArray, at: int) -
     slowest = values[:, at].real.min() / np.abs(values[:, at]).max()
     verdict = "on the axis" if abs(slowest) < 1e-9 else "stable" if slowest > 0 else "not stable"
     plane.set_title(rf"$\tau = {taus[at]:.2f}$: {verdict}")
-
-
-def _keys(figure: Figure, rows: Sequence[Any], at: float | None) -> None:
-    count = min(max(len(row[1].eigenvalues.T) for row in rows), 4)
-    keys = [style.key(rf"$\lambda_{i + 1}$", **_look(i)) for i in range(count)]
-    if at is None:
-        least, *_, largest = rows[0][1].taus
-        ends = [rf"$\tau = {least:g}$", rf"$\tau = {largest:g}$"]
-        ends = ends if len(rows) == 1 else [r"least $\tau$", r"largest $\tau$"]
-        keys += [style.key(text, marker=m) for text, m in zip(ends, "os", strict=True)]
-    if at is not None or any(intervals for *_, intervals in rows):
-        keys.append(Patch(color=style.STABLE, alpha=0.15, label="stable"))
-    style.legend(figure, keys)
 
 
 def _shade(axis: Axes, intervals: Sequence[Interval]) -> None:

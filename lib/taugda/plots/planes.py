@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 _BASINS = "#5b93c7 #f4b56a #f3d9ea #b9dcc9 #2f5d62 #e07a5f #fff3b0 #8d6a9f".split()
 _SPEED = LinearSegmentedColormap.from_list("speed", ["#cfcfcf", "#1b1b1b"])
 _COST = LinearSegmentedColormap.from_list("cost", ["#a9b8c9", "#f6f8fa"])  # below other lines
+_START = {"marker": "o", "color": style.PALE, "markeredgecolor": style.INK}
 _END = {"marker": "s", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.4}
 
 
@@ -165,13 +165,16 @@ def flows(
                 style.mark(axis, *copy, point.kind, **look)
         _frame(axis, played, box, titles[k] if titles else rf"$\tau = {tau:g}$")
     axes[0].set_ylabel(_coordinate(game.variables[1]))
-    if basins is None:
-        inside = [point.kind for point in points if _copies(game, point.x, box)]
-        style.legend(figure, [*style.kind_keys(inside), *_run_keys(paths)])
-    else:
+    keys = style.kind_keys([point.kind for point in points if _copies(game, point.x, box)])
+    if len(paths):
+        keys += [style.key("start", **_START), style.key("end", **_END)]
+    if any(len(runs) > 1 for runs in paths):
+        keys += [style.key("first run"), style.key("second run", linestyle=style.DASHES)]
+    if basins is not None:
         named = [f"{style.kind_name(p.kind)} {style.place(p.x)}" for p in points]
         pairs = [*zip(colours, named, strict=True), ("#ffffff", "reaches none of them")]
-        style.legend(figure, [Patch(fc=c, ec=style.INK, label=text) for c, text in pairs])
+        keys = [Patch(fc=colour, ec=style.INK, label=text) for colour, text in pairs]
+    style.legend(figure, keys)
     return figure
 
 
@@ -203,14 +206,6 @@ def _run(axis: Axes, game: Game, path: ArrayLike, colour: Any, number: int) -> N
     axis.plot(*line.T, linestyle=style.DASHES if number else "-", color=colour, lw=2.4)
     axis.plot(*line[0], "o", markersize=6, **look)
     axis.plot(*line[-1], **{**look, **_END})
-
-
-def _run_keys(paths: Sequence[ArrayLike]) -> list[Line2D]:
-    start = {"marker": "o", "color": style.PALE, "markeredgecolor": style.INK}
-    keys = [style.key("start", **start), style.key("end", **_END)] if len(paths) else []
-    if any(len(runs) > 1 for runs in paths):
-        keys += [style.key("first run"), style.key("second run", linestyle=style.DASHES)]
-    return keys
 
 
 def _frame(axis: Axes, game: Game, box: Array, title: str) -> None:
