@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -299,6 +300,7 @@ def test_without_class_folders_there_are_no_labels(names, tmp_path):
     assert data.load("folder", path=tmp_path, resolution=8).labels is None
 
 
+@pytest.mark.filterwarnings("error")
 def test_every_mode_becomes_rgb_and_a_camera_held_sideways_is_turned_upright(tmp_path):
     image, turned = picture(16, 16), Image.Exif()
     turned[0x0112] = 6
@@ -446,9 +448,10 @@ def take(batches, number):
     return torch.stack([next(batches) for _ in range(number)])
 
 
-def test_an_epoch_shows_each_picture_once(images):
-    batches = data.Batches(images, 5, seed=3)
-    whole = images.pixels.float() / 127.5 - 1
+@pytest.mark.parametrize("number", [20, 23])
+def test_an_epoch_shows_each_picture_once(number, images):
+    batches = data.Batches(replace(images, pixels=images.pixels[:number]), 5, seed=3)
+    whole = images.pixels[:number].float() / 127.5 - 1
     for _ in range(3):
         seen = take(batches, 4).flatten(0, 1)
         numbers = (seen.unsqueeze(1) - whole).abs().amax((2, 3, 4)).argmin(1)
