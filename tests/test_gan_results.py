@@ -119,17 +119,21 @@ def test_chance_supports_a_true_nothing_in_at_most_one_of_twenty():
     assert np.max(np.mean(hits, axis=0)) <= 0.06
 
 
+TAUS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+
+
 def pattern(costs, seeds=8, noise=0.05, rng=0):
     """Logarithms by mu, tau and seed around given means, by mu and tau."""
     rng = np.random.default_rng(rng)
     return {
         mu: {tau: dict(enumerate(np.log(d) + noise * rng.standard_normal(seeds)))
-             for tau, d in zip((1.0, 2.0, 4.0, 8.0, 16.0, 32.0), by_tau, strict=True)}
+             for tau, d in zip(TAUS, by_tau, strict=True)}
         for mu, by_tau in costs.items()
     }  # fmt: skip
 
 
 SEEN = {1.0: (26, 22, 15, 12, 12, 35), 10.0: (21, 16, 14, 14, 23, 58)}
+FLAT = pattern({mu: [10] * 6 for mu in SEEN}, rng=1)
 
 
 def test_the_studys_comparisons_are_supported_where_they_hold():
@@ -138,24 +142,23 @@ def test_the_studys_comparisons_are_supported_where_they_hold():
     turned = {mu: [1 / d for d in by_tau] for mu, by_tau in SEEN.items()}
     assert [f.holds for f in results.compare(pattern(turned)).values()] == [False] * 6
     assert results.compare({1.0: pattern(SEEN)[1.0]}) == {}
-    flat = {mu: [10] * 6 for mu in SEEN}
-    assert {f.holds for f in results.compare(pattern(flat, rng=1)).values()} == {None}
+    assert {f.holds for f in results.compare(FLAT).values()} == {None}
 
 
 def test_the_p_values_are_scipys_with_holms_correction():
     logs = pattern(SEEN, noise=0.4)
-    raw = {}
-    for name, _, mu, pairs in results.COMPARISONS:
-        each = {tau: list(by.values()) for tau, by in logs[mu].items()}
-        tests = [stats.ttest_rel(each[a], each[b], alternative="greater") for a, b in pairs]
-        raw[name] = max(test.pvalue for test in tests)
-    step = [np.subtract(*(list(logs[mu][t].values()) for t in (16.0, 8.0))) for mu in (10.0, 1.0)]
-    raw["interplay"] = stats.ttest_rel(*step, alternative="greater").pvalue
-    order, largest, found = sorted(raw, key=raw.get), 0.0, results.compare(logs)
-    for rank, name in enumerate(order):
-        largest = max(largest, min(1.0, raw[name] * (6 - rank)))
-        assert found[name].p == pytest.approx(largest), name
-    assert max(found[name].p for name in order) > 2 * max(raw[name] for name in order[:5])
+    x = {mu: {tau: np.array([*by.values()]) for tau, by in e.items()} for mu, e in logs.items()}
+    test = partial(stats.ttest_rel, alternative="greater")
+    raw = {
+        name: max(test(x[mu][a], x[mu][b]).pvalue for a, b in pairs)
+        for name, _, mu, pairs in results.COMPARISONS
+    }
+    raw["interplay"] = test(x[10][16] - x[10][8], x[1][16] - x[1][8]).pvalue
+    order, found = sorted(raw, key=raw.get), results.compare(logs)
+    expected = [min(1, raw[name] * (6 - rank)) for rank, name in enumerate(order)]
+    largest = np.maximum.accumulate(expected)
+    assert [found[name].p for name in order] == pytest.approx(largest)
+    assert max(largest) > 2 * max(raw[name] for name in order[:5])
 
 
 def test_only_the_seeds_that_were_paired_count():
@@ -186,8 +189,8 @@ def test_rows_say_what_was_found():
     rows = results.comparison_rows({"one": results.compare(logs), "none": {}})
     assert [row[r"$\mu$"] for row in rows] == ["1", "10", "1", "10", "10", "1 and 10"]
     assert all(float(row["one"]) < 0.05 and "none" not in row for row in rows)
-    flat = results.compare(pattern({mu: [10] * 6 for mu in SEEN}, rng=1))
-    assert results.comparison_rows({"one": flat})[0]["one"].startswith("undecided (")
+    (row, *_) = results.comparison_rows({"one": results.compare(FLAT)})
+    assert row["one"].startswith("undecided (")
 
 
 def test_the_verdict_on_eight_and_four_needs_both_mu():
@@ -203,8 +206,7 @@ def test_the_verdict_on_eight_and_four_needs_both_mu():
     assert verdict((10, 5), (5, 10))[1]["eight_worse_than_four"] == (False, None)
     del logs[1.0][8.0]
     assert set(logs.within_the_papers_range().values()) == {("not run", None)}
-    flat = results.Logs(pattern({mu: [10] * 6 for mu in SEEN}, rng=1))
-    assert flat.within_the_papers_range()["eight_worse_than_four"] == (None, None)
+    assert results.Logs(FLAT).within_the_papers_range()["eight_worse_than_four"] == (None, None)
 
 
 def study_file(
@@ -218,12 +220,10 @@ def study_file(
         for gamma1 in gammas for mu in mus for tau in taus for seed in seeds
     ]  # fmt: skip
     path.write_text(json.dumps({"provenance": {}, "runs": entries}))
-    return path
 
 
 def test_the_study_is_read_by_rate_and_mu(tmp_path):
-    study_file(tmp_path / "rates.json", lambda _g, _mu, tau, _s: [2 * tau, 8 * tau],
-                      (1e-3, 2e-3))  # fmt: skip
+    study_file(tmp_path / "rates.json", lambda _g, _mu, t, _s: [2 * t, 8 * t], (1e-3, 2e-3))
     found = studies.read(tmp_path).part("rates")
     assert list(found) == [1e-3, 2e-3] and list(found[1e-3]) == [1.0, 10.0]
     logs = found[2e-3].logs("d", [20, 30])
@@ -240,8 +240,7 @@ def test_at_equal_gamma2_the_rates_stand_beside_the_default(tmp_path):
     def distance(gamma1, mu, tau, seed):
         return [tau * gamma1 * (2 if gamma1 == 4e-3 else 1)] * 2
 
-    taus, gammas = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (2.5e-4, 1e-3, 4e-3)
-    study_file(tmp_path / "rates.json", distance, gammas, taus, (40, 160))
+    study_file(tmp_path / "rates.json", distance, (2.5e-4, 1e-3, 4e-3), TAUS, (40, 160))
     rows = studies.read(tmp_path).part("rates").equal_rate_rows("d", [40])
     assert len(rows) == 8 and rows[2] == {
         r"$\gamma_2$": 4e-3, r"$\mu$": 1.0, r"$\gamma_1$": 4e-3, r"$\tau$": 1.0, "updates": 40,
@@ -256,9 +255,8 @@ def test_variants_of_the_study_are_compared_where_they_are_there(tmp_path):
     def distance(gamma1, mu, tau, seed):
         return [999, SEEN[mu][int(np.log2(tau))] * (1 + 0.01 * tau * seed)]
 
-    taus = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-    study_file(tmp_path / "rates.json", distance, (5e-4, 1e-3), taus)
-    study_file(tmp_path / "seeds.json", distance, (1e-3,), taus[:3])
+    study_file(tmp_path / "rates.json", distance, (5e-4, 1e-3), TAUS)
+    study_file(tmp_path / "seeds.json", distance, (1e-3,), TAUS[:3])
     found = studies.read(tmp_path).variants("d")
     assert list(found) == ["eight other seeds", r"half $\gamma_1$"]
     half = studies.read(tmp_path).part("rates")[5e-4]
@@ -381,12 +379,7 @@ def test_starts_of_rmsprop_are_set_side_by_side(tmp_path):
 
 
 def test_spectra_are_summed_up_by_rate_and_by_order_of_steps(tmp_path):
-    found = {
-        "edge": 2.0,
-        "sharpness": 30.0,
-        "factors": [0.5, 1.2, 1.2],
-        "modes_imaginary": [0, 1, -1],
-    }
+    found = {"sharpness": 30.0, "factors": [0.5, 1.2, 1.2], "modes_imaginary": [0, 1, -1]}
     runs = [
         {"tau": 4.0, "mu": 1.0, "seed": seed, "gamma1": 1e-3, "update": [7], "scores": {}, **order,
          "spectra": {"5": found | {"edge": 1.0 + seed}}}

@@ -89,21 +89,14 @@ def test_what_it_leaves_is_little(made):
         assert sheet.width == 4 * sheet.height
 
 
-@pytest.fixture
-def project(tmp_path):
+def test_results_become_published_runs_and_toy_ones_do_not(made, tmp_path):
+    project = Project(tmp_path, tmp_path / "outputs")
     (tmp_path / "notebooks").mkdir()
     shutil.copy(ROOT / "notebooks" / "09_gan_training.ipynb", tmp_path / "notebooks")
-    return Project(tmp_path, tmp_path / "outputs")
-
-
-def test_toy_results_are_not_published(made, project):
     for folder, what in ((made, "toy ones"), (made.parent / "pictures", "none")):
         with pytest.raises(PublishError, match=f"expected results.json .*, got {what}"):
             publish_measured(project, folder, "gpu")
     assert not project.published.exists()
-
-
-def test_results_become_published_runs(made, project, tmp_path):
     folder = shutil.copytree(made, tmp_path / "made")
     found = json.loads((folder / "results.json").read_text())
     found["about"]["toy"] = False
