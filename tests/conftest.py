@@ -24,8 +24,6 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     share = max(1, cores() // int(workers))
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(share)))
 
-RECORD = "from taugda.record import Run\nrun = Run({stem!r}, globals())"
-
 # Adds up numbers from a seed, slowly, with a checkpoint after each, and goes on from there.
 TRAINING = """import json, os, random, time
 file = run.checkpoints / "state.json"
@@ -67,7 +65,8 @@ class Toy:
         """
         tags = {"tags": ["parameters"]}
         cells = [new_markdown_cell(prose), new_code_cell(parameters, metadata=tags)]
-        cells += map(new_code_cell, (RECORD.format(stem=stem), *code))
+        record = f"from taugda.record import Run\nrun = Run({stem!r}, globals())"
+        cells += map(new_code_cell, (record, *code))
         for number, cell in enumerate(cells):
             cell["id"] = f"cell-{number}"
         metadata = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
@@ -112,9 +111,9 @@ class Toy:
         """A run by the parameters that differ from the notebook's."""
         return Item(self.project, stem, resolve(self.project, stem, different))
 
-    def hold(self, stem="01_toy", run="default", **options):
+    def hold(self, stem="01_toy", run="default"):
         """Take a run's lock."""
-        return hold(self.project.locks / stem / f"{run}.lock", f"{stem}/{run}", **options)
+        return hold(self.project.locks / stem / f"{run}.lock", f"{stem}/{run}")
 
     def run(self, stem, run="default"):
         """Folder of a run."""
