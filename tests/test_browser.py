@@ -328,12 +328,13 @@ def test_the_first_page_is_two_screens_and_what_is_folded(site, browser):
             for part in (".notebooks", ".list"):
                 assert page.locator(part).bounding_box()["height"] < screen, (part, width)
         assert not page.locator("table.runs").first.is_visible()
-        # A claim's cell is one block, beside its label.
+        # A claim's cell is one block, beside its label; claims are unfolded before they are printed.
         page.goto((site.pages / "claims.html").as_uri())
-        page.get_by_role("button", name="Show all claims").click()
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
         cell = page.locator("td[data-label='Where']:has(mjx-container)").first
         left = cell.evaluate(
             "c => c.getBoundingClientRect().left + parseFloat(getComputedStyle(c).paddingLeft)"
         )
+        assert cell.is_visible()
         parts = cell.locator("mjx-container, .more").all()
         assert all(part.bounding_box()["x"] >= left - 1 for part in parts)
