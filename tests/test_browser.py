@@ -328,7 +328,7 @@ def test_the_first_page_is_two_screens_and_what_is_folded(site, browser):
             for part in (".notebooks", ".list"):
                 assert page.locator(part).bounding_box()["height"] < screen, (part, width)
         assert not page.locator("table.runs").first.is_visible()
-        # A claim's cell is one block, beside its label; claims are unfolded before they are printed.
+        # A claim's cell is one block, beside its label; claims unfold before they are printed.
         page.goto((site.pages / "claims.html").as_uri())
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         cell = page.locator("td[data-label='Where']:has(mjx-container)").first

@@ -3,55 +3,44 @@
 import pytest
 import yaml
 
-from taugda.claims import (
-    NOT_REPRODUCED,
-    NOT_RUN,
-    REPRODUCED,
-    UNDECIDED,
-    Claim,
-    ClaimError,
-    parse_claims,
-    verdict,
-)
+from taugda.claims import Claim, ClaimError, parse_claims, verdict
 from taugda.record.claims import read_claims
 
 ENTRY = (
     "- {id: t, statement: The threshold is 2., where: Section 5.1, paper: 2, tolerance: 1.0e-9,"
     " notebook: toy, metric: tau}\n"
 )
+CLAIM = parse_claims(yaml.safe_load(ENTRY), "claims.yaml")[0]
 INF = float("inf")
 
 
 def judge(paper, tolerance, measured, uncertainty=None, relative=False):
-    claim = Claim(
-        id="a", statement="s", where="w", paper=paper, notebook="01_toy", metric="tau",
-        tolerance=tolerance, relative=relative,
-    )  # fmt: skip
-    entry = {"value": measured, **({} if uncertainty is None else {"uncertainty": uncertainty})}
-    return verdict(claim, {"tau": entry}).verdict
+    values = {"paper": paper, "tolerance": tolerance, "relative": relative}
+    entry = {"value": measured, "uncertainty": uncertainty}
+    return verdict(Claim(**CLAIM.model_dump() | values), {"tau": entry}).verdict
 
 
 @pytest.mark.parametrize(
     ("expected", "cases"),
     [
-        (REPRODUCED, [
+        ("reproduced", [
             (2, 1e-9, 2.0), (2, 1e-9, 2.0, 1e-12), (2, 0, 2), ("17/23", 0, "17/23"),
             ("17/23", 0, "34/46"), ("17/23", 1e-9, 17 / 23), (True, 0, True), ("DSE", 0, "DSE"),
             (INF, 0, "inf"), ("inf", 0, "inf"), ([1, "1/2"], 1e-9, [1.0, 0.5]),
             (100, 0.05, 102.0, None, True), (-100, 0.05, -98, None, True),
         ]),
-        (NOT_REPRODUCED, [
+        ("not reproduced", [
             (2, 1e-9, 2.1, 1e-12), (2, 0.1, 2.2, 0.05), ("17/23", 0, "17/24"), (True, 0, False),
             (True, 0, 1), (1, 0, True), ("DSE", 0, "DNE"), (2, 1, "two"), (INF, 1, 5.0),
             (2, 1, "inf"), (2, 1, "nan"), ([1, 2], 1e-9, [1.0, 2.5]), ([1, 2], 0.1, [1.0]),
             ([1, 2], 0.1, [1.2, 2.1], [0.01, 0.05]), ([1, 2], 0.1, 1.0), (100, 0.05, 102.0),
         ]),
-        (UNDECIDED, [
+        ("undecided", [
             (2, 0.1, 2.09, 0.02), (2, 0.1, 2.11, 0.02), (2, 0, 2.0, 1e-12), (2, 1, None),
-            ([1, 2], 0.1, [1.0, 2.1], 0.05), ([1, 2], 0.1, [1.0, 2.1], [0.01, 0.05]),
+            ([1, 2], 0.1, [1.0, 2.1], 0.05), ([1, 2], 0.1, [1.0, 2.1], [0.01, 0.05]), (2, 1, 2, -1),
             ([1, 2], 0.1, [1.0, None]), ([1, 2], 0.1, [1.0, 2.0], [0.01]), ([1, 2], 0.1, None),
         ]),
-        (NOT_RUN, [(2, 1, "not run"), ([1, 2], 0.1, "not run")]),
+        ("not run", [(2, 1, "not run"), ([1, 2], 0.1, "not run")]),
     ],
 )  # fmt: skip
 def test_verdicts(expected, cases):
@@ -60,11 +49,10 @@ def test_verdicts(expected, cases):
 
 
 def test_without_a_run_and_without_the_metric():
-    (claim,) = parse_claims(yaml.safe_load(ENTRY), "claims.yaml")
-    found = verdict(claim, None)
-    assert (found.verdict, found.note) == (NOT_RUN, "run it with: python -m taugda run toy")
-    found = verdict(claim, {"other": {"value": 2}}, "by hand")
-    assert (found.verdict, found.note) == (NOT_REPRODUCED, "metric tau not recorded; by hand")
+    found = verdict(CLAIM, None)
+    assert (found.verdict, found.note) == ("not run", "run it with: python -m taugda run toy")
+    found = verdict(CLAIM, {"other": {"value": 2}}, "by hand")
+    assert (found.verdict, found.note) == ("not reproduced", "metric tau not recorded; by hand")
 
 
 @pytest.mark.parametrize(
