@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from taugda.plots import style
 
 _DECADES = 3.5  # a map's colours end so far below its largest value
-_STEPS = {  # marks of simultaneous and of alternating steps
-    False: {"marker": "o", "markersize": 4.5},
-    True: {"marker": "s", "markersize": 8, "markerfacecolor": "none"},
-}
+_STEPS = (
+    {"label": "simultaneous", "linestyle": "-", "marker": "o", "ms": 4.5},
+    {"label": "alternating", "linestyle": style.DASHES, "marker": "s", "ms": 8, "mfc": "none"},
+)
 
 
 def _map(axis: Axes, taus: ArrayLike, mus: ArrayLike, values: ArrayLike, title: str) -> None:
@@ -24,9 +24,8 @@ def _map(axis: Axes, taus: ArrayLike, mus: ArrayLike, values: ArrayLike, title: 
     shown = np.clip(values, low, None)
     look = {"cmap": "viridis", "norm": LogNorm(low, top), "shading": "gouraud"}
     mesh = axis.pcolormesh(taus, mus, shown, rasterized=True, **look)
-    levels = LogLocator(subs=(1, 3)).tick_values(low, top)
-    levels = levels[(levels > low) & (levels < top)]
-    axis.contour(taus, mus, shown, levels=levels, colors="white", linewidths=0.6, alpha=0.7)
+    lines = {"colors": "white", "linewidths": 0.6, "alpha": 0.7}
+    axis.contour(taus, mus, shown, locator=LogLocator(subs=(1, 3)), **lines)
     ends = {"xlim": (np.min(taus), np.max(taus)), "ylim": (np.min(mus), np.max(mus))}
     axis.set(xscale="log", yscale="log", xlabel=r"$\tau$", ylabel=r"$\mu$", title=title, **ends)
     axis.grid(False)
@@ -154,10 +153,10 @@ def step_curves(
     top = max(np.max(values) for _, curves in panels for _, _, *both in curves for values in both)
     for axis, (title, curves), measured in zip(axes, panels, runs, strict=True):
         for (_, steps, *both), look in zip(curves, looks, strict=True):
-            for values, line in zip(both, ("-", style.DASHES), strict=True):
+            for values, kind in zip(both, _STEPS, strict=True):
                 shown = np.maximum(np.asarray(values, dtype=float), top * 1e-9)
                 shown[1:][(shown[1:] == shown.min()) & (shown[:-1] == shown.min())] = np.nan
-                axis.semilogy(steps, shown, linestyle=line, **look)
+                axis.semilogy(steps, shown, linestyle=kind["linestyle"], **look)
         for k, step, contraction, alternating in measured:
             if contraction > 0:
                 axis.plot(step, contraction, color=looks[k]["color"], **_STEPS[alternating])
@@ -165,8 +164,6 @@ def step_curves(
         axis.set(ylim=(top / 300, top * 1.7), title=title, xlabel=r"$\gamma_1 / \gamma$")
         axis.set_xlim(left=0)
     axes[0].set_ylabel(r"$1 - \rho$")
-    names = (("simultaneous", "-", False), ("alternating", style.DASHES, True))
-    kinds = [style.key(name, **{**_STEPS[kind], "linestyle": line}) for name, line, kind in names]
     keys = [style.key(label, **look) for label, look in zip(labels, looks, strict=True)]
-    style.legend(figure, [*keys, *kinds])
+    style.legend(figure, [*keys, *(style.key(**kind) for kind in _STEPS)])
     return figure

@@ -10,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation
@@ -30,9 +29,6 @@ KINDS = {
     "start": ("o", INK),
 }
 LOOK = ["default", str(Path(__file__).with_name("taugda.mplstyle"))]
-_ORDER = LinearSegmentedColormap.from_list(
-    "order", [mpl.colormaps["plasma"](x) for x in np.linspace(0.0, 0.82, 64)]
-)
 _MARKS = "os^v<>ph"
 
 
@@ -64,8 +60,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def tau_colours(count: int) -> list[tuple[float, ...]]:
-    """Return colours for an increasing sequence, dark for the smallest."""
-    return [_ORDER(x) for x in np.linspace(0, 1, max(count, 2))[:count]]
+    """Return colours for an increasing sequence, dark for the smallest and none too light."""
+    return [mpl.colormaps["plasma"](x) for x in np.linspace(0, 0.82, max(count, 2))[:count]]
 
 
 def looks(count: int) -> list[dict[str, Any]]:
