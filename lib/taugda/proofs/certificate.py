@@ -117,19 +117,13 @@ def certify(game: Game, point: Any) -> Certificate:
     start = finite_array("point", [float(c) for c in getattr(point, "x", point)], ndim=1).tolist()
     if len(start) != game.n:
         raise ValueError(f"point: expected {game.n} coordinates, got {len(start)}")
-    best = Certificate(())
+    tried: list[Certificate] = []
     for bits in _BITS:
         with ctx.workprec(bits):
-            found = _attempt(game, point, start)
-        if not best.statements or _count(found) > _count(best):
-            best = found
-        if best.proved:
+            tried.append(_attempt(game, point, start))
+        if tried[-1].proved:
             break
-    return best
-
-
-def _count(certificate: Certificate) -> int:
-    return sum(statement.proved for statement in certificate.statements)
+    return max(tried, key=lambda found: sum(statement.proved for statement in found.statements))
 
 
 def _attempt(game: Game, point: Any, start: Sequence[float]) -> Certificate:
