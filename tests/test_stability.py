@@ -205,6 +205,7 @@ def uneven(e):
         (uneven(1e-11), 1.1627906976761668e-12),
         (Blocks([[-1.0]], [[1.0]], [[1e-18]]), 1e18),
         (Blocks([[1.0]], [[1.0]], [[1e-18]]), 0.0),
+        (Blocks(np.diag([-1.0, 0.0]), 2 * np.eye(2), np.eye(2)), 1.0),  # A11 is singular
         # S1 is below 1e-12 of its norm, and both players' units differ a millionfold.
         (
             Blocks([[3.71e-6, -0.0295], [-0.0295, 179.3]], [[21615.6], [12671714.3]], [[1.61]]),
