@@ -14,13 +14,7 @@ from taugda.__main__ import main
 from taugda.runs import ParameterError, Project, ProjectError, state
 from taugda.runs.files import recover, staging_folder, swap_in
 from taugda.runs.machine import cores
-from taugda.runs.parameters import (
-    parameters_text,
-    parse_assignment,
-    read_file,
-    read_parameters,
-    resolve,
-)
+from taugda.runs.parameters import parameters_text, parse_assignment, read_file, resolve
 from taugda.runs.plan import make_plan
 
 CELL = """taus: list[float] = [2, 2.5]  # timescale separations
@@ -52,7 +46,7 @@ def test_bad_parameter_cells_are_refused(toy, cell):
     toy.notebook("01_toy", parameters=cell)
     found = re.escape(repr(cell.splitlines()[cell.count("n: int = 2")]))
     with pytest.raises(ParameterError, match=rf"01_toy: .*'name: type = literal .*found {found}"):
-        read_parameters(toy.project.notebook("01_toy"))
+        resolve(toy.project, "toy", {})
 
 
 def test_exactly_one_parameters_cell_in_a_notebook(toy):
@@ -67,7 +61,7 @@ def test_exactly_one_parameters_cell_in_a_notebook(toy):
     ):
         path.write_text(content)
         with pytest.raises(ParameterError, match=message):
-            read_parameters(path)
+            resolve(toy.project, "toy", {})
 
 
 @pytest.mark.parametrize(
@@ -187,8 +181,7 @@ EVERY = {"checks", "games", "gan", "plots", "proofs", "record"}
 
 @pytest.mark.parametrize(
     ("code", "found"),
-    [("from taugda import games", {"games"}),
-     ("import taugda.games.game as g", {"games"}),
+    [("import taugda.games.game as g", {"games"}),
      ("from taugda.plots.lines import draw", {"plots", "games"}),
      ("def f():\n    from taugda import (\n        gan, plots)",
       {"gan", "checks", "plots", "games"}),
@@ -373,13 +366,9 @@ def test_a_run_of_other_parameters_and_a_stale_training_run_which_is_kept(toy, c
 
 
 def test_a_kernel_is_this_interpreter_without_the_users_settings(toy, tmp_path, monkeypatch):
-    broken = tmp_path / "home" / "kernels" / "python3"
-    broken.mkdir(parents=True)
     spec = {"argv": ["/none", "{connection_file}"], "display_name": "x", "language": "python"}
-    (broken / "kernel.json").write_text(json.dumps(spec))
-    startup = tmp_path / "ipython" / "profile_default" / "startup"
-    startup.mkdir(parents=True)
-    (startup / "00.py").write_text("raise SystemExit('the user own start-up file was run')\n")
+    toy.write("../home/kernels/python3/kernel.json", json.dumps(spec))
+    toy.write("../ipython/profile_default/startup/00.py", "raise SystemExit('the user\\'s own')\n")
     homes = {"JUPYTER_DATA_DIR": "home", "JUPYTER_PATH": "home", "IPYTHONDIR": "ipython"}
     for name, folder in homes.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
