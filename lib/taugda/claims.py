@@ -67,12 +67,6 @@ class Claim(BaseModel, extra="forbid", frozen=True, strict=True, str_strip_white
     group: Literal["paper", "project"] = "paper"
     function: str = ""  # such as stability.tau_star
 
-    @property
-    def command(self) -> str:
-        """The command that makes the runs that decide this claim."""
-        bare = re.sub(r"^\d+_", "", self.notebook)
-        return " ".join(filter(None, ["python -m taugda run", self.sweep, bare]))
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -124,19 +118,16 @@ def verdict(claim: Claim, metrics: Mapping[str, Any] | None, note: str = "") -> 
     reaches over the edge of the tolerance; not run where it was recorded as ``not run``, by a
     notebook that looks at runs which are not there; not reproduced where it is missing.
     """
-    entry = {"value": NOT_RUN} if metrics is None else metrics.get(claim.metric)
-    if entry is None:
-        missing = f"metric {claim.metric} not recorded"
-        return Verdict(claim, NOT_REPRODUCED, note=_join(missing, note))
+    entry = {"value": NOT_RUN} if metrics is None else metrics.get(claim.metric) or {}
     measured, uncertainty = entry.get("value"), entry.get("uncertainty")
     if measured == NOT_RUN:
-        return Verdict(claim, NOT_RUN, note=f"run it with: {claim.command}")
+        parts = "python -m taugda run", claim.sweep, re.sub(r"^\d+_", "", claim.notebook)
+        return Verdict(claim, NOT_RUN, note=f"run it with: {' '.join(filter(None, parts))}")
     outcome, reason = _judge(claim, measured, uncertainty)
-    return Verdict(claim, outcome, measured, uncertainty, _join(reason, note))
-
-
-def _join(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
+    if not entry:
+        outcome, reason = NOT_REPRODUCED, f"metric {claim.metric} not recorded"
+    notes = "; ".join(filter(None, (reason, note)))
+    return Verdict(claim, outcome, measured, uncertainty, notes)
 
 
 def _judge(claim: Claim, measured: Any, uncertainty: Any) -> tuple[str, str]:
@@ -149,9 +140,8 @@ def _judge(claim: Claim, measured: Any, uncertainty: Any) -> tuple[str, str]:
     spread = uncertainty if isinstance(uncertainty, list) else [uncertainty] * len(measured)
     if len(spread) != len(measured):
         return UNDECIDED, "the uncertainties are not as many as the values"
-    entries = zip(claim.paper, measured, spread, strict=True)
+    judged = (_judge_one(claim, *one) for one in zip(claim.paper, measured, spread, strict=True))
     worst = (NOT_REPRODUCED, UNDECIDED, REPRODUCED)
-    judged = (_judge_one(claim, *entry) for entry in entries)
     return min(judged, key=lambda pair: worst.index(pair[0]))
 
 
@@ -164,13 +154,10 @@ def _judge_one(claim: Claim, paper: Any, measured: Any, uncertainty: Any) -> tup
         return (REPRODUCED if same else NOT_REPRODUCED), ""
     if found != found:
         return NOT_REPRODUCED, "measured not-a-number"
-    spread = _number(uncertainty if uncertainty is not None else 0)
-    if spread is None or not spread >= 0:
-        return UNDECIDED, f"its uncertainty {uncertainty!r} is not a size"
     if math.inf in (abs(expected), abs(found)):
         return (REPRODUCED if expected == found else NOT_REPRODUCED), ""
     allowed = claim.tolerance * (abs(expected) if claim.relative else 1)
-    deviation = abs(found - expected)
+    deviation, spread = abs(found - expected), uncertainty or 0
     if deviation + spread <= allowed:
         return REPRODUCED, ""
     if deviation - spread > allowed:

@@ -1,6 +1,5 @@
 """The cells of an open notebook: which one runs, what it displayed, how an error looks in it."""
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -30,11 +29,7 @@ class Shown:
         key = cell or count
         if key not in self._cells or self._cells[key][0] != count:
             self._cells[key] = count, code, []
-        text = {
-            kind: base64.b64encode(content).decode() if isinstance(content, bytes) else content
-            for kind, content in data.items()
-        }
-        output = {"output_type": "display_data", "data": text, "metadata": dict(metadata)}
+        output = {"output_type": "display_data", "data": {**data}, "metadata": {**metadata}}
         self._cells[key][2].append(output)
 
     def fill(self, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Figures as files that are the same whenever they are made."""
 
+import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,8 @@ _DPI = 150
 _HEAVY = 120_000
 
 
-def store(
-    figure: Any, folder: Path, name: str, thumbnail: Sequence[int] | None = None
-) -> tuple[bytes, int]:
-    """Write a figure as PNG and PDF, and close it: the PNG, and the width to display it at.
+def store(figure: Any, folder: Path, name: str, thumbnail: Sequence[int] | None) -> tuple[str, int]:
+    """Write a figure as PNG and PDF, and close it: the PNG in base64, and its width on a page.
 
     Beside it lie a version for narrow pages, where it is wide, and a small picture of the panels
     that are named for it: ``NAME.narrow.png`` and ``NAME.thumbnail.png``.
@@ -41,7 +40,7 @@ def store(
     if thumbnail is not None and layout.small(figure, thumbnail):
         write_atomic(folder / f"{name}.thumbnail.png", _png(figure, 0, box=None, dpi=260)[0])
     plt.close(figure)
-    return png, width
+    return base64.b64encode(png).decode(), width
 
 
 def _png(figure: Any, heavy: int, box: str | None = "tight", dpi: int = _DPI) -> tuple[bytes, int]:

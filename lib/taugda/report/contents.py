@@ -39,23 +39,15 @@ def claims(
     """Gather the page of all claims: the paper's, then the project's own, each by notebook."""
     chapters = {entry.stem: entry for entry in entries if entry.is_chapter}
 
-    def row(one: Verdict) -> dict[str, Any]:
-        entry = chapters.get(one.claim.notebook)
-        anchor = f"#claim-{quote(one.claim.id)}" if entry and entry.compares else ""
-        address = f"{quote(entry.page)}{anchor}" if entry else ""
-        return pages.claim_row(project, one, root, address)
-
-    def group(stem: str, mine: list[Verdict]) -> dict[str, Any]:
-        entry = chapters.get(stem)
-        name = bare_name(stem).replace("_", " ")
-        rows = [row(one) for one in mine]
-        heading = entry.title if entry else name
-        return {"stem": stem, "name": name, "title": heading, "counts": tally(mine), "claims": rows}
-
     parts = []
     for key, heading, found in grouped(verdicts):
-        by_stem = {s: [v for v in found if v.claim.notebook == s] for s in project.stems()}
-        groups = [group(stem, mine) for stem, mine in by_stem.items() if mine]
+        groups = []
+        for stem in project.stems():
+            if mine := [one for one in found if one.claim.notebook == stem]:
+                entry, name = chapters.get(stem), bare_name(stem).replace("_", " ")
+                group = {"stem": stem, "name": name, "title": entry.title if entry else name}
+                rows = [pages.claim_row(project, one, root, entry) for one in mine]
+                groups.append(group | {"counts": tally(mine), "claims": rows})
         parts.append({"key": key, "title": heading, "counts": tally(found), "groups": groups})
     return {"title": "Claims and checks", "home": "../index.html", "parts": parts}
 
@@ -84,8 +76,8 @@ def _picture(entry: Entry, name: str, version: str) -> dict[str, Any]:
 
 def _thumbnail(entry: Entry) -> dict[str, Any] | None:
     """Describe what stands for a run: the picture drawn for it, or the first."""
-    drawn = [n for n in entry.figures if (entry.folder / f"figures/{n}.thumbnail.png").is_file()]
-    names = [*drawn, *entry.figures]
+    folder = entry.folder / "figures"
+    names = sorted(entry.figures, key=lambda n: not (folder / f"{n}.thumbnail.png").is_file())
     return _picture(entry, names[0], "thumbnail") if names else None
 
 
@@ -116,11 +108,11 @@ def _paper_figures(project: Project, entries: Sequence[Entry]) -> list[dict[str,
 
 def _facts(project: Project, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     made = [entry.provenance for entry in entries]
-    rows = [
-        ("Pages made at", [pages.commit_text(commit(project.root))]),
-        ("Runs made at", [pages.commit_text(one.get("commit")) for one in made]),
-        ("Versions", map(pages.versions_text, made)),
-        ("Machine", map(pages.machine_text, made)),
-    ]
-    joined = [(name, "; ".join(filter(None, dict.fromkeys(texts)))) for name, texts in rows]
-    return [(name, text) for name, text in joined if text]
+    rows = {
+        "Pages made at": [pages.commit_text(commit(project.root))],
+        "Runs made at": [pages.commit_text(one.get("commit")) for one in made],
+        "Versions": map(pages.versions_text, made),
+        "Machine": map(pages.machine_text, made),
+    }
+    joined = {name: "; ".join(filter(None, dict.fromkeys(texts))) for name, texts in rows.items()}
+    return [(name, text) for name, text in joined.items() if text]

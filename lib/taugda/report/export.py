@@ -76,7 +76,7 @@ def _pdf(project: Project, home: Path, entries: Sequence[Entry]) -> bytes:
     command = [
         browser, "--headless", *(f"--disable-{errand}" for errand in _QUIET),
         # Chromium has no sandbox for root.
-        *(["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []),
+        *["--no-sandbox"] * (os.geteuid() == 0),
         f"--user-data-dir={home / 'browser'}", "--no-pdf-header-footer",
         "--generate-pdf-document-outline", "--virtual-time-budget=60000",
         f"--print-to-pdf={pdf}", page.as_uri(),
@@ -126,16 +126,15 @@ def find_runs(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
             known |= {f"{stem}/{one.name}": one} | ({stem: one} if one.is_chapter else {})
     found: dict[str, Entry] = {}
     for name in names:
-        parts = Path(name).parts
-        wanted = ["/".join(parts[-2:]), Path(name).name.removesuffix(".ipynb")]
-        exact = [known[one] for one in wanted if one in known][:1]
-        mine = exact or [one for label, one in known.items() if fnmatchcase(label, wanted[0])]
+        path = Path(name)
+        wanted = path.stem if path.suffix == ".ipynb" else "/".join(path.parts[-2:])
+        mine = {one.page: one for label, one in known.items() if fnmatchcase(label, wanted)}
         if not mine:
             labels = ", ".join(bare_name(one.stem) for one in entries if one.is_chapter) or "none"
             raise ProjectError(
-                f"unknown run {name!r}{nearest(wanted[0], known)} (runs: {labels}, or NOTEBOOK/RUN)"
+                f"unknown run {name!r}{nearest(wanted, known)} (runs: {labels}, or NOTEBOOK/RUN)"
             )
-        found |= {one.page: one for one in mine}
+        found |= mine
     return [one for one in entries if one.page in found]
 
 

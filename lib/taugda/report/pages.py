@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -111,8 +112,12 @@ def claims_tables(project: Project, verdicts: Sequence[Verdict], root: str) -> s
     )  # fmt: skip
 
 
-def claim_row(project: Project, one: Verdict, root: str, address: str = "") -> dict[str, Any]:
+def claim_row(
+    project: Project, one: Verdict, root: str, entry: Entry | None = None
+) -> dict[str, Any]:
     """Texts of a claim's row, with its function, seen from the root, and its notebook's address."""
+    address = quote(entry.page) if entry else ""
+    anchor = f"#claim-{quote(one.claim.id)}" if entry and entry.compares else ""
     return one.claim.model_dump() | {
         "paper": show_value(one.claim.paper),
         "measured": show_value(one.measured, one.uncertainty),
@@ -120,7 +125,7 @@ def claim_row(project: Project, one: Verdict, root: str, address: str = "") -> d
         "note": one.note,
         "source": root and definition(project, one.claim.function, root),
         "notebook": bare_name(one.claim.notebook).replace("_", " "),
-        "address": address,
+        "address": f"{address}{anchor}",
     }
 
 

@@ -209,8 +209,6 @@ def _slug(value: Any) -> str:
         text = format(value, ".12g")
     elif isinstance(value, list):
         text = "+".join(map(_slug, value))
-    elif isinstance(value, dict):
-        text = "+".join(f"{key}.{_slug(entry)}" for key, entry in value.items())
     else:
         text = str(value)
     return re.sub(r"[^A-Za-z0-9.+_-]", "_", text)[:_VALUE_LENGTH]
