@@ -13,7 +13,7 @@ from sympy.printing.numpy import SciPyPrinter
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, finite_array, positive
-from taugda.games.trial import try_functions
+from taugda.games.trial import Function, try_functions
 
 # Not smooth on the whole line, or not known to be.
 _ROUGH = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.DiracDelta, sp.floor)
@@ -94,12 +94,12 @@ class Game:
     @classmethod
     def from_functions(
         cls,
-        gradient: Callable[[Array], Array],
+        gradient: Function,
         blocks: Callable[[Array], Blocks],
         n1: int,
         n2: int,
         *,
-        f: Callable[[Array], Array] | None = None,
+        f: Function | None = None,
         known_points: Iterable[ArrayLike] = (),
         name: str = "game",
     ) -> "Game":
@@ -270,21 +270,19 @@ class Game:
         return self.g.jacobian(list(self.variables))
 
     @cached_property
-    def _f(self) -> Callable[[Array], Array] | None:
+    def _f(self) -> Function | None:
         return None if self.expr is None else self._compiled([self.expr], ())
 
     @cached_property
-    def unchecked_gradient(self) -> Callable[[Array], Array]:
+    def unchecked_gradient(self) -> Function:
         """The function behind :meth:`gradient`, which does not look at x (for inner loops)."""
         return self._compiled(list(self.g), (self.n,))
 
     @cached_property
-    def _jacobian(self) -> Callable[[Array], Array]:
+    def _jacobian(self) -> Function:
         return self._compiled(list(self.symbolic_jacobian), (self.n, self.n))
 
-    def _compiled(
-        self, expressions: Sequence[sp.Expr], shape: tuple[int, ...]
-    ) -> Callable[[Array], Array]:
+    def _compiled(self, expressions: Sequence[sp.Expr], shape: tuple[int, ...]) -> Function:
         """Return a function of points, shape (..., n), with values of shape (..., *shape)."""
         if self.parameters:
             got = f"{self!r} with {[s.name for s in self.parameters]}"

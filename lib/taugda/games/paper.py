@@ -66,8 +66,7 @@ def polynomial(a: Any = 0.3, b: Any = 0.3) -> Game:
 def nonequilibrium(a: Any = 1, b: Any = 1.25) -> Game:
     """Return the game on R^2 x R^2 with an attracting critical point that is no equilibrium.
 
-    The origin is critical and no DSE, yet stable on a bounded interval of tau; (1, 1, 1, 1) is
-    a DNE.
+    The origin is no DSE, yet stable on a bounded interval of tau; (1, 1, 1, 1) is a DNE.
 
     Parameters
     ----------

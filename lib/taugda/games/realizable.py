@@ -69,9 +69,9 @@ def realizable_gan(
         return sum(p * value for p, value in zip(weights, values, strict=True))
 
     def losses(points: list[sp.Expr], sign: int) -> sp.Expr:
-        return mean([-sp.log(1 + sp.exp(-sign * _features(x).dot(omega))) for x in points])
+        return mean([-sp.log(1 + sp.exp(-sign * _features(x)[0].dot(omega))) for x in points])
 
-    slopes = [_slopes(x).dot(omega) ** 2 for x in (data if penalty == "R1" else made)]
+    slopes = [_features(x)[1].dot(omega) ** 2 for x in (data if penalty == "R1" else made)]
     cost = losses(data, 1) + losses(made, -1) - mu / 2 * mean(slopes)
     mirrored = [(width, b, 0, 0, 0, 0) for width in dict.fromkeys((a, -a))]
     more = {"known_points": mirrored, "parameters": parameters}
@@ -106,7 +106,7 @@ def realizable_gan_matrices(
     a, b = exact("a", a), exact("b", b)
     B, C, R = sp.zeros(2, 4), sp.zeros(4, 4), sp.zeros(4, 4)
     for z, p in zip(*_rule(nodes), strict=True):
-        phi, slope, psi = _features(a * z + b), _slopes(a * z + b), sp.Matrix([z, 1])
+        (phi, slope), psi = _features(a * z + b), sp.Matrix([z, 1])
         B -= p / 2 * psi * slope.T
         C += p / 2 * phi * phi.T
         R += p * slope * slope.T
@@ -124,9 +124,6 @@ def _rule(nodes: int) -> tuple[list[sp.Expr], list[sp.Expr]]:
     return found, [sp.radsimp(sp.expand(top / before.subs(x, z) ** 2)) for z in found]
 
 
-def _features(x: sp.Expr) -> sp.Matrix:
-    return sp.Matrix([1, x, x**2 / 2, x**3 / 6])
-
-
-def _slopes(x: sp.Expr) -> sp.Matrix:
-    return sp.Matrix([0, 1, x, x**2 / 2])
+def _features(x: sp.Expr) -> tuple[sp.Matrix, sp.Matrix]:
+    """Return phi, where D = omega . phi, and its slope."""
+    return sp.Matrix([1, x, x**2 / 2, x**3 / 6]), sp.Matrix([0, 1, x, x**2 / 2])

@@ -12,6 +12,7 @@ from taugda.checks import Array
 if TYPE_CHECKING:
     from taugda.games.game import Game
 
+Function = Callable[[Array], Array]
 _STEPS = 0.1 * 0.5 ** np.arange(21.0)
 _APART = 3e-8  # relative difference from a derivative that is another one
 _TRUST = 1000  # times its estimated error a derivative by differences may be off
@@ -47,9 +48,7 @@ def try_functions(game: "Game", blocks: Callable[[Array], Blocks]) -> None:
             raise ValueError("f: expected the cost of which g is (D1 f, -D2 f), got another one")
 
 
-def _try_stack(
-    name: str, function: Callable[[Array], Array], points: Array, shape: tuple[int, ...]
-) -> None:
+def _try_stack(name: str, function: Function, points: Array, shape: tuple[int, ...]) -> None:
     """Refuse a function that gives a stack of points other values than one by one."""
     single = np.asarray([function(x) for x in points])
     try:
@@ -66,7 +65,7 @@ def _try_stack(
     )
 
 
-def _derivative(function: Callable[[Array], Array], x: Array, move: Array) -> tuple[Array, Array]:
+def _derivative(function: Function, x: Array, move: Array) -> tuple[Array, Array]:
     """Return a directional derivative and its error, from differences extrapolated (Ridders)."""
     steps = _STEPS * max(1.0, float(np.abs(x).max()))
     ends = [np.asarray(function(x + s * steps[:, None] * move), dtype=float) for s in (1, -1)]
