@@ -280,22 +280,20 @@ def test_finished_runs_are_collected(one):
     assert found[1].folder == published / four.name
 
 
-def git(folder, *arguments):
-    name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
+def git(folder, *commands):
+    here = f"git -C {folder} -c user.name=x -c user.email=x@example.org"
+    for command in commands:
+        subprocess.run(f"{here} {command}".split(), check=True, capture_output=True)
 
 
 def test_the_commit_is_the_projects(one, monkeypatch):
     root = one.project.root
-    git(root.parent, "init", "-q")
     one.write("../around", "another project")
-    git(root.parent, "add", "around")
-    git(root.parent, "commit", "-qm", "Around")
+    git(root.parent, "init -q", "add around", "commit -qm Around")
     assert commit(root) is None
-    git(root, "init", "-q")
-    git(root, "add", "-A")
+    git(root, "init -q", "add -A")
     assert commit(root) is None
-    git(root, "commit", "-qm", "All")
+    git(root, "commit -qm All")
     # A hook's variables name the repository that the hook is run in.
     monkeypatch.setenv("GIT_DIR", str(root.parent / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(root))
