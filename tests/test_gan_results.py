@@ -146,7 +146,7 @@ def test_the_studys_comparisons_are_supported_where_they_hold():
 
 
 def test_the_p_values_are_scipys_with_holms_correction():
-    logs = pattern(SEEN, noise=0.4)
+    logs = pattern(SEEN, noise=0.4, rng=2)  # in which a later p is smaller than one before it
     x = {mu: {tau: np.array([*by.values()]) for tau, by in e.items()} for mu, e in logs.items()}
     test = partial(stats.ttest_rel, alternative="greater")
     raw = {
@@ -158,7 +158,7 @@ def test_the_p_values_are_scipys_with_holms_correction():
     expected = [min(1, raw[name] * (6 - rank)) for rank, name in enumerate(order)]
     largest = np.maximum.accumulate(expected)
     assert [found[name].p for name in order] == pytest.approx(largest)
-    assert max(largest) > 2 * max(raw[name] for name in order[:5])
+    assert (largest > expected).any() and max(largest) > 2 * max(raw[name] for name in order[:5])
 
 
 def test_only_the_seeds_that_were_paired_count():

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from unittest.mock import MagicMock, Mock, call
 
 import gan_reference
@@ -25,14 +27,10 @@ from taugda.gan.models import Discriminator, Generator, parameter_count
 from taugda.gan.update import Captured, DivergedError, Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SMALL = {
-    "resolution": 8, "channels": 1, "width": 4, "latent": 6, "batch": 5, "averages": (0.9, 0.99),
-    "gamma1": 1e-3, "penalty_factor": 0.5, "updates": 12,
-}  # fmt: skip
-
-
-def configuration(**changes):
-    return Configuration(**({"tau": 4.0, "mu": 10.0} | SMALL | changes))
+configuration = partial(
+    Configuration, tau=4.0, mu=10.0, resolution=8, channels=1, width=4, latent=6, batch=5,
+    averages=(0.9, 0.99), gamma1=1e-3, penalty_factor=0.5, updates=12,
+)  # fmt: skip
 
 
 def random_pictures(c, seed=1):
@@ -45,7 +43,7 @@ def random_pictures(c, seed=1):
 
 
 def test_players_have_the_papers_numbers_of_parameters():
-    assert parameter_count(Generator()) == 4_684_484
+    assert parameter_count(Generator()) == parameter_count(Generator(stack=2)) == 4_684_484
     assert parameter_count(Discriminator()) == 2_579_649
 
 
@@ -78,8 +76,7 @@ def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
     for k in range(10):
         batch = random_pictures(c, k), trainer.draw(), trainer.draw()
         losses, expected = trainer.update(*batch), reference.update(*batch)
-        found = losses.generator, losses.discriminator, losses.penalty
-        assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-9)
+        assert [float(x) for x in losses] == pytest.approx([float(x) for x in expected], rel=1e-9)
     expected = *reference.players, *reference.averages
     for network, parameters in zip(networks, expected, strict=True):
         for name, mine in network.named_parameters():
@@ -91,35 +88,6 @@ def test_ten_updates_equal_the_reference_in_float64(alternating, changes):
 
 
 MEMBERS = [{"tau": 1.0, "mu": 1.0, "seed": 5}, {"tau": 8.0}, {"tau": 32.0, "seed": 7}]
-
-
-@pytest.mark.parametrize("changes", [{}, {"penalty": "R2", "alternating": False, "channels": 3}])
-def test_a_gan_in_a_stack_is_the_gan_alone(changes):
-    """Pictures after fifty updates, and all that further updates depend on."""
-    stack = [configuration(precision="float64", **member, **changes) for member in MEMBERS]
-    latents = torch.randn(9, 6, dtype=torch.float64)
-
-    def trained(*some):
-        trainer = Trainer(*some)
-        for k in range(50):
-            # Each GAN sees the pictures of its own stream.
-            real = torch.cat([random_pictures(c, 100 * k + c.seed) for c in some], 1)
-            losses = trainer.update(real, trainer.draw(), trainer.draw())
-        return trainer, losses
-
-    together, losses = trained(*stack)
-    for number, c in enumerate(stack):
-        alone, own = trained(c)
-        theirs = [loss[number : number + 1] for loss in losses]
-        assert_close(list(own), theirs, rtol=1e-9, atol=1e-12)
-        for beta in c.averages:
-            found = together.samples(beta, latents)[number]
-            assert_close(found, alone.samples(beta, latents)[0], rtol=0, atol=1e-9)
-        (mine,), state = alone.state_dicts(), together.state_dicts()[number]
-        assert mine["configuration"] == state["configuration"]
-        assert torch.equal(mine["random"], state["random"])
-        assert_close(mine["parts"], state["parts"], rtol=1e-6, atol=1e-9)
-    assert parameter_count(together.generator) == parameter_count(alone.generator)
 
 
 def test_the_layout_in_memory_changes_an_update_by_rounding_alone(monkeypatch):
@@ -314,7 +282,8 @@ def run(folder, c=None, stop_at=None, checkpoint_every=1, beside=()):
     c = c or configuration()
     latents = torch.randn(9, c.latent, generator=torch.Generator().manual_seed(0))
     evaluation = Evaluation(Brightness(stop_at), latents, every=4, also_at=[1], pictures_at=[2, 6])
-    return train(c, PICTURES, evaluation, folder, checkpoint_every, beside)
+    pictures = replace(PICTURES, pixels=PICTURES.pixels.repeat(1, c.channels, 1, 1))
+    return train(c, pictures, evaluation, folder, checkpoint_every, beside)
 
 
 def end(folder):
@@ -419,18 +388,23 @@ def members(folder):
     return [(member, folder / f"{number}") for number, member in enumerate(MEMBERS, start=1)]
 
 
-def test_gans_that_are_trained_beside_another_find_their_end_there(tmp_path, capsys):
-    first = run(tmp_path / "0", configuration(precision="float64"), beside=members(tmp_path))
-    assert first.together == 4
+@pytest.mark.parametrize("changes", [{}, {"penalty": "R2", "alternating": False, "channels": 3}])
+def test_gans_that_are_trained_beside_another_are_those_alone(tmp_path, changes, capsys):
+    """In what was measured, and in all that further updates depend on; they find their end."""
+    c = configuration(precision="float64", updates=48, **changes)
+    assert run(tmp_path / "0", c, beside=members(tmp_path)).together == 4
     for member, folder in members(tmp_path):
         before = sorted(folder.iterdir())
-        c = configuration(precision="float64", **member)
-        history = run(folder, c)
+        history = run(folder, replace(c, **member))
         assert sorted(folder.iterdir()) == before and history.together == 4
-        assert history.update == [0, 1, 4, 8, 12] and history.resumed == []
-        alone = run(tmp_path / "alone" / folder.name, c)
-        assert_close(history.scores, alone.scores, rtol=1e-6, atol=1e-12)
-        assert_close(history.losses, alone.losses, rtol=1e-6, atol=1e-12)
+        assert history.update == [0, 1, *range(4, 49, 4)] and history.resumed == []
+        alone = run(folder / "alone", replace(c, **member))
+        assert_close(history.scores, alone.scores, rtol=0, atol=1e-9)
+        assert_close(history.losses, alone.losses, rtol=1e-9, atol=1e-12)
+        mine, theirs = (end(place)["trainer"] for place in (folder, folder / "alone"))
+        assert mine["configuration"] == theirs["configuration"]
+        assert torch.equal(mine["random"], theirs["random"])
+        assert_close(mine["parts"], theirs["parts"], rtol=1e-6, atol=1e-9)
     assert "Resumed" not in capsys.readouterr().out
 
 
