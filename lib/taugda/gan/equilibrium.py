@@ -99,8 +99,7 @@ class FeatureGan:
         dy = (-fake_pull[..., None] * (1 - fake**2) * omega[..., None, :]) @ self.v
         da = (dy @ w2) * (1 - a * a)
         pieces = da.swapaxes(-1, -2) @ self.z, da.sum(-2), dy.swapaxes(-1, -2) @ a, dy.sum(-2)
-        flat = [p.reshape(*point.shape[:-1], -1) for p in pieces]
-        return np.concatenate([*flat, g2], axis=-1)
+        return np.concatenate([*(p.reshape(*g2.shape[:-1], -1) for p in pieces), g2], axis=-1)
 
     def objective(self, theta: Array, omega: Array) -> float:
         """Return f."""
@@ -152,20 +151,17 @@ class FeatureGan:
         """
         import torch
 
-        def cost(both: torch.Tensor) -> torch.Tensor:
-            return self.cost(*both.split([self.n1, self.n2]))
-
-        h = torch.func.hessian(cost)(torch.from_numpy(np.array(point))).numpy()
-        a11, a12, a22 = h[: self.n1, : self.n1], h[: self.n1, self.n1 :], -h[self.n1 :, self.n1 :]
+        n1, at = self.n1, torch.from_numpy(np.array(point))
+        h = torch.func.hessian(lambda x: self.cost(x[:n1], x[n1:]))(at).numpy()
+        a11, a12, a22 = h[:n1, :n1], h[:n1, n1:], -h[n1:, n1:]
         return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
 
 def _digits(number: int, components: int, rng: np.random.Generator) -> Array:
     from taugda.gan.data import load
 
-    pixels = load("digits").pixels.numpy().astype(float)
-    chosen = rng.permutation(len(pixels))[:number]
-    x = pixels[chosen].reshape(len(chosen), -1)
+    pixels = load("digits").pixels.flatten(1).numpy().astype(float)
+    x = pixels[rng.permutation(len(pixels))[:number]]
     x = x - x.mean(axis=0)
     x = x @ np.linalg.svd(x, full_matrices=False)[2][:components].T
     return x / x.std()
@@ -186,8 +182,7 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
 
     Parameters
     ----------
-    gan : FeatureGan
-    start : array_like, shape (n1 + n2,), optional
+    gan, start : FeatureGan, array_like of shape (n1 + n2,)
         Where training begins, such as the end of another's; ``gan.start`` and omega = 0 without.
     iterations : int
         At most so many of L-BFGS.
@@ -238,10 +233,8 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
 
     Parameters
     ----------
-    mus : iterable of float
-        Weights of the gradient penalty.
-    iterations : int
-        At most so many of L-BFGS at the first mu, a fourth at the others.
+    mus, iterations : iterable of float, int
+        Weights of the gradient penalty; most of L-BFGS at the first, a fourth at the others.
     **setting : int
         Arguments of `FeatureGan`.
 
@@ -268,12 +261,9 @@ def descend(
 
     Parameters
     ----------
-    gan : FeatureGan
-    start : array_like, shape (n1 + n2,)
-    taus : sequence of float
-        Timescale separations, greater than 0.
-    step : float
-        gamma1.
+    gan, start : FeatureGan, array_like of shape (n1 + n2,)
+    taus, step : sequence of float, float
+        Timescale separations and gamma1, greater than 0.
     steps, every : int
         Number of steps, and of those between two that are kept.
 
@@ -298,9 +288,8 @@ def mode_growth(
 
     Parameters
     ----------
-    trained : Trained
-    tau, step : float
-        Timescale separation and gamma1, greater than 0.
+    trained, tau, step : Trained, float, float
+        Where, at which timescale separation and gamma1.
     stiffest : bool
         The mode that sets the step bound, instead of the oscillating one that is slowest to fall.
     steps : int

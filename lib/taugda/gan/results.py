@@ -10,7 +10,7 @@ from PIL import Image
 from taugda.gan import paper
 from taugda.gan.seeds import STATEMENTS, Finding, gaps, holm, judge, larger, ratio
 
-NOT_RUN, HERE = "not run", "this machine"
+NOT_RUN = "not run"
 GPU = "gpu"  # collection of what benchmarks/gpu.py left
 # What may differ between two runs of one experiment: the varied settings, and those that say
 # where and how a run is made and looked at rather than what it is.
@@ -29,15 +29,12 @@ class Experiment:
         histories = [run.metrics["history"] for run in runs.values()]
         self.taus = sorted({tau for tau, _ in runs})
         # Of seeds and updates, those that every tau and run has.
-        self.seeds = _shared({s for t, s in runs if t == tau} for tau in self.taus)
-        self.updates = _shared(history["update"] for history in histories)
+        by_tau = ({s for t, s in runs if t == tau} for tau in self.taus)
+        self.seeds = sorted(set.intersection(*by_tau))
+        self.updates = sorted(set.intersection(*(set(each["update"]) for each in histories)))
         self.betas = [f"{beta}" for beta in settings["averages"]]
         self.scores = sorted({score for history in histories for score in history["scores"]})
-
-    @property
-    def collections(self) -> list[str]:
-        """Where the runs come from."""
-        return sorted({run.collection or HERE for run in self.runs.values()})
+        self.collections = sorted({run.collection or "this machine" for run in runs.values()})
 
     def at(self, update: int, score: str, beta: str | None = None) -> Scores:
         """Return a score after an update, of the last average if none is named, of those there."""
@@ -103,12 +100,14 @@ class Family(dict[float, Experiment]):
         for mu, experiment in self.items():
             scores, logs = experiment.at(update, score), experiment.logs(score, [update])
             if len(scores) > 1:
+                means = {_tau(tau): np.mean(list(by.values())) for tau, by in scores.items()}
                 found = larger((logs[max(logs)], logs[min(logs)]))
-                row = {_tau(tau): np.mean(list(by.values())) for tau, by in scores.items()}
                 # As many digits as a few seeds can carry.
-                row = {r"$\mu$": mu} | {tau: float(f"{mean:.3g}") for tau, mean in row.items()}
-                row["the largest is worse than the smallest"] = found.word
-                rows.append(row | {"p": None if np.isnan(found.p) else float(f"{found.p:.2g}")})
+                row = {tau: float(f"{mean:.3g}") for tau, mean in means.items()}
+                rows.append({
+                    r"$\mu$": mu, **row, "the largest is worse than the smallest": found.word,
+                    "p": None if np.isnan(found.p) else float(f"{found.p:.2g}"),
+                })  # fmt: skip
         return rows
 
 
@@ -120,13 +119,10 @@ class Experiments(list[Experiment]):
         shown = {"data": "dataset", r"$\mu$": "mu", r"$\gamma_1$": "gamma1", "updates": "updates"}
         return [
             {column: e.settings[name] for column, name in shown.items()}
-            | {
-                r"$\tau$": ", ".join(f"{tau:g}" for tau in e.taus),
-                "seeds": ", ".join(map(str, e.seeds)),
-                "from": ", ".join(e.collections),
-            }
+            | {r"$\tau$": ", ".join(f"{tau:g}" for tau in e.taus),
+               "seeds": ", ".join(map(str, e.seeds)), "from": ", ".join(e.collections)}
             for e in self
-        ]
+        ]  # fmt: skip
 
     def family(self, settings: Mapping[str, Any]) -> Family:
         """Select those that differ in mu alone from a run's settings."""
@@ -147,8 +143,8 @@ class Experiments(list[Experiment]):
         """
         dataset, mu = settings["dataset"], float(settings["mu"])
         name, printed = f"fid_{dataset}_mu{mu:g}", paper.FID[dataset, mu]
-        mine = self.family(settings).get(mu, Experiment(settings, {}))
-        found = [mine.at(paper.UPDATES, "FID", f"{beta}") for beta in printed]
+        mine = self.family(settings).get(mu)
+        found = [mine.at(paper.UPDATES, "FID", f"{beta}") if mine else {} for beta in printed]
         ours = np.array([
             [[at.get(tau, {}).get(seed, np.nan) for seed in paper.SEEDS] for tau in paper.TAUS]
             for at in found
@@ -159,13 +155,15 @@ class Experiments(list[Experiment]):
         means, errors = ours.mean(axis=2), ours.std(axis=2) / np.sqrt(n)
         theirs, their_errors = np.moveaxis(np.array(list(printed.values())), 2, 0)
         rows = []
-        for k, beta in enumerate(printed):
+        for k, (beta, row) in enumerate(printed.items()):
+            digits = 2 if all(round(e, 2) == e for _, e in row) else 3
+            texts = {"paper": [f"{m:.2f} ± {e:.{digits}f}" for m, e in row]}
             if complete:
                 each = zip(means[k], errors[k], strict=True)
-                rows.append(_row(beta, "measured", [f"{m:.2f} ± {e:.2f} ({n})" for m, e in each]))
-            digits = 2 if all(round(e, 2) == e for _, e in printed[beta]) else 3
-            each = [f"{m:.2f} ± {e:.{digits}f}" for m, e in printed[beta]]
-            rows.append(_row(beta, "paper", each))
+                texts = {"measured": [f"{m:.2f} ± {e:.2f} ({n})" for m, e in each], **texts}
+            for whose, cells in texts.items():
+                by_tau = dict(zip(map(_tau, paper.TAUS), cells, strict=True))
+                rows.append({r"$\beta$": f"{beta}", "whose": whose, **by_tau})
         measured = dict.fromkeys(["", "_gaps", *(f"_{s}" for s in STATEMENTS)], NOT_RUN)
         if complete:
             # In standard errors of the difference.
@@ -293,16 +291,5 @@ def without(names: set[str], settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in names}
 
 
-def _shared(collections: Iterable[Iterable[int]]) -> list[int]:
-    """Return what all collections hold, sorted."""
-    each = [set(one) for one in collections]
-    return sorted(set.intersection(*each)) if each else []
-
-
 def _tau(tau: float) -> str:
     return rf"$\tau = {tau:g}$"
-
-
-def _row(beta: float, whose: str, texts: Iterable[str]) -> dict[str, str]:
-    columns = zip(map(_tau, paper.TAUS), texts, strict=True)
-    return {r"$\beta$": f"{beta}", "whose": whose} | dict(columns)

@@ -25,8 +25,8 @@ VARIANTS = {
 }  # fmt: skip
 # Starts of RMSprop at the former default's sizes (width 16, batch 64), at mu = 10.
 STARTS = {
-    "as released": "large", "bias corrected": "large_corrected",
-    "100 updates of warm-up": "large_warm",
+    "as released": ("large", _GAMMA1), "bias corrected": ("large_corrected", _GAMMA1),
+    "100 updates of warm-up": ("large_warm", _GAMMA1),
 }  # fmt: skip
 
 
@@ -99,30 +99,31 @@ class Study:
             parameters = without({"update", "scores", "spectra"}, entry)
             parameters |= {"dataset": "digits", "averages": [0.99]}
             scores = {name: {"0.99": values} for name, values in entry["scores"].items()}
-            history = {"update": entry["update"], "scores": scores}
-            runs.append(SimpleNamespace(parameters=parameters, metrics={"history": history}))
+            metrics = {"history": {"update": entry["update"], "scores": scores}}
+            runs.append(SimpleNamespace(parameters=parameters, metrics=metrics, collection=""))
         found = Rates()
         for experiment in experiments(runs):
             family = found.setdefault(experiment.settings["gamma1"], Family())
             family[float(experiment.settings["mu"])] = experiment
         return found
 
+    def _there(self, named: Mapping[str, tuple[str, float]]) -> dict[str, Family]:
+        """Return the families that are there, by what is changed in them."""
+        found = {what: self.part(part).get(gamma1) for what, (part, gamma1) in named.items()}
+        return {what: family for what, family in found.items() if family}
+
     def variants(self, score: str) -> dict[str, dict[str, Finding]]:
         """Compare those `VARIANTS` that are there, after their last updates, by what is changed."""
-        families = {what: self.part(part).get(g) for what, (part, g) in VARIANTS.items()}
         return {
             what: compare(family.logs(score, next(iter(family.values())).updates))
-            for what, family in families.items()
-            if family
+            for what, family in self._there(VARIANTS).items()
         }
 
     def starts(self, score: str) -> dict[str, Scores]:
         """Return logarithms after the last update, by those `STARTS` that are there."""
-        families = {what: self.part(part).get(_GAMMA1) for what, part in STARTS.items()}
         return {
             what: family.logs(score, family[10.0].updates[-1:])[10.0]
-            for what, family in families.items()
-            if family
+            for what, family in self._there(STARTS).items()
         }
 
     def start_rows(self, score: str) -> list[dict[str, Any]]:

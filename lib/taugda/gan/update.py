@@ -256,8 +256,8 @@ class Trainer:
         """Return copies of one GAN's players, and by what RMSprop divides each one's gradient."""
         c, stack = self.configurations[number], len(self.configurations)
         copies = [player.to(self.device, c.dtype) for player in players(c)]
-        for player, whole in zip(copies, self._held(), strict=False):
-            player.load_state_dict(self._parts(whole, number))
+        for player, part in zip(copies, self._parts(number), strict=False):
+            player.load_state_dict(part)
         sizes = [[x.chunk(stack)[number] for x in s.denominators()] for s in self._steps]
         return *copies, sizes
 
@@ -265,43 +265,36 @@ class Trainer:
         """Return all that each GAN's next updates depend on, as plain values and tensors."""
         return [
             {
-                "configuration": c.as_dict(),
-                "updates": self.updates,
-                "parts": [
-                    {name: part.clone() for name, part in self._parts(held, number).items()}
-                    for held in self._held()
-                ],
+                "configuration": c.as_dict(), "updates": self.updates,
+                "parts": [{n: x.clone() for n, x in part.items()} for part in self._parts(number)],
                 "random": self._random[number].get_state(),
             }
             for number, c in enumerate(self.configurations)
-        ]
+        ]  # fmt: skip
 
     def load_state_dicts(self, states: Sequence[dict[str, Any]]) -> None:
         """Go on from the GANs' states; one of another configuration is refused with ValueError."""
         for number, (c, state) in enumerate(zip(self.configurations, states, strict=True)):
             for name, value in c.as_dict().items():
-                if (theirs := state["configuration"].get(name)) != value:
+                if (other := state["configuration"].get(name)) != value:
                     raise ValueError(
                         f"state: expected one of this configuration, got one in which {name} is "
-                        f"{theirs!r} instead of {value!r}"
+                        f"{other!r} instead of {value!r}"
                     )
-            for held, parts in zip(self._held(), state["parts"], strict=True):
-                for name, part in self._parts(held, number).items():
-                    part.copy_(parts[name])
+            for mine, theirs in zip(self._parts(number), state["parts"], strict=True):
+                for name, part in mine.items():
+                    part.copy_(theirs[name])
             self._random[number].set_state(state["random"])
         self.updates = states[0]["updates"]
         for player in self._steps:
             player.prepare(self.configuration.rate(self.updates), self.updates)
 
-    def _held(self) -> list[dict[str, Tensor]]:
-        """Return what updates change, by name: the players, the averages, the steps' squares."""
+    def _parts(self, number: int) -> list[dict[str, Tensor]]:
+        """Return one GAN's part of what updates change: players, averages, squares, by name."""
         networks = self.generator, self.discriminator, *self.averages.values()
         squares = [dict(enumerate(steps.squares)) for steps in self._steps]
-        return [*(network.state_dict() for network in networks), *squares]
-
-    def _parts(self, held: dict[str, Tensor], number: int) -> dict[str, Tensor]:
-        """Return one GAN's part of what the stack holds."""
-        return {name: x.chunk(len(self.configurations))[number] for name, x in held.items()}
+        held, stack = [network.state_dict() for network in networks], len(self.configurations)
+        return [{n: x.chunk(stack)[number] for n, x in h.items()} for h in [*held, *squares]]
 
 
 def players(c: Configuration, stack: int = 1) -> tuple[Generator, Discriminator]:
