@@ -112,8 +112,10 @@ class Recorded(Captured):
         self.trainer = trainer
 
     def _record(self):
-        stack = range(len(self.trainer.configurations))
-        held = [x for k in stack for part in self.trainer._parts(k) for x in part.values()]
+        t = self.trainer
+        networks = t.generator, t.discriminator, *t.averages.values()
+        held = [x for network in networks for x in network.state_dict().values()]
+        held += [x for steps in t._steps for x in steps.squares]
         before = [tensor.clone() for tensor in held]
         operations = make_fx(lambda *given: self.function(*given))(*self._inputs)
         for tensor, value in zip(held, before, strict=True):  # a capture computes nothing

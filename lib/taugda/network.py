@@ -47,10 +47,8 @@ class Reading:
     zero_sum: bool  # to second order, at this point
 
     def __str__(self) -> str:
-        where = "critical" if self.critical else (
-            f"NOT critical: the next such point is {self.distance:.3g} away or more, and what "
-            f"follows describes a place on the way"
-        )  # fmt: skip
+        far = f"the next such point is {self.distance:.3g} away or more"
+        far = f"NOT critical: {far}, and what follows describes a place on the way"
         tau = f"tau* is at most {self.bound:.4g}"
         if math.isnan(self.bound):
             why = "A22 is not positive definite" if self.zero_sum else "the game is not zero-sum"
@@ -59,7 +57,7 @@ class Reading:
         if self.step and self.partial:
             step = f"no gamma1 above {self.step:.4g} is stable (by the leading eigenvalues alone)"
         return (
-            f"|g| = {self.gradient:.3g}, {where}\n"
+            f"|g| = {self.gradient:.3g}, {'critical' if self.critical else far}\n"
             f"least eigenvalue of A11 {self.least_A11:.4g}, of A22 {self.least_A22:.4g}: {tau}\n"
             f"at tau = {self.tau:g} {step}"
         )
@@ -94,14 +92,10 @@ class LocalGame:
     """
 
     def __init__(
-        self,
-        player1: Player,
-        player2: Player,
-        loss: Callable[[], Tensor],
-        loss2: Callable[[], Tensor] | None = None,
-        *,
+        self, player1: Player, player2: Player, loss: Callable[[], Tensor],
+        loss2: Callable[[], Tensor] | None = None, *,
         preconditioners: tuple[Preconditioner, Preconditioner] = (None, None),
-    ) -> None:
+    ) -> None:  # fmt: skip
         names = ("player1", "player2")
         self._players = [_parameters(*p) for p in zip(names, (player1, player2), strict=True)]
         every = [p for player in self._players for p in player]
@@ -123,7 +117,6 @@ class LocalGame:
             _scales(name, player, p)
             for name, player, p in zip(names, self._players, preconditioners, strict=True)
         ]
-        self.loss, self.loss2 = (float(value.detach()) for value in losses)
 
     @property
     def gradient(self) -> Array:
@@ -168,19 +161,18 @@ class LocalGame:
     def _product(self, i: int, columns: Sequence[int], vector: Array) -> Array:
         """Differentiate player i's gradient along a vector in the given players' parameters."""
         # Second derivatives commute: this is D_i of the derivative of loss i along the vector.
-        wanted = [p for j in columns for p in self._players[j]]
+        wanted, own = [p for j in columns for p in self._players[j]], self._players[i]
         gradients = [g for j in columns for g in self._gradients[i][j]]
-        pairs = zip(gradients, _shaped(vector, wanted), strict=True)
+        flat = torch.as_tensor(vector, dtype=self.dtype, device=own[0].device)
+        pairs = zip(gradients, flat.split([p.numel() for p in wanted]), strict=True)
         # The gradient of a linear term depends on nothing.
-        used = [(g, v) for g, v in pairs if g is not None and g.requires_grad]
-        own = self._players[i]
+        used = [(g, v.view(g.shape)) for g, v in pairs if g is not None and g.requires_grad]
         if not used:
             return np.zeros(len(self._shares[i]))
-        found = torch.autograd.grad(
-            *([g for g, _ in used], own, [v for _, v in used]),
-            retain_graph=True, allow_unused=True,
-        )  # fmt: skip
-        return _flat([p * 0 if d is None else d for d, p in zip(found, own, strict=True)])
+        outputs, weights = zip(*used, strict=True)
+        return _flat(
+            torch.autograd.grad(outputs, own, weights, retain_graph=True, materialize_grads=True)
+        )
 
     @property
     def zero_sum(self) -> bool:
@@ -207,7 +199,8 @@ class LocalGame:
             raise ValueError("loss2: expected -loss up to terms of player 2 alone, got another")
         if self.n1 + self.n2 > _MOST:
             raise ValueError(f"players: expected at most {_MOST} numbers, got {self.n1 + self.n2}")
-        a11, a12, a22 = (_matrix(self.block(*at)) for at in ((1, 1), (1, 2), (2, 2)))
+        operators = [self.block(*at) for at in ((1, 1), (1, 2), (2, 2))]
+        a11, a12, a22 = (each @ np.eye(each.shape[1]) for each in operators)
         return Blocks((a11 + a11.T) / 2, a12, (a22 + a22.T) / 2)
 
     def extremes(self, player: int, which: Sequence[str] = ("SA", "LA")) -> list[float]:
@@ -215,7 +208,7 @@ class LocalGame:
         operator = self.block(player, player)
         if operator.shape[0] > _DENSE:
             return [float(_extreme(eigsh, operator, 1, end, self.dtype)[0]) for end in which]
-        matrix = _matrix(operator)
+        matrix = operator @ np.eye(operator.shape[1])
         values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
         return [float(values[{"SA": 0, "LA": -1}[end]]) for end in which]
 
@@ -223,7 +216,7 @@ class LocalGame:
         """Return eigenvalues of J_tau, largest first: all of a small game, else some."""
         operator = self.jacobian(tau)
         if operator.shape[0] <= _DENSE:
-            values = np.linalg.eigvals(_matrix(operator)).astype(complex)
+            values = np.linalg.eigvals(operator @ np.eye(operator.shape[1])).astype(complex)
         else:
             values = _extreme(eigs, operator, count, "LM", self.dtype)
         return values[np.argsort(-np.abs(values))]
@@ -250,9 +243,8 @@ class LocalGame:
         least_22, largest_22 = self.extremes(2)
         size, zero_sum = float(np.linalg.norm(self.gradient)), self.zero_sum
         away = size / max(float(np.abs(one[0])), 1e-300)
-        every = np.concatenate(
-            [_flat(p) / s for p, s in zip(self._players, self._shares, strict=True)]
-        )
+        pairs = zip(self._players, self._shares, strict=True)
+        every = np.concatenate([_flat(p) / s for p, s in pairs])
         stable = values.real.min() > 0
         step = float((2 * values.real / np.abs(values) ** 2).min()) if stable else 0.0
         bound = extreme_bound(least_11, least_22) if zero_sum and least_22 > 0 else math.nan
@@ -292,20 +284,17 @@ def _parameters(name: str, player: Player) -> list[Tensor]:
     parameters = list(player.parameters() if isinstance(player, nn.Module) else player)
     if not parameters:
         raise ValueError(f"{name}: expected a module or a list with parameters, got none")
-    for number, parameter in enumerate(parameters):
+    for k, parameter in enumerate(parameters):
         if not isinstance(parameter, Tensor) or not parameter.requires_grad:
-            raise ValueError(
-                f"{name}: expected tensors that require a gradient, got [{number}] without"
-            )
+            raise ValueError(f"{name}: expected tensors that require a gradient, got [{k}] without")
     return parameters
 
 
 def _checked(name: str, value: Tensor) -> Tensor:
     """Return a loss, if it is one finite number with its graph."""
     if not isinstance(value, Tensor) or value.numel() != 1:
-        raise ValueError(
-            f"{name}: expected a scalar tensor, got {getattr(value, 'shape', value)!r}"
-        )
+        got = getattr(value, "shape", value)
+        raise ValueError(f"{name}: expected a scalar tensor, got {got!r}")
     if not value.requires_grad:
         raise ValueError(
             f"{name}: expected a tensor with its graph, got one without (made under no_grad, "
@@ -331,11 +320,9 @@ def _scales(name: str, player: list[Tensor], preconditioner: Preconditioner) -> 
         return np.ones(sum(p.numel() for p in player))
     if isinstance(preconditioner, torch.optim.Optimizer):
         preconditioner = denominators(preconditioner, player)
-    shapes = [[tuple(t.shape) for t in tensors] for tensors in (preconditioner, player)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            f"preconditioners: expected shapes {shapes[1]} for {name}, got {shapes[0]}"
-        )
+    got, due = ([tuple(t.shape) for t in tensors] for tensors in (preconditioner, player))
+    if got != due:
+        raise ValueError(f"preconditioners: expected shapes {due} for {name}, got {got}")
     flat = _flat(preconditioner)
     if not (flat > 0).all() or not np.isfinite(flat).all():
         raise ValueError(f"preconditioners: expected numbers greater than 0 for {name}, got others")
@@ -344,17 +331,6 @@ def _scales(name: str, player: list[Tensor], preconditioner: Preconditioner) -> 
 
 def _flat(tensors: Sequence[Tensor]) -> Array:
     return torch.cat([t.detach().reshape(-1) for t in tensors]).double().cpu().numpy()
-
-
-def _shaped(vector: Array, like: Sequence[Tensor]) -> list[Tensor]:
-    flat = torch.as_tensor(vector, dtype=like[0].dtype, device=like[0].device)
-    parts = flat.split([p.numel() for p in like])
-    return [part.view(p.shape) for part, p in zip(parts, like, strict=True)]
-
-
-def _matrix(operator: LinearOperator) -> Array:
-    columns = [operator.matvec(e) for e in np.eye(operator.shape[1])]
-    return np.stack(columns, axis=1)
 
 
 def _extreme(
@@ -368,7 +344,7 @@ def _extreme(
     try:
         return solver(operator, count, which=which, return_eigenvectors=False, **options)
     except ArpackNoConvergence as error:
+        found = f"{len(error.eigenvalues)} of {count} eigenvalues ({which}) of an operator of order"
         raise RuntimeError(
-            f"network: {len(error.eigenvalues)} of {count} eigenvalues ({which}) of an operator of "
-            f"order {operator.shape[0]} converged in {_STEPS} restarts"
+            f"network: {found} {operator.shape[0]} converged in {_STEPS} restarts"
         ) from error

@@ -20,13 +20,10 @@ Precision = Literal["float32", "tf32", "float64"]
 OWN = ("tau", "mu", "seed")  # in which GANs that are trained side by side may differ
 
 
-def _one_of(*allowed: Any) -> Callable[[str, Any], Any]:
-    def check(name: str, value: Any) -> Any:
-        if value not in allowed or type(value) is not type(allowed[0]):
-            raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
-        return value
-
-    return check
+def _one_of(allowed: tuple[Any, ...], name: str, value: Any) -> Any:
+    if value not in allowed or type(value) is not type(allowed[0]):
+        raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
+    return value
 
 
 def _fraction(name: str, value: Any) -> float:
@@ -35,17 +32,17 @@ def _fraction(name: str, value: Any) -> float:
     return float(value)
 
 
-_not_negative, _from_0 = partial(positive, zero=True), partial(count, least=0)
+_EITHER = (True, False)
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("tau", "penalty_factor", "gamma1", "rms_eps"), positive),
-    **dict.fromkeys(("mu", "nu", "noise"), _not_negative),
+    **dict.fromkeys(("mu", "nu", "noise"), partial(positive, zero=True)),
     **dict.fromkeys(("updates", "batch", "latent", "channels", "width", "cap"), count),
-    **dict.fromkeys(("warm_up", "seed"), _from_0),
-    **dict.fromkeys(("alternating", "rms_bias_correction", "flip"), _one_of(True, False)),
+    **dict.fromkeys(("warm_up", "seed"), partial(count, least=0)),
+    **dict.fromkeys(("alternating", "rms_bias_correction", "flip"), partial(_one_of, _EITHER)),
     "rms_alpha": _fraction,
-    "penalty": _one_of(*get_args(Penalty)),
-    "loss": _one_of(*get_args(Loss)),
-    "precision": _one_of(*get_args(Precision)),
+    "penalty": partial(_one_of, get_args(Penalty)),
+    "loss": partial(_one_of, get_args(Loss)),
+    "precision": partial(_one_of, get_args(Precision)),
 }
 
 
@@ -84,10 +81,9 @@ class Configuration:
         Updates of each player.  Paper: 150,000 at mu = 10 and 300,000 at mu = 1.
     batch, latent : int
         Pictures a batch, real and generated alike; dimension of the standard normal latent vector.
-    resolution, channels : int
-        Of the pictures, in pixels across.
-    width, cap : int
-        Feature maps at the full resolution, and the most at any; they double with each stage.
+    resolution, channels, width, cap : int
+        Of the pictures, in pixels across; feature maps at the full resolution, and the most at any
+        (they double with each stage).
     flip, noise : bool, float
         Whether real pictures are mirrored at random; height of the uniform noise added to them.
     seed : int

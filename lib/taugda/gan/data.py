@@ -61,12 +61,8 @@ class Batches(Iterator[Tensor]):
 
     Parameters
     ----------
-    images : Images
-        The pictures.
-    batch : int
-        Pictures a batch, at most as many as there are.
-    seed : int
-        Of the order and the augmentation.
+    images, batch, seed : Images, int, int
+        The pictures, how many make a batch, and the seed of their order and augmentation.
     device, dtype : str, torch.dtype
         Where the batches are wanted, and of which type.
     flip, noise : bool, float
@@ -101,8 +97,10 @@ class Batches(Iterator[Tensor]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as plain values and tensors."""
-        place = {"order": self._order.cpu(), "position": self._position}
-        return place | {"data": self._digest, "random": self._random.get_state()}
+        return {
+            "order": self._order.cpu(), "position": self._position, "data": self._digest,
+            "random": self._random.get_state(),
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; one of other pictures is refused with a ValueError."""
@@ -161,14 +159,11 @@ def load(
     path = Path(path).expanduser()
     if name == "cifar10":
         pixels, labels = _cifar10(path, resolution, download)
-        source = "CIFAR-10's training split"
-    elif name == "celeba":
-        pixels, labels = keep(_celeba(path, download), resolution, cache), None
-        source = "CelebA's aligned pictures"
     else:
-        pictures = find_pictures(path)
+        pictures = _celeba(path, download) if name == "celeba" else find_pictures(path)
         pixels, labels = keep(pictures, resolution, cache), pictures.labels
-        source = f"the pictures in {path.name}"
+    sources = {"cifar10": "CIFAR-10's training split", "celeba": "CelebA's aligned pictures"}
+    source = sources.get(name, f"the pictures in {path.name}")
     return Images(pixels, 255, name, f"{source}, {resolution} x {resolution}", labels)
 
 

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
+import torch
 from numpy.typing import ArrayLike
 from scipy.special import expit
+from torch import Tensor
+from torch.nn.functional import softplus
 
 from taugda.blocks import Blocks
 from taugda.checks import Array, count, positive, positives
+from taugda.gan.data import load
 
 _SPREAD = 1.5  # of the features' directions; data have unit variance
 _CRITICAL = 1e-10  # |g| at a point that Newton's method has reached
@@ -124,11 +128,8 @@ class FeatureGan:
 
         return _newton(omega, slope, step, iterations=100, halvings=8, least=1e-13)
 
-    def cost(self, theta: "torch.Tensor", omega: "torch.Tensor") -> "torch.Tensor":  # noqa: F821
+    def cost(self, theta: Tensor, omega: Tensor) -> Tensor:
         """Return f as PyTorch differentiates it: a second route to the gradient, and the blocks."""
-        import torch
-        from torch.nn.functional import softplus
-
         x, z, v, c, penalty = (
             torch.from_numpy(m) for m in (self.x, self.z, self.v, self.c, self._penalty)
         )
@@ -149,8 +150,6 @@ class FeatureGan:
         -------
         Blocks
         """
-        import torch
-
         n1, at = self.n1, torch.from_numpy(np.array(point))
         h = torch.func.hessian(lambda x: self.cost(x[:n1], x[n1:]))(at).numpy()
         a11, a12, a22 = h[:n1, :n1], h[:n1, n1:], -h[n1:, n1:]
@@ -158,8 +157,6 @@ class FeatureGan:
 
 
 def _digits(number: int, components: int, rng: np.random.Generator) -> Array:
-    from taugda.gan.data import load
-
     pixels = load("digits").pixels.flatten(1).numpy().astype(float)
     x = pixels[rng.permutation(len(pixels))[:number]]
     x = x - x.mean(axis=0)
