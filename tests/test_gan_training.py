@@ -19,7 +19,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from taugda.gan import update as gan_update
-from taugda.gan.checkpoints import CheckpointError, Checkpoints, newest, packed
+from taugda.gan.checkpoints import CheckpointError, newest, packed, save
 from taugda.gan.configuration import Configuration, arithmetic
 from taugda.gan.data import Images
 from taugda.gan.loop import Evaluation, train
@@ -292,7 +292,7 @@ def run(folder, c=None, stop_at=None, checkpoint_every=1, beside=()):
 
 def end(folder):
     """The last checkpoint's state, which holds all that another update would depend on."""
-    (state,) = newest([Checkpoints(folder)])
+    (state,) = newest([folder])
     return state
 
 
@@ -356,21 +356,21 @@ def test_the_seed_decides_the_result_and_leaves_the_global_generator_alone(tmp_p
 
 
 def test_the_two_newest_checkpoints_stay_and_a_full_disk_keeps_them(tmp_path, monkeypatch):
-    store = Checkpoints(tmp_path / "new")
-    assert newest([store]) is None
+    folder = tmp_path / "new"
+    assert newest([folder]) is None
     for update in (5, 10, 15):
-        store.save(update, {"x": update})
+        save(folder, update, {"x": update})
     names = ["update-000000010.pt", "update-000000015.pt"]
-    assert sorted(path.name for path in store.folder.iterdir()) == names
+    assert sorted(path.name for path in folder.iterdir()) == names
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CheckpointError, match=r"update 20 .*No space left.*update-000000015\.pt"):
-        store.save(20, {"x": 20})
-    assert sorted(path.name for path in store.folder.iterdir()) == names
-    assert newest([store]) == [{"x": 15}]
+        save(folder, 20, {"x": 20})
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert newest([folder]) == [{"x": 15}]
 
 
 def test_a_state_of_another_configuration_is_refused(tmp_path):
@@ -383,7 +383,7 @@ def test_a_run_that_diverges_stops_and_says_what_to_try(tmp_path):
     message = r"update \d+: .* not finite .* tau = 4, .*smaller gamma1"
     with pytest.raises(DivergedError, match=message):
         run(tmp_path, configuration(gamma1=1e30, mu=1e30))
-    for state in newest([Checkpoints(tmp_path)]) or ():
+    for state in newest([tmp_path]) or ():
         for part in state["trainer"]["parts"][:2]:  # the players
             assert all(torch.isfinite(value).all() for value in part.values())
 

@@ -16,44 +16,34 @@ from taugda.atomic import write_atomic
 
 _MARK = b"taugda checkpoint 1\n"
 _HEAD = len(_MARK) + hashlib.sha256().digest_size
+_NAMES = "update-*.pt"  # of checkpoints
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that could not be written."""
 
 
-class Checkpoints:
-    """The last two checkpoints of one training run, in a folder that is made for the first."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-
-    def save(self, update: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint, then drop the oldest; where it cannot be, the earlier ones stay."""
-        try:
-            write_atomic(self.folder / f"update-{update:09d}.pt", packed(state))
-        except OSError as error:
-            there = ", ".join(path.name for path in self.paths()) or "none"
-            raise CheckpointError(
-                f"the checkpoint of update {update} cannot be written to {self.folder}: "
-                f"{error.strerror}; there to go on from: {there}"
-            ) from error
-        # A killed process may have left a part of a file; a run has one process at a time.
-        for old in [*self.paths()[2:], *self.folder.glob(".update-*.tmp")]:
-            old.unlink(missing_ok=True)
-
-    def paths(self) -> list[Path]:
-        """List those that there are, the newest first."""
-        return sorted(self.folder.glob("update-*.pt"), reverse=True)
+def save(folder: Path, update: int, state: dict[str, Any]) -> None:
+    """Write a checkpoint, of which a run has two: the oldest goes, or all stay where it cannot."""
+    try:
+        write_atomic(folder / f"update-{update:09d}.pt", packed(state))
+    except OSError as error:
+        there = ", ".join(sorted(path.name for path in folder.glob(_NAMES))) or "none"
+        raise CheckpointError(
+            f"the checkpoint of update {update} cannot be written to {folder}: "
+            f"{error.strerror}; there to go on from: {there}"
+        ) from error
+    # A killed process may have left a part of a file; a run has one process at a time.
+    for old in [*sorted(folder.glob(_NAMES))[:-2], *folder.glob(".update-*.tmp")]:
+        old.unlink(missing_ok=True)
 
 
-def newest(stores: Sequence[Checkpoints]) -> list[dict[str, Any]] | None:
+def newest(folders: Sequence[Path]) -> list[dict[str, Any]] | None:
     """Read the newest checkpoints that all have whole, of one update; None where there are none."""
-    shared = set.intersection(*({path.name for path in store.paths()} for store in stores))
+    shared = set.intersection(*({path.name for path in each.glob(_NAMES)} for each in folders))
     for name in sorted(shared, reverse=True):
-        found = [read(store.folder / name) for store in stores]
-        states = [state for state in found if state is not None]
-        if len(states) == len(stores):
+        states = [read(folder / name) for folder in folders]
+        if None not in states:
             return states
         print(f"{name} is damaged: passed over")
     return None

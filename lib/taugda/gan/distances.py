@@ -67,9 +67,8 @@ def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
 
     Parameters
     ----------
-    samples, dimension : int
-        How many, and of how many numbers.
-    seed : int
+    samples, dimension, seed : int
+        How many, of how many numbers, and from which seed.
 
     Returns
     -------
@@ -225,17 +224,13 @@ def _by_classifier(
             "classifier": trained.digest, "accuracy": trained.accuracy,
             "held_out": trained.held_out, "features": features.CLASSIFIER_FEATURES,
         }  # fmt: skip
-    extract["pixel distance"] = _pixels
+    extract["pixel distance"] = lambda x: x.flatten(1).double().cpu().numpy() / 127.5 - 1
     taken = {key: take(real) for key, take in extract.items()}
     stats = {key: statistics(x) for key, x in taken.items()}
     labels = None if images.labels is None else images.labels[chosen]
     provenance |= _yardsticks(taken[name], labels, stats[name], random)
     unit = "100 times Fréchet's distance over the trace of the real pictures' covariance"
     return Scorer(name, f"{name} (100: the real spread)", unit, provenance, stats, extract)
-
-
-def _pixels(pictures: Tensor) -> NDArray[np.float64]:
-    return pictures.flatten(1).double().cpu().numpy() / 127.5 - 1
 
 
 def _yardsticks(

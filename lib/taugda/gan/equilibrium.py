@@ -5,8 +5,9 @@ with one hidden layer, the discriminator (player 2) D(x) = omega . tanh(V x + c)
 once: the cost is strictly concave in omega, so player 2's best answer exists and is unique.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -54,23 +55,20 @@ class FeatureGan:
         self.v = _SPREAD * rng.standard_normal((features, components)) / np.sqrt(components)
         self.c = rng.standard_normal(features)
         self._shapes = ((hidden, latent), (hidden,), (components, hidden), (components,))
+        self._ends = np.cumsum([np.prod(shape) for shape in self._shapes]).tolist()
         scales = [shape[1] ** 0.5 if len(shape) == 2 else 10 for shape in self._shapes]
         draws = [rng.standard_normal(s) / by for s, by in zip(self._shapes, scales, strict=True)]
-        self.start = np.concatenate([d.ravel() for d in draws])
-        self.n1 = len(self.start)
+        self.start, self.n1 = np.concatenate([d.ravel() for d in draws]), self._ends[-1]
         self._real = np.tanh(self.x @ self.v.T + self.c)
         slopes = 1 - self._real**2
         # E grad phi_i . grad phi_j.
         roughness = (slopes.T @ slopes / pictures) * (self.v @ self.v.T)
         self._penalty = self.mu * roughness + self.ridge * np.eye(features)
 
-    def _layers(self, theta: Array) -> Iterator[Array]:
-        """Yield weights and biases, with the leading dimensions of theta."""
-        at = 0
-        for shape in self._shapes:
-            size = int(np.prod(shape))
-            yield theta[..., at : at + size].reshape(*theta.shape[:-1], *shape)
-            at += size
+    def _layers(self, theta: Any) -> list[Any]:
+        """Return weights and biases, with the leading dimensions of theta."""
+        parts = zip(self._shapes, (0, *self._ends), self._ends, strict=False)
+        return [theta[..., a:b].reshape(*theta.shape[:-1], *shape) for shape, a, b in parts]
 
     def generate(self, theta: Array) -> tuple[Array, Array]:
         """Return the hidden layer and what is generated, shapes (..., pictures, width)."""
@@ -133,8 +131,7 @@ class FeatureGan:
         x, z, v, c, penalty = (
             torch.from_numpy(m) for m in (self.x, self.z, self.v, self.c, self._penalty)
         )
-        parts = theta.split([int(np.prod(s)) for s in self._shapes])
-        w1, b1, w2, b2 = (p.view(s) for p, s in zip(parts, self._shapes, strict=True))
+        w1, b1, w2, b2 = self._layers(theta)
         y = torch.tanh(z @ w1.T + b1) @ w2.T + b2
         real, fake = (torch.tanh(p @ v.T + c) @ omega for p in (x, y))
         return -softplus(-real).mean() - softplus(fake).mean() - omega @ penalty @ omega / 2

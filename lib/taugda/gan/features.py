@@ -156,11 +156,10 @@ class Inception:
         """Return the features (n, 2048) of pictures in eight bits (n, 3, h, w)."""
         from tqdm import tqdm
 
-        parts = pictures.split(_INCEPTION_BATCH)
-        found = []
+        parts, found = pictures.split(_INCEPTION_BATCH), []
         with arithmetic("float32"):
-            bar = {"desc": "Inception", "unit": "batch", "delay": 2, "leave": False}
-            for part in tqdm(parts, **bar, file=sys.stdout):
+            bar = {"leave": False, "file": sys.stdout, "unit": "batch", "delay": 2}
+            for part in tqdm(parts, "Inception", **bar):
                 (judged,) = self._network(part.to(self._device).float().div(255))
                 found.append(judged.flatten(1).cpu())
         return torch.cat(found).double().numpy()

@@ -107,22 +107,19 @@ def discriminator_gradient(
         ):
             # The pass is over, so its inputs may be overwritten.
             given[:n] = combined
-            gradients[layer.weight] = _weight_gradient(layer, given, cotangent)
+            if isinstance(layer, nn.Linear):
+                of_weight = (cotangent.permute(1, 2, 0) @ given.transpose(0, 1)).flatten(0, 1)
+            else:
+                _, of_weight, _ = torch.ops.aten.convolution_backward(
+                    cotangent, given, layer.weight, None, layer.stride, layer.padding,
+                    layer.dilation, False, [0, 0], layer.groups, [False, True, False],
+                )  # fmt: skip
+            gradients[layer.weight] = of_weight
             if layer.bias is not None:
                 if cotangent.ndim == 4:
                     cotangent = cotangent.sum((2, 3)).unflatten(1, (stack, -1))
                 gradients[layer.bias] = (of_biases.unsqueeze(2) * cotangent).sum(0).flatten()
     return loss.detach(), size.detach(), [gradients[p] for p in player.parameters()]
-
-
-def _weight_gradient(layer: Layer, given: Tensor, cotangent: Tensor) -> Tensor:
-    if isinstance(layer, nn.Linear):
-        return (cotangent.permute(1, 2, 0) @ given.transpose(0, 1)).flatten(0, 1)
-    _, gradient, _ = torch.ops.aten.convolution_backward(
-        cotangent, given, layer.weight, None, layer.stride, layer.padding, layer.dilation,
-        False, [0, 0], layer.groups, [False, True, False],
-    )  # fmt: skip
-    return gradient
 
 
 def generator_gradient(

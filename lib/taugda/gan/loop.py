@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from taugda.checks import count
-from taugda.gan.checkpoints import Checkpoints, newest
+from taugda.gan.checkpoints import newest, save
 from taugda.gan.configuration import Configuration, arithmetic
 from taugda.gan.data import Batches, Images
 from taugda.gan.distances import Scorer, quantize
@@ -50,16 +50,13 @@ class Evaluation:
 
     Parameters
     ----------
-    scorer : Scorer
-        The distance.
-    latents : Tensor, shape (n, latent)
-        The fixed latent vectors that every evaluation uses.
+    scorer, latents : Scorer, Tensor of shape (n, latent)
+        The distance, and the fixed latent vectors that every evaluation uses.
     every, also_at : int, sequence of int
         Updates between two evaluations, and further updates to evaluate at; the last is one.
-    pictures_at : sequence of int
-        Updates at which pictures from the first latent vectors are kept; the last is one.
-    spectrum_at : sequence of int
-        Updates after which the game's leading eigenvalues are taken on the update's own batch.
+    pictures_at, spectrum_at : sequence of int
+        Updates at which pictures from the first latent vectors are kept; the last is one.  Updates
+        after which the game's leading eigenvalues are taken on the update's own batch.
     """
 
     scorer: Scorer
@@ -89,12 +86,8 @@ def train(
 
     Parameters
     ----------
-    configuration : Configuration
-        The settings.
-    images : Images
-        The real pictures.
-    evaluation : Evaluation
-        What is measured along the way.
+    configuration, images, evaluation : Configuration, Images, Evaluation
+        The settings, the real pictures, and what is measured along the way.
     checkpoints, checkpoint_every : Path, int
         The folder where the run's state is kept, and updates between two.
     beside : iterable of (mapping, Path)
@@ -117,14 +110,14 @@ def train(
     from tqdm import tqdm
 
     count("checkpoint_every", checkpoint_every)
-    c, stores = configuration, [Checkpoints(checkpoints)]
-    states, everyone = newest(stores), [c]
+    c, folders = configuration, [checkpoints]
+    states, everyone = newest(folders), [c]
     if states is None or states[0]["trainer"]["updates"] < c.updates:
         for changes, folder in beside:
             with suppress(ValueError):  # a run of its own will say what does not fit
                 everyone.append(replace(c, **changes))
-                stores.append(Checkpoints(folder))
-        states = newest(stores)
+                folders.append(folder)
+        states = newest(folders)
     trainer = Trainer(*everyone)
     batches = [
         Batches(images, c.batch, seed=each.seed, device=c.device, flip=c.flip, noise=c.noise,
@@ -177,9 +170,9 @@ def train(
                         history.losses.setdefault(name, []).append(mean)
                 sums, summed = torch.zeros_like(sums), 0
             if keep:
-                parts = zip(stores, trainer.state_dicts(), batches, histories, sums.T, strict=True)
-                for store, state, stream, history, part in parts:
-                    store.save(k, {
+                parts = zip(folders, trainer.state_dicts(), batches, histories, sums.T, strict=True)
+                for folder, state, stream, history, part in parts:
+                    save(folder, k, {
                         "trainer": state, "batches": stream.state_dict(),
                         "history": vars(history), "sums": part.clone(), "summed": summed,
                     })  # fmt: skip
@@ -210,15 +203,14 @@ def _evaluate(trainer: Trainer, evaluation: Evaluation, histories: Sequence[Hist
         shown = trainer.samples(c.averages[0], evaluation.latents[:_SHOWN])
         for number, history in going:
             history.pictures[k] = quantize(shown[number]).cpu()
-    if not evaluation.due(k, c.updates):
-        return
-    for _, history in going:
-        history.update.append(k)
-    for beta in c.averages:
-        made = trainer.samples(beta, evaluation.latents)
-        for number, history in going:
-            for name, value in evaluation.scorer.score(made[number]).items():
-                history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)
+    if evaluation.due(k, c.updates):
+        for _, history in going:
+            history.update.append(k)
+        for beta in c.averages:
+            made = trainer.samples(beta, evaluation.latents)
+            for number, history in going:
+                for name, value in evaluation.scorer.score(made[number]).items():
+                    history.scores.setdefault(name, {}).setdefault(f"{beta}", []).append(value)
 
 
 def _spectra(trainer: Trainer, real: Tensor, z: Tensor, histories: Sequence[History]) -> None:

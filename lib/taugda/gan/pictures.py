@@ -66,7 +66,14 @@ def find_pictures(path: Path) -> Pictures:
             found = [file.relative_to(path).as_posix() for file in files_below(path)]
         except OSError as error:
             raise DataError(f"{path}: cannot list {error.filename}: {error.strerror}") from error
-        read = lambda name: _read_file(path / name)  # noqa: E731
+
+        def read(name: str) -> bytes:
+            file = path / name
+            if not file.is_file():  # opening a pipe, for one, would wait for ever
+                what = "a link that leads nowhere" if file.is_symlink() else "no plain file"
+                raise ValueError(f"it is {what}")
+            return file.read_bytes()
+
     elif zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)
         found, read = archive.namelist(), archive.read
@@ -89,13 +96,6 @@ def find_pictures(path: Path) -> Pictures:
             + (f"; unpack {packed[0]} first" if packed else "")
         )
     return Pictures(path, names, read)
-
-
-def _read_file(path: Path) -> bytes:
-    if not path.is_file():  # opening a pipe, for one, would wait for ever
-        what = "a link that leads nowhere" if path.is_symlink() else "no plain file"
-        raise ValueError(f"it is {what}")
-    return path.read_bytes()
 
 
 def fit(picture: Image.Image, resolution: int) -> Tensor:
