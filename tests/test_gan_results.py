@@ -102,7 +102,7 @@ NOISE = {1.0: [3.0, 1.0, 2.0], 2.0: [1.0, 3.0, 2.0], 4.0: [2.0, 3.1, 1.0], 8.0: 
 )
 def test_patterns_support_or_contradict_the_papers_statements(by_tau, holds):
     found = seeds.judge(scores(by_tau)).values()
-    assert [f.holds for f in found] == holds and {f.seeds for f in found} == {len(by_tau[1.0])}
+    assert [f.holds for f in found] == holds
     words = {True: "supported", False: "contradicted", None: "undecided"}
     assert [f.word for f in found] == [words[each] for each in holds]
     assert all((f.p < 0.05) == (each is True) for f, each in zip(found, holds, strict=True))
@@ -162,12 +162,10 @@ def test_the_p_values_are_scipys_with_holms_correction():
 
 
 def test_only_the_seeds_that_were_paired_count():
-    logs = pattern(SEEN)
-    del logs[1.0][8.0][0], logs[1.0][32.0][1], logs[10.0][16.0][2]
-    assert {name: finding.seeds for name, finding in results.compare(logs).items()} == {
-        "mu1_slowest_worst": 7, "mu10_slowest_worst": 8, "mu1_too_much": 6, "mu10_too_much": 8,
-        "mu10_limit": 7, "interplay": 6,
-    }  # fmt: skip
+    one, other = pattern(SEEN)[1.0][8.0], pattern(SEEN, rng=1)[1.0][16.0]
+    both = [{seed: logs[seed] for seed in range(1, 7)} for logs in (one, other)]
+    del one[0], other[7]
+    assert seeds.larger((other, one)) == seeds.larger((both[1], both[0]))
 
 
 def test_a_ratio_and_its_interval_are_those_of_a_t_test():

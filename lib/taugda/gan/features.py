@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from taugda.atomic import write_atomic
 from taugda.gan.checkpoints import kept
@@ -154,8 +155,6 @@ class Inception:
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> NDArray:
         """Return the features (n, 2048) of pictures in eight bits (n, 3, h, w)."""
-        from tqdm import tqdm
-
         parts, found = pictures.split(_INCEPTION_BATCH), []
         with arithmetic("float32"):
             bar = {"leave": False, "file": sys.stdout, "unit": "batch", "delay": 2}

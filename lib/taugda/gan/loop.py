@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from taugda.checks import count
 from taugda.gan.checkpoints import newest, save
@@ -107,8 +108,6 @@ def train(
     DivergedError, CheckpointError
         If a loss or a parameter is not finite; if a checkpoint cannot be written.
     """
-    from tqdm import tqdm
-
     count("checkpoint_every", checkpoint_every)
     c, folders = configuration, [checkpoints]
     states, everyone = newest(folders), [c]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from tqdm import tqdm
 
 from taugda.atomic import files_below
 from taugda.gan.checkpoints import kept
@@ -109,7 +110,6 @@ def fit(picture: Image.Image, resolution: int) -> Tensor:
 
 def decode(pictures: Pictures, resolution: int) -> Tensor:
     """Decode pictures in threads; grey ones, palettes and transparency become plain RGB."""
-    from tqdm import tqdm
 
     def one(name: str) -> Tensor:
         try:

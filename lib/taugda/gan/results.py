@@ -259,7 +259,7 @@ def compare(logs: Mapping[float, Scores]) -> dict[str, Finding]:
     weak, strong = (gaps(logs[mu][16], logs[mu][8]) for mu in sorted(paper.MUS))
     found["interplay"] = larger((strong, weak))
     p, opposite = (holm([getattr(f, name) for f in found.values()]) for name in ("p", "opposite"))
-    return {name: Finding(p[k], opposite[k], found[name].seeds) for k, name in enumerate(found)}
+    return dict(zip(found, map(Finding, p, opposite), strict=True))
 
 
 def comparison_rows(findings: Mapping[str, Mapping[str, Finding]]) -> list[dict[str, Any]]:

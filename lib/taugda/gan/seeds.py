@@ -25,7 +25,6 @@ class Finding:
 
     p: float  # nan where there is nothing to test
     opposite: float
-    seeds: int
 
     @property
     def holds(self) -> bool | None:
@@ -41,7 +40,7 @@ class Finding:
 def larger(*pairs: tuple[BySeed, BySeed]) -> Finding:
     """Test whether the first is larger in each pair of logarithms; else it is smaller in some."""
     p = np.array([[_p(first, second), _p(second, first)] for first, second in pairs])
-    return Finding(p[:, 0].max(), _some(p[:, 1]), min(len(gaps(*pair)) for pair in pairs))
+    return Finding(p[:, 0].max(), _some(p[:, 1]))
 
 
 def judge(scores: Mapping[float, BySeed]) -> dict[str, Finding]:
@@ -53,13 +52,12 @@ def judge(scores: Mapping[float, BySeed]) -> dict[str, Finding]:
     taus = sorted(scores)
     p = np.array([[_p(scores[a], scores[b]) for b in taus] for a in taus])  # a is worse than b
     low, inner, high = p[0], p[1:-1], p[-1]
-    pairs = {
-        "slowest_worst": (low[1:].max(), _some(p[1:, 0])),
-        "moderate_best": (_some(np.maximum(low, high)[1:-1]), _some(inner[:, [0, -1]].max(axis=0))),
-        "more_not_better": (_some(high[:-1]), p[:-1, -1].max()),
+    best = _some(np.maximum(low, high)[1:-1]), _some(inner[:, [0, -1]].max(axis=0))
+    return {
+        "slowest_worst": Finding(low[1:].max(), _some(p[1:, 0])),
+        "moderate_best": Finding(*best),
+        "more_not_better": Finding(_some(high[:-1]), p[:-1, -1].max()),
     }
-    seeds = len(set.intersection(*map(set, scores.values())))
-    return {name: Finding(*pair, seeds) for name, pair in pairs.items()}
 
 
 class Ratio(NamedTuple):
