@@ -40,7 +40,6 @@ class Reading:
     critical: bool  # whether that is below 1e-5 of the parameters' length
     least_A11: float
     least_A22: float
-    largest_A22: float
     bound: float  # of tau*; nan unless the game is zero-sum and A22 positive definite
     step: float  # the largest stable gamma1, 0 if there is none
     partial: bool  # whether the step is judged by some leading eigenvalues: a bound from above
@@ -239,8 +238,7 @@ class LocalGame:
             If an eigenvalue is not found.
         """
         values, one = self.eigenvalues(tau), self.eigenvalues(1.0, 1)
-        least_11, _ = self.extremes(1)
-        least_22, largest_22 = self.extremes(2)
+        (least_11,), (least_22,) = (self.extremes(player, ["SA"]) for player in (1, 2))
         size, zero_sum = float(np.linalg.norm(self.gradient)), self.zero_sum
         away = size / max(float(np.abs(one[0])), 1e-300)
         pairs = zip(self._players, self._shares, strict=True)
@@ -250,8 +248,8 @@ class LocalGame:
         bound = extreme_bound(least_11, least_22) if zero_sum and least_22 > 0 else math.nan
         critical = away <= _CRITICAL * float(np.linalg.norm(every))
         partial = len(values) < self.n1 + self.n2
-        extremes = least_11, least_22, largest_22
-        return Reading(tau, size, away, critical, *extremes, bound, step, partial, zero_sum)
+        least = least_11, least_22
+        return Reading(tau, size, away, critical, *least, bound, step, partial, zero_sum)
 
 
 def denominators(optimizer: torch.optim.Optimizer, parameters: Iterable[Tensor]) -> list[Tensor]:
