@@ -154,10 +154,13 @@ def _judge_one(claim: Claim, paper: Any, measured: Any, uncertainty: Any) -> tup
         return (REPRODUCED if same else NOT_REPRODUCED), ""
     if found != found:
         return NOT_REPRODUCED, "measured not-a-number"
+    spread = _number(uncertainty if uncertainty is not None else 0)
+    if spread is None or not spread >= 0:
+        return UNDECIDED, f"its uncertainty {uncertainty!r} is not a size"
     if math.inf in (abs(expected), abs(found)):
         return (REPRODUCED if expected == found else NOT_REPRODUCED), ""
     allowed = claim.tolerance * (abs(expected) if claim.relative else 1)
-    deviation, spread = abs(found - expected), uncertainty or 0
+    deviation = abs(found - expected)
     if deviation + spread <= allowed:
         return REPRODUCED, ""
     if deviation - spread > allowed:
