@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from taugda.__main__ import main
-from taugda.runs import ParameterError, Project, ProjectError, state
+from taugda.runs import ParameterError, Project, ProjectError, execute, state
 from taugda.runs.files import recover, staging_folder, swap_in
 from taugda.runs.machine import cores
 from taugda.runs.parameters import parameters_text, parse_assignment, read_file, resolve
@@ -273,6 +273,15 @@ def test_the_project_is_found_from_anywhere(toy, monkeypatch, tmp_path):
 
 
 # Batches
+
+
+def test_a_cell_that_was_not_executed_fails_the_run(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+    for name in ("metrics.json", "provenance.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(execute.RunFailedError, match="cell 1 was not executed"):
+        execute._check(tmp_path)
 
 
 def test_a_batch_runs_what_is_due(toy, capfd):

@@ -55,6 +55,11 @@ def polynomial(a: Any = 0.3, b: Any = 0.3) -> Game:
     Returns
     -------
     Game
+
+    Raises
+    ------
+    ValueError
+        If a or b is no real number.
     """
     a, b = exact("a", a), exact("b", b)
     x1, x2 = sp.symbols("x1 x2", real=True)
@@ -76,6 +81,11 @@ def nonequilibrium(a: Any = 1, b: Any = 1.25) -> Game:
     Returns
     -------
     Game
+
+    Raises
+    ------
+    ValueError
+        If a is not positive or b is no real number.
     """
     a, b = exact("a", a, positive=True), exact("b", b)
     x11, x12, x21, x22 = x = sp.symbols("x11 x12 x21 x22", real=True)
@@ -98,6 +108,11 @@ def torus(a: Any = 0.15, b: Any = 0.15) -> Game:
     -------
     Game
         Both coordinates have period 2 pi.
+
+    Raises
+    ------
+    ValueError
+        If a or b is no real number.
     """
     (a, in_a), (b, in_b) = exact_parameter("a", a), exact_parameter("b", b)
     more = {"periods": [2 * sp.pi] * 2, "parameters": tuple(dict.fromkeys(in_a + in_b))}
@@ -123,6 +138,11 @@ def dirac_gan(mu: Any = 0.3, non_saturating: bool = False) -> Game:
     Returns
     -------
     Game
+
+    Raises
+    ------
+    ValueError
+        If mu is negative or no real number.
     """
     mu, parameters = exact_parameter("mu", mu, negative=False)
     theta, omega = sp.symbols("theta omega", real=True)
@@ -246,6 +266,11 @@ def covariance_sample(d: int, rng: np.random.Generator) -> tuple[Array, Array]:
     sigma : ndarray, shape (d, d)
     x0 : ndarray, shape (2 d^2,)
         The start (V0, W0) as one point of :func:`covariance_gan`.
+
+    Raises
+    ------
+    ValueError
+        If d is not a positive whole number.
     """
     u, v0, w0 = rng.standard_normal((3, count("d", d), d))
     return u @ u.T + np.eye(d), np.concatenate([v0.ravel(), w0.ravel()])

@@ -102,6 +102,11 @@ def realizable_gan_matrices(
     C, R : sympy.Matrix, shape (4, 4)
         To be put into :func:`taugda.stability.regularized_gan_blocks`.  R has the constant in
         its kernel; C has one up to 3 nodes.  If a != 0, C + mu R > 0 for every mu > 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
     """
     a, b = exact("a", a), exact("b", b)
     B, C, R = sp.zeros(2, 4), sp.zeros(4, 4), sp.zeros(4, 4)

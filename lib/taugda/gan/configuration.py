@@ -81,9 +81,10 @@ class Configuration:
         Updates of each player.  Paper: 150,000 at mu = 10 and 300,000 at mu = 1.
     batch, latent : int
         Pictures a batch, real and generated alike; dimension of the standard normal latent vector.
-    resolution, channels, width, cap : int
-        Of the pictures, in pixels across; feature maps at the full resolution, and the most at any
-        (they double with each stage).
+    resolution, channels : int
+        Of the pictures, in pixels across.
+    width, cap : int
+        Feature maps at the full resolution, and the most at any; they double with each stage.
     flip, noise : bool, float
         Whether real pictures are mirrored at random; height of the uniform noise added to them.
     seed : int

@@ -61,8 +61,12 @@ class Batches(Iterator[Tensor]):
 
     Parameters
     ----------
-    images, batch, seed : Images, int, int
-        The pictures, how many make a batch, and the seed of their order and augmentation.
+    images : Images
+        The pictures.
+    batch : int
+        Pictures a batch, at most as many as there are.
+    seed : int
+        Of the order and the augmentation.
     device, dtype : str, torch.dtype
         Where the batches are wanted, and of which type.
     flip, noise : bool, float

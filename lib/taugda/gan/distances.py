@@ -67,8 +67,9 @@ def fixed_latents(samples: int, dimension: int, seed: int = 0) -> Tensor:
 
     Parameters
     ----------
-    samples, dimension, seed : int
-        How many, of how many numbers, and from which seed.
+    samples, dimension : int
+        How many, and of how many numbers.
+    seed : int
 
     Returns
     -------

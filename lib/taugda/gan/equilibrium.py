@@ -176,7 +176,8 @@ def train(gan: FeatureGan, start: ArrayLike | None = None, iterations: int = 800
 
     Parameters
     ----------
-    gan, start : FeatureGan, array_like of shape (n1 + n2,)
+    gan : FeatureGan
+    start : array_like, shape (n1 + n2,), optional
         Where training begins, such as the end of another's; ``gan.start`` and omega = 0 without.
     iterations : int
         At most so many of L-BFGS.
@@ -227,8 +228,10 @@ def follow(mus: Iterable[float], iterations: int = 800, **setting: int) -> list[
 
     Parameters
     ----------
-    mus, iterations : iterable of float, int
-        Weights of the gradient penalty; most of L-BFGS at the first, a fourth at the others.
+    mus : iterable of float
+        Weights of the gradient penalty.
+    iterations : int
+        At most so many of L-BFGS at the first mu, a fourth at the others.
     **setting : int
         Arguments of `FeatureGan`.
 
@@ -255,9 +258,12 @@ def descend(
 
     Parameters
     ----------
-    gan, start : FeatureGan, array_like of shape (n1 + n2,)
-    taus, step : sequence of float, float
-        Timescale separations and gamma1, greater than 0.
+    gan : FeatureGan
+    start : array_like, shape (n1 + n2,)
+    taus : sequence of float
+        Timescale separations, greater than 0.
+    step : float
+        gamma1.
     steps, every : int
         Number of steps, and of those between two that are kept.
 
@@ -282,8 +288,9 @@ def mode_growth(
 
     Parameters
     ----------
-    trained, tau, step : Trained, float, float
-        Where, at which timescale separation and gamma1.
+    trained : Trained
+    tau, step : float
+        Timescale separation and gamma1, greater than 0.
     stiffest : bool
         The mode that sets the step bound, instead of the oscillating one that is slowest to fall.
     steps : int

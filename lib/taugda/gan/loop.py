@@ -51,13 +51,16 @@ class Evaluation:
 
     Parameters
     ----------
-    scorer, latents : Scorer, Tensor of shape (n, latent)
-        The distance, and the fixed latent vectors that every evaluation uses.
+    scorer : Scorer
+        The distance.
+    latents : Tensor, shape (n, latent)
+        The fixed latent vectors that every evaluation uses.
     every, also_at : int, sequence of int
         Updates between two evaluations, and further updates to evaluate at; the last is one.
-    pictures_at, spectrum_at : sequence of int
-        Updates at which pictures from the first latent vectors are kept; the last is one.  Updates
-        after which the game's leading eigenvalues are taken on the update's own batch.
+    pictures_at : sequence of int
+        Updates at which pictures from the first latent vectors are kept; the last is one.
+    spectrum_at : sequence of int
+        Updates after which the game's leading eigenvalues are taken on the update's own batch.
     """
 
     scorer: Scorer
@@ -87,8 +90,12 @@ def train(
 
     Parameters
     ----------
-    configuration, images, evaluation : Configuration, Images, Evaluation
-        The settings, the real pictures, and what is measured along the way.
+    configuration : Configuration
+        The settings.
+    images : Images
+        The real pictures.
+    evaluation : Evaluation
+        What is measured along the way.
     checkpoints, checkpoint_every : Path, int
         The folder where the run's state is kept, and updates between two.
     beside : iterable of (mapping, Path)

@@ -304,7 +304,7 @@ def players(c: Configuration, stack: int = 1) -> tuple[Generator, Discriminator]
     ----------
     c : Configuration
     stack : int
-        GANs that have room in the players.
+        How many GANs the players have room for.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from taugda.record.tables import plain_table
 from taugda.report.check import ReportError
 from taugda.runs.files import read_json
 from taugda.runs.parameters import read_file, resolve
-from taugda.runs.project import Project
+from taugda.runs.project import ParameterError, Project
 
 GROUPS = {"paper": "The paper’s claims", "project": "The project’s own checks"}
 
@@ -38,7 +38,11 @@ def _evidence(project: Project, stem: str) -> tuple[dict[str, Any] | None, str]:
 
 def is_evidence(project: Project, folder: Path) -> bool:
     """Tell whether a run has the defaults of its notebook, which may have been changed since."""
-    return read_file(folder / "parameters.yaml") == resolve(project, folder.parent.name, {})
+    try:
+        made_with = read_file(folder / "parameters.yaml")
+    except ParameterError:  # damaged, so no evidence
+        return False
+    return made_with == resolve(project, folder.parent.name, {})
 
 
 def grouped(found: Sequence[Verdict]) -> list[tuple[str, str, list[Verdict]]]:

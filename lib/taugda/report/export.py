@@ -21,7 +21,7 @@ from PIL import Image
 from taugda.atomic import write_atomic
 from taugda.report import pages
 from taugda.report.build import assets, build, find_mathjax
-from taugda.report.check import ReportError
+from taugda.report.check import ReportError, faults
 from taugda.report.entries import Entry, find_entries
 from taugda.runs.project import Project, ProjectError, bare_name, nearest
 
@@ -129,6 +129,8 @@ def find_runs(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
         path = Path(name)
         wanted = path.stem if path.suffix == ".ipynb" else "/".join(path.parts[-2:])
         mine = {one.page: one for label, one in known.items() if fnmatchcase(label, wanted)}
+        if not mine and path.name in known:  # the folder of a notebook's runs
+            mine = {known[path.name].page: known[path.name]}
         if not mine:
             labels = ", ".join(bare_name(one.stem) for one in entries if one.is_chapter) or "none"
             raise ProjectError(
@@ -159,10 +161,13 @@ def _one_page(
     soups = [BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser") for file in files]
     keys = {file.resolve(): file.stem for file in files}
     sheets = [_sheet(soup, file, keys, picture) for soup, file in zip(soups, files, strict=True)]
-    return pages.render(
+    text = pages.render(
         "sheets.html.j2", **assets(find_mathjax()), sheets=sheets, whole=whole,
         title=sheets[0]["title"], listed=len(entries) > 1,
     )  # fmt: skip
+    if found := faults(text):
+        raise ReportError(f"the file: {found[0]}")
+    return text
 
 
 def _sheet(

@@ -195,15 +195,15 @@ def training_table(runs: Sequence[Path], folder: Path) -> str:
     """Write the table of a collection's training runs."""
     rows = []
     for run in runs:
-        details = read_json(run / "provenance.json")
-        machine = details["machine"]
+        details = read_json(run / "provenance.json") or {}
+        machine = details.get("machine") or {}
         samples = run / "figures" / f"{_SAMPLES}.png"
         place = run.relative_to(folder).as_posix()
         rows.append(
             [
                 f"[{run.name}]({place}/metrics.json)",
-                details["started"][:10],
-                f"{read_json(run / 'done.json')['duration']:.0f}",
+                str(details.get("started", ""))[:10],
+                f"{(read_json(run / 'done.json') or {}).get('duration', 0):.0f}",
                 str(machine.get("gpu") or machine.get("processor") or ""),
                 f"[samples]({place}/figures/{_SAMPLES}.png)" if samples.is_file() else "",
             ]

@@ -250,7 +250,7 @@ def _execute_notebook(item: Item, staging: Path, kernel: Any) -> None:
 
 
 def _check(staging: Path) -> None:
-    """Decide success by what was left: a notebook may end early, and papermill be content."""
+    """Decide success by what was done: papermill calls a killed kernel's cells completed."""
     import nbformat
 
     output, executed = staging / "notebook.ipynb", 0
@@ -261,6 +261,8 @@ def _check(staging: Path) -> None:
             continue
         # A progress bar that wiped itself out leaves blanks, which a page would show as a box.
         cell.outputs = [o for o in cell.outputs if o.output_type != "stream" or o.text.strip()]
+        if cell.source.strip() and cell.execution_count is None:
+            raise RunFailedError(f"cell {number} was not executed; the kernel may have been killed")
         if any(entry.output_type == "error" for entry in cell.outputs):
             raise RunFailedError(f"cell {number} ended with an error")
         if cell.execution_count:  # those of a shared kernel go on from the run before
